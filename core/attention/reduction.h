@@ -1,0 +1,44 @@
+/* The registry entry of a reading: which of the five streamed primitives it needs and how they compose.
+ * One file, one constant descriptor `pm_reduction_<file>`; nothing here is backend code. */
+#ifndef PM_REDUCTION_H
+#define PM_REDUCTION_H
+
+#include "attention/site.h"
+#include "base/job.h"
+
+/* Everything about the place that a reduction may look at. */
+typedef struct
+{
+  const PmSite *site;
+  const PmSpan *queries;  /* the picture span among the queries */
+  const PmSpan *keys;     /* the picture span among the keys */
+  const float  *region;   /* [N] of this item, or NULL */
+} PmReductionPlace;
+
+typedef struct
+{
+  const char *id;            /* "received" */
+  const char *title;         /* untranslated, marked with N_() */
+  gboolean    needs_region;
+  gboolean    is_signed;
+  gboolean    is_matrix;     /* reads the averaged matrix of chosen layers and heads: no map per layer or head */
+  int         n_query_weights, n_key_weights; /* rows that weigh() fills */
+  gboolean    needs_entropy;
+
+  /* Fills query_weights [n_query_weights, Tq] and key_weights [n_key_weights, Tk], zeroed before. NULL when none. */
+  void (*weigh) (const PmReductionPlace *place, float *query_weights, float *key_weights);
+
+  /* One map of N picture tokens from what was streamed for one item and head: query_sums [n_query_weights, Tk],
+   * key_sums [n_key_weights, Tq], entropy [Tq]. */
+  void (*compose) (const PmReductionPlace *place, const float *query_sums, const float *key_sums, const float *entropy,
+                   float *out /* [N] */);
+
+  /* is_matrix: one map from the averaged matrix [Tq, Tk] (may be overwritten). */
+  gboolean (*solve) (const PmReductionPlace *place, float *matrix, float *out /* [N] */, PmJob *job, GError **error);
+} PmReduction;
+
+extern const PmReduction *const pm_reductions[]; /* written by core/meson.build */
+
+const PmReduction *pm_reduction_find (const char *id);
+
+#endif

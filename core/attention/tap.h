@@ -1,0 +1,55 @@
+/* The tap: decides before each attention what is to be streamed out of it, and keeps what came.
+ *
+ * Life: pm_tap_new once a run; pm_tap_begin_step before each denoising; nn/attention.c asks pm_tap_want at each site and
+ * hands back pm_tap_collect after it; pm_tap_finish makes the maps. All memory is taken in pm_tap_new. */
+#ifndef PM_TAP_H
+#define PM_TAP_H
+
+#include "attention/map.h"
+#include "attention/show.h"
+#include "attention/site.h"
+#include "backend/backend.h"
+
+typedef struct _PmTap PmTap;
+
+typedef struct
+{
+  PmBackend    *backend;
+  const PmSite *sites;      /* [n_sites], one a layer; copied */
+  int           n_sites;
+  int           n_items;    /* the largest batch that will come */
+  int           n_steps;
+  const double *times;      /* [n_steps] noise level x 1000; copied */
+  const int    *recommended_layers;
+  int           n_recommended_layers;
+  const float  *region;     /* [region_items, N]: picture tokens of each item (or one for all: region_items 1) that are the
+                             * region, 0..1; NULL: none. Copied */
+  int           region_items;
+  gsize         budget;     /* bytes; PM_ERROR_MEMORY above it names the count and what to choose */
+} PmTapOptions;
+
+/* Errors: PM_ERROR_USAGE for a layer, head or step that is not there, and for a reading of a region without one. */
+PmTap *pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error);
+void   pm_tap_free (PmTap *tap);
+
+/* Bytes that pm_tap_new would keep, and maps that pm_tap_finish would make, without allocating. */
+gboolean pm_tap_estimate (const PmShow *show, const PmTapOptions *options, gsize *n_bytes, int *n_maps, GError **error);
+
+/* tags: [n_items] what each item of the coming batch is. */
+void pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items);
+
+/* NULL when nothing is wanted here and now. Borrowed until the matching collect. */
+const PmReduce *pm_tap_want (PmTap *tap, const PmSite *site);
+void            pm_tap_collect (PmTap *tap, const PmSite *site);
+
+/* The maps of the run, scaled and titled, in the order reading, step, layer, head; of PmMap. Takes the first item of each tag.
+ * NULL with G_IO_ERROR_CANCELLED or PM_ERROR_FAILED (the spectral reading did not converge). */
+GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
+
+/* Raw values of one reading at one step and layer, for `eval`: [n_items, H, N] (for `subject`, which has neither layer nor head:
+ * [n_items, N], layer ignored). Copied into out. FALSE when it was not recorded, or as pm_tap_finish. */
+gboolean pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmTap, pm_tap_free)
+
+#endif

@@ -1,0 +1,195 @@
+/* The contract between the networks and what computes them.
+ *
+ * Letters: B items of a batch; T tokens of an item; D width; H heads; d = D / H; M rows, N columns out, K columns in of a product.
+ *
+ * Memory: pointers named here are the backend's (on the CPU, plain memory); they move by upload and download only.
+ * Operations are queued in order and do not fail by themselves: pm_backend_finish waits and reports.
+ * Every operation that a backend leaves NULL is taken from `ref`, counted, and listed by pm_backend_get_fallbacks. */
+#ifndef PM_BACKEND_H
+#define PM_BACKEND_H
+
+#include "base/job.h"
+#include "tensor/tensor.h"
+
+typedef struct _PmBackend PmBackend;
+
+typedef enum
+{
+  PM_ACTIVATION_NONE,
+  PM_ACTIVATION_SILU,
+  PM_ACTIVATION_GELU_TANH
+} PmActivation;
+
+/* A weight as the backend wants it. On the CPU `data` is the mapped tensor itself. */
+typedef struct
+{
+  PmDtype     dtype;
+  gsize       rows, cols; /* [rows, cols]; a bias is [1, cols] */
+  const void *data;
+  gpointer    owned;      /* what the backend allocated for it, or NULL */
+} PmWeight;
+
+/* y[M,N] = residual + gate * activation (x[M,K] . w[N,K]^T + bias).   A row's gate is that of its item: row / rows_per_item. */
+typedef struct
+{
+  int             M, N, K;
+  const float    *x;         /* [M, K], rows x_stride apart */
+  gsize           x_stride;
+  const PmWeight *w;         /* [N, K] */
+  const PmWeight *bias;      /* [1, N], or NULL */
+  PmActivation    activation;
+  const float    *gate;      /* [B, N], items gate_stride apart, or NULL: 1 */
+  gsize           gate_stride;
+  int             rows_per_item;
+  const float    *residual;  /* [M, N] rows y_stride apart, or NULL: 0; may be y itself */
+  float          *y;         /* [M, N], rows y_stride apart */
+  gsize           y_stride;
+} PmLinear;
+
+/* y = layer_norm (x, no affine, eps) * (1 + scale) + shift, rows of D; shift and scale per item. */
+typedef struct
+{
+  int          M, D, rows_per_item;
+  const float *x;                  /* [M, D] */
+  const float *shift, *scale;      /* [B, D], items mod_stride apart */
+  gsize        mod_stride;
+  float        eps;
+  float       *y;                  /* [M, D] */
+} PmNorm;
+
+/* Tokens row-major over the grid. patchify: inner order (c, ph, pw), as a convolution's weight; unpatchify reads
+ * (ph, pw, c), as DiT's final layer writes. */
+typedef struct
+{
+  int          B, C, height, width, patch;
+  const float *from;
+  float       *to;   /* patchify: [B * T, C*p*p] from [B,C,height,width]; unpatchify: the reverse */
+} PmPatches;
+
+/* What is streamed out of one attention while a tile of probabilities is in cache. P[b,h] is [Tq, Tk].
+ * Every pointer may be NULL. Outputs are overwritten, but `matrix` is added to. */
+typedef struct
+{
+  int          n_query_weights;
+  const float *query_weights;  /* [B, n_query_weights, Tq] */
+  float       *query_sums;     /* [B, H, n_query_weights, Tk] = query_weights . P */
+  int          n_key_weights;
+  const float *key_weights;    /* [B, n_key_weights, Tk] */
+  float       *key_sums;       /* [B, H, n_key_weights, Tq] = key_weights . P^T */
+  float       *entropy;        /* [B, H, Tq] = -sum_j P ln P, nats */
+  int          n_rows;
+  const int   *rows;           /* [n_rows] query indices; host memory */
+  float       *row_probs;      /* [B, H, n_rows, Tk] */
+  const float *head_weights;   /* [H] for matrix; host memory */
+  float       *matrix;         /* [B, Tq, Tk] += sum_h head_weights[h] P[b,h] */
+} PmReduce;
+
+/* out[b,i,h,:] = sum_j softmax_j (scale * q[b,i,h,:] . k[b,j,h,:]) v[b,j,h,:]
+ * Element (b, i, h, c) of q lies at q[b * q_item + i * q_row + h * d + c]; likewise k and v (kv_*), out. */
+typedef struct
+{
+  int             B, H, d, Tq, Tk;
+  const float    *q, *k, *v;
+  gsize           q_item, q_row, kv_item, kv_row;
+  float           scale;
+  float          *out;         /* element (b, i, h, c) at out[b * out_item + i * out_row + h * d + c] */
+  gsize           out_item, out_row;
+  const PmReduce *reduce;      /* NULL: record nothing */
+} PmAttention;
+
+/* Adds x[i] += y[i % n_y]: the position table onto a batch of tokens. */
+typedef struct
+{
+  gsize        n, n_y;
+  float       *x;
+  const float *y;
+} PmAdd;
+
+/* y = activation (x), n elements; x may be y. */
+typedef struct
+{
+  gsize        n;
+  PmActivation activation;
+  const float *x;
+  float       *y;
+} PmActivate;
+
+/* The operations; X (name, argument). A new one is a line here, a loop in ref.c and a test in tests/core/test-backend.c. */
+#define PM_BACKEND_OPS(X)         \
+  X (linear, PmLinear)            \
+  X (norm_modulate, PmNorm)       \
+  X (patchify, PmPatches)         \
+  X (unpatchify, PmPatches)       \
+  X (attention, PmAttention)      \
+  X (add, PmAdd)                  \
+  X (activate, PmActivate)
+
+typedef enum
+{
+#define X(name, type) PM_OP_##name,
+  PM_BACKEND_OPS (X)
+#undef X
+  PM_N_OPS
+} PmOp;
+
+typedef struct
+{
+#define X(name, type) void (*name) (PmBackend *backend, const type *op);
+  PM_BACKEND_OPS (X)
+#undef X
+} PmBackendOps;
+
+/* The registry entry: one constant descriptor `pm_backend_<file>`. */
+typedef struct
+{
+  const char *id;        /* "blas" */
+  const char *device;    /* the name people use: "cpu"; several backends may serve one device, the first wins */
+  gboolean    is_hidden; /* not offered in pm_device_list: the reference */
+
+  gboolean (*is_available) (void);
+  gpointer (*open) (PmBackend *backend, GError **error); /* private state */
+  void (*close) (PmBackend *backend);
+
+  /* Memory; NULL where the backend's memory is the host's. */
+  gpointer (*alloc) (PmBackend *backend, gsize n_bytes, GError **error);
+  void (*free) (PmBackend *backend, gpointer memory);
+  void (*upload) (PmBackend *backend, gpointer to, const void *from, gsize n_bytes);
+  void (*download) (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes);
+  gboolean (*prepare) (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
+  gboolean (*finish) (PmBackend *backend, GError **error);
+
+  PmBackendOps ops;
+} PmBackendClass;
+
+extern const PmBackendClass *const pm_backends[]; /* written by core/meson.build */
+
+/* device: a name of pm_device_list(), a backend's id, or NULL for the first. n_threads 0: one per processor. */
+PmBackend *pm_backend_open (const char *device, int n_threads, GError **error);
+void       pm_backend_close (PmBackend *backend);
+
+const PmBackendClass *pm_backend_get_class (PmBackend *backend);
+gpointer              pm_backend_get_state (PmBackend *backend);
+struct _PmPool       *pm_backend_get_pool (PmBackend *backend);
+void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations */
+
+gpointer pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error); /* 64-byte aligned, uninitialised */
+void     pm_backend_free (PmBackend *backend, gpointer memory);
+void     pm_backend_upload (PmBackend *backend, gpointer to, const void *from, gsize n_bytes);
+void     pm_backend_download (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes);
+gboolean pm_backend_finish (PmBackend *backend, GError **error);
+
+/* A tensor as a [rows, cols] weight: rank 1 is [1, n], higher ranks fold behind the first. Release with _release. */
+gboolean pm_backend_prepare (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
+void     pm_backend_release (PmBackend *backend, PmWeight *weight);
+
+/* Runs one operation. */
+#define X(name, type) void pm_backend_##name (PmBackend *backend, const type *op);
+PM_BACKEND_OPS (X)
+#undef X
+
+/* Names of operations that ran on `ref` for want of an own one since the backend was opened; free with g_strfreev. */
+char **pm_backend_get_fallbacks (PmBackend *backend);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmBackend, pm_backend_close)
+
+#endif

@@ -1,0 +1,42 @@
+/* Single stages on given tensors, for parity tests and bug reports; and the bench. */
+#ifndef PM_EVAL_H
+#define PM_EVAL_H
+
+#include "base/job.h"
+#include "model.h"
+#include "request.h"
+#include "tensor/bundle.h"
+
+/* Stage "denoise": in x [B,C,H,W] f32, t [B] f32, y [B] i32, and region [B,N] f32 for readings of a region.
+ * Out: out [B,C',H,W]; and what `capture` lists, comma-separated: received, entropy, distance, from, to ([L,B,H,N] each),
+ * probs:LAYER ([B,H,N,N]), subject ([B,N]; recommended layers, all heads). NULL captures nothing.
+ * device: "cpu" or another of pm_device_list(), or "ref" for the plain reference loops. */
+PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture, int n_threads, PmJob *job,
+                           GError **error);
+
+/* Stage "sample": one picture of the request; in (may be NULL) may hold noise [1,C,H,W] to start from.
+ * Out: latent [1,C,H,W], unclamped. */
+PmBundle *pm_eval_sample (PmModel *model, const PmRequest *request, PmBundle *in, PmJob *job, GError **error);
+
+/* One row of the bench table: what was timed, its figure and unit, and its ratio to the floor measured in the same run
+ * (< 0: none). */
+typedef struct
+{
+  const char *name;
+  double      value;
+  const char *unit;
+  double      ratio;
+  const char *ratio_of; /* "sgemm 2048" */
+} PmBenchRow;
+
+typedef void (*PmBenchFunc) (const PmBenchRow *row, gpointer data);
+
+/* what: NULL for all, or one of pm_bench_list(). quick: shorter repeats. */
+gboolean pm_bench (const char *what, gboolean quick, int n_threads, PmBenchFunc func, gpointer data, PmJob *job, GError **error);
+const char *const *pm_bench_list (void);
+
+/* Names of backend operations that a run of the model on device leaves to the reference loops; empty is what it should be.
+ * Free with g_strfreev. */
+char **pm_device_fallbacks (PmModel *model, const char *device, GError **error);
+
+#endif

@@ -1,0 +1,63 @@
+/* A model's config.json or sidecar NAME.json: what the shapes of tensors cannot tell. */
+#ifndef PM_CONFIG_H
+#define PM_CONFIG_H
+
+#include <glib.h>
+
+typedef enum
+{
+  PM_PREDICTION_UNKNOWN, /* not said: the family decides */
+  PM_PREDICTION_EPS,
+  PM_PREDICTION_EPS_LEARNED_RANGE, /* eps, then as many channels of variance */
+  PM_PREDICTION_V,
+  PM_PREDICTION_X0
+} PmPrediction;
+
+typedef enum
+{
+  PM_SCHEDULE_LINEAR, /* DDPM's linear betas */
+  PM_SCHEDULE_FLOW    /* a straight line from noise to picture */
+} PmScheduleType;
+
+typedef struct
+{
+  PmScheduleType type;
+  double         beta_start, beta_end; /* LINEAR */
+  int            n_train_steps;        /* LINEAR: 1000 */
+  int            noise_at;             /* FLOW: the model's time at pure noise, 0 or 1 */
+  double         time_scale;           /* FLOW: times this when it enters the timestep embedding */
+} PmSchedule;
+
+typedef struct
+{
+  char        *path;     /* of the file read; NULL when there was none */
+  char        *family;   /* NULL: from tensor names */
+  int          n_heads;  /* 0: not said */
+  PmPrediction prediction;
+  PmSchedule   schedule;
+  gboolean     has_schedule;
+  int          null_class;           /* -1: not said */
+  char       **classes;              /* NULL: not said; NULL-terminated */
+  int          guidance_channels;    /* 3; 0 = all; -1 = not said */
+  gboolean     has_vae;              /* the key was there */
+  char        *vae;                  /* NULL with has_vae: a pixel model */
+  GArray      *recommended_layers;   /* of int; NULL: not said */
+  char        *default_sampler;      /* NULL: by family */
+  int          default_steps;        /* 0: by family */
+  double       default_guidance;     /* < 0: by family */
+  double       guidance_interval[2]; /* in 0..1 of the model's time; default 0, 1 */
+  int          default_size;         /* pixels; 0: by family */
+  char       **notes;                /* sentences about unknown or ignored keys, for `info`; NULL-terminated */
+} PmConfig;
+
+/* An empty configuration: every default of contracts' schema. */
+PmConfig *pm_config_new (void);
+
+/* model_path: a model folder (reads config.json in it when there) or a lone checkpoint (reads NAME.json beside it
+ * when there). Nothing there is no error. Errors: PM_ERROR_DAMAGED names the file, the key and what was expected. */
+PmConfig *pm_config_load (const char *model_path, GError **error);
+void      pm_config_free (PmConfig *config);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmConfig, pm_config_free)
+
+#endif

@@ -1,0 +1,49 @@
+/* The main deed: a request in, a picture with its maps out. */
+#ifndef PM_GENERATE_H
+#define PM_GENERATE_H
+
+#include "attention/map.h"
+#include "base/job.h"
+#include "model.h"
+#include "request.h"
+
+/* floor_flops: multiplications and additions of the whole run. seconds < 0: not known. */
+typedef struct
+{
+  double  floor_flops;
+  double  seconds;       /* at the speed this machine just showed in a product of 0.05 s */
+  guint64 weight_bytes;  /* mapped, shared with the page cache */
+  guint64 work_bytes;    /* allocated for the run */
+  guint64 map_bytes;     /* recorded maps */
+  guint64 free_bytes;    /* what the system says is available now */
+  int     n_maps;
+} PmEstimate;
+
+typedef struct
+{
+  int        width, height;
+  float     *picture;      /* [height, width, 3] 0..1; NULL for a latent model without a VAE */
+  int        channels, latent_width, latent_height;
+  int        n_steps;
+  float     *trajectory;   /* [n_steps + 1, C, h, w]: x_t before each step, and the result */
+  double    *times;        /* [n_steps + 1] noise level x 1000 as layer names show it; the last is 0 */
+  GPtrArray *maps;         /* of PmMap, in the order: reading, step, layer, head */
+  char      *record;       /* JSON: program, model, request, timings; everything to run it again */
+  double     seconds;
+} PmResult;
+
+/* Cheap: opens nothing, runs nothing but a short timing of the processor. PM_ERROR_USAGE for a request that
+ * the model cannot serve; PM_ERROR_MEMORY when it would not fit. */
+gboolean pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstimate *estimate, GError **error);
+
+/* Blocks; progress and cancel through job (may be NULL). */
+PmResult *pm_generate (PmModel *model, const PmRequest *request, PmJob *job, GError **error);
+
+/* The same from a given start instead of seeded noise: noise [C, h, w], or NULL. */
+PmResult *pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error);
+
+void pm_result_free (PmResult *result);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmResult, pm_result_free)
+
+#endif

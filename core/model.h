@@ -1,0 +1,60 @@
+/* A model: weights, configuration and class names, ready to run; and where models are found. */
+#ifndef PM_MODEL_H
+#define PM_MODEL_H
+
+#include <glib.h>
+
+typedef struct _PmModel PmModel;
+
+/* What is known of a model without running it. Borrowed from the model. */
+typedef struct
+{
+  const char  *name;       /* of the folder or file */
+  const char  *path;
+  const char  *family;     /* "dit" */
+  const char  *format;     /* of the checkpoint: "safetensors" */
+  guint64      n_parameters;
+  guint64      n_bytes;    /* of weights as stored */
+  int          n_layers, n_heads, width, patch;
+  int          n_channels; /* of the input: 3 for pixel models */
+  gboolean     is_latent;  /* paints through a VAE, 8 times smaller than the picture */
+  int          n_classes;  /* the null class left out */
+  const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when the model has only numbers */
+  const int   *recommended_layers; /* [n_recommended_layers] */
+  int          n_recommended_layers;
+  const char  *prediction; /* "x0" */
+  const char  *schedule;   /* "flow" */
+  const char  *default_sampler;
+  int          default_steps;
+  double       default_guidance;
+  double       guidance_interval[2];
+  int          default_size;       /* pixels; the only size of a model with a fixed table of positions */
+  const char *const *notes;        /* sentences for `info`; NULL-terminated, never NULL */
+} PmModelInfo;
+
+/* name_or_path: a path, or the name of a model in one of the folders of pm_model_folders().
+ * Errors: PM_ERROR_NO_MODEL lists where was looked and what is there; PM_ERROR_DAMAGED, PM_ERROR_UNSUPPORTED. */
+PmModel *pm_model_open (const char *name_or_path, GError **error);
+PmModel *pm_model_ref (PmModel *model);
+void     pm_model_unref (PmModel *model);
+
+const PmModelInfo *pm_model_get_info (PmModel *model);
+
+/* The class that text names: a number, a name (case ignored), or a unique part of a name.
+ * -1 with PM_ERROR_NO_CLASS whose message lists the nearest names. "" or NULL is the null class. */
+int         pm_model_find_class (PmModel *model, const char *text, GError **error);
+const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL when it has no name */
+
+/* Folders searched, in order: $PENTIMENTO_MODELS (a path list), $XDG_DATA_HOME/pentimento/models, the system's data
+ * directories, models/ beside the program. Free with g_strfreev. */
+char **pm_model_folders (void);
+
+/* Names of what is found there, sorted, each once. Free with g_strfreev. */
+char **pm_model_list (void);
+
+/* Names of devices that work here: "cpu" first. Free with g_strfreev. */
+char **pm_device_list (void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmModel, pm_model_unref)
+
+#endif

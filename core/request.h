@@ -1,0 +1,50 @@
+/* What to paint and what to show of it: plain data, the same from the dialog, a script and the command line. */
+#ifndef PM_REQUEST_H
+#define PM_REQUEST_H
+
+#include "attention/show.h"
+#include "model.h"
+
+typedef struct
+{
+  char   *model;           /* name or path, for the record */
+  char   *device;          /* "cpu" */
+  char   *class_name;      /* name or number; "" paints without a class */
+  char   *sampler;         /* "euler", "ddim" */
+  int     num_steps;
+  double  guidance;        /* 1: none */
+  double  guidance_interval[2]; /* in 0..1 of the model's time; guided strictly inside */
+  guint64 seed;
+  int     width, height;   /* pixels */
+  PmShow  show;            /* which maps to record */
+  float  *region;          /* [region_height, region_width] 0..1, for readings of a region; NULL: none. Owned */
+  int     region_width, region_height;
+  int     n_threads;       /* 0: one per processor */
+  gsize   map_budget;      /* bytes of recorded maps; 0: 256 MiB */
+} PmRequest;
+
+PmRequest *pm_request_new (void);
+
+/* With the model's defaults filled in, showing nothing. */
+PmRequest *pm_request_new_for_model (PmModel *model);
+PmRequest *pm_request_copy (const PmRequest *request);
+void       pm_request_free (PmRequest *request);
+
+/* Parses "layers=2,8;heads=all;steps=0,5;read=received" into request->show; PM_ERROR_USAGE says which part is wrong. */
+gboolean pm_request_set_show (PmRequest *request, const char *text, GError **error);
+
+/* mask: [height, width] bytes, nonzero or 0..255 coverage; copied. NULL removes the region. */
+void pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
+
+/* To and from the JSON of a record (the member "request"). A region is stored as a run-length list.
+ * Unknown members are ignored; a wrong type is PM_ERROR_DAMAGED. */
+char      *pm_request_to_json (const PmRequest *request);
+PmRequest *pm_request_from_json (const char *json, GError **error);
+
+/* Ids ("euler") and translated titles of the samplers, in the registry's order: NULL-terminated, borrowed. */
+const char *const *pm_sampler_ids (void);
+const char        *pm_sampler_title (const char *id); /* NULL when unknown */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmRequest, pm_request_free)
+
+#endif

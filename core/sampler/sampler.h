@@ -1,0 +1,41 @@
+/* The registry entry of a sampler: one file, one constant descriptor `pm_sampler_<file>`. */
+#ifndef PM_SAMPLER_H
+#define PM_SAMPLER_H
+
+#include "format/config.h"
+
+/* The steps of one run. Index i runs from 0 (noisiest) to n_steps - 1; arrays have n_steps + 1 entries, the last being the
+ * picture. alpha and sigma: x_t = alpha * x0 + sigma * noise, in fp64. */
+typedef struct
+{
+  int      n_steps;
+  double  *alpha, *sigma;  /* [n_steps + 1] */
+  double  *time;           /* [n_steps] what enters the timestep embedding */
+  double  *unit_time;      /* [n_steps] the model's time in 0..1, for the guidance interval */
+  double  *shown_time;     /* [n_steps + 1] noise level x 1000 */
+  PmPrediction prediction;
+} PmSteps;
+
+typedef struct
+{
+  const char *id;     /* "ddim" */
+  const char *title;  /* marked with N_() */
+
+  gboolean (*supports) (const PmSchedule *schedule);
+
+  /* Errors: PM_ERROR_USAGE when the number of steps cannot be had. */
+  gboolean (*plan) (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error);
+
+  /* x_next from x at step i and the predicted clean picture x0, n elements each; x_next may be x. */
+  void (*step) (const PmSteps *steps, int i, gsize n, const float *x, const float *x0, float *x_next);
+} PmSampler;
+
+extern const PmSampler *const pm_samplers[]; /* written by core/meson.build */
+
+const PmSampler *pm_sampler_find (const char *id);
+
+/* Steps with all arrays allocated and zeroed. */
+void pm_steps_init (PmSteps *steps, int n_steps);
+void pm_steps_clear (PmSteps *steps);
+
+#endif
