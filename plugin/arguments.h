@@ -1,0 +1,48 @@
+/* The arguments of plug-in-pentimento-generate: declared once, read into the core's request and into a look. */
+#ifndef PM_ARGUMENTS_H
+#define PM_ARGUMENTS_H
+
+#include <libgimp/gimp.h>
+
+#include "pentimento.h"
+
+#define PM_GENERATE_PROCEDURE "plug-in-pentimento-generate"
+
+/* Values of the closed choices; order as declared. */
+typedef enum
+{
+  PM_TARGET_NEW_IMAGE,
+  PM_TARGET_CURRENT_IMAGE,
+  PM_TARGET_SELECTION
+} PmTarget;
+
+/* How the result is laid into an image; the request says what is painted and recorded. */
+typedef struct
+{
+  PmPalette     palette;
+  GimpLayerMode blend_mode;
+  double        opacity; /* percent */
+  PmTarget      target;
+} PmLook;
+
+void pm_arguments_declare (GimpProcedure *procedure);
+
+/* The request that config asks of model; defaults of the model where an argument says so. A seed of -1 is drawn here, so
+ * that the request holds the seed really used. */
+PmRequest *pm_arguments_get_request (GimpProcedureConfig *config, PmModel *model, GError **error);
+
+/* The same without touching the model's defaults: which steps "auto" shows in a run of num_steps. Free with g_free. */
+char *pm_arguments_auto_steps (int num_steps);
+
+void pm_arguments_get_look (GimpProcedureConfig *config, PmLook *look);
+
+/* Writes a request (of a record) and its look back into the arguments. */
+void pm_arguments_set (GimpProcedureConfig *config, const PmRequest *request, const PmLook *look);
+
+/* Ids of blend modes ("soft-light") as declared. */
+const char   *pm_blend_mode_id (GimpLayerMode mode);
+gboolean      pm_blend_mode_from_id (const char *id, GimpLayerMode *mode);
+const char   *pm_target_id (PmTarget target);
+int           pm_target_from_id (const char *id); /* -1 when unknown */
+
+#endif
