@@ -1,0 +1,98 @@
+"""The fixture networks: shapes that differ in everything a mistake could hide behind, with weights from a hash.
+
+`q` is the standard deviation of queries and keys relative to their input; it puts the entropy of every head's attention
+between 0.3 and 0.9 of ln N. `region` is the name of a hashed input, so its weights lie strictly between 0 and 1.
+"""
+import math
+
+import hashed
+
+CASES = {
+    # As the published latent models: a learned range of variances beside eps, guidance on three of four channels.
+    "latent": dict(
+        C=4, out=8, p=2, grid=4, D=72, heads=3, depth=3, rows=11, q=1.1, t=[999, 412, 3], y=[0, 10, 7], probs=1,
+        config={"num_attention_heads": 3, "recommended_layers": [1, 2], "defaults": {"size": 64}},
+        samples={
+            "plain": dict(sampler="ddim", steps=10, guidance=1, **{"class": 3}),
+            "guided": dict(sampler="ddim", steps=20, guidance=4, **{"class": 8}),
+            "interval": dict(sampler="ddim", steps=8, guidance=3, interval=[0.21, 0.69], **{"class": 1}),
+            "seeded": dict(sampler="ddim", steps=5, guidance=1.5, seed=7, **{"class": 9}),
+        },
+    ),
+    # A pixel model that predicts the clean picture along a straight flow; the null class is not the last row.
+    "pixel-flow": dict(
+        C=3, out=3, p=4, grid=6, D=64, heads=4, depth=2, rows=7, q=1.15, t=[0, 400, 958.3333], y=[2, 5, 6], probs=0,
+        config={
+            "family": "dit", "num_attention_heads": 4, "prediction": "x0", "null_class": 5, "vae": None,
+            "classes": ["ash", "birch", "cedar", "elder", "fir"], "guidance_channels": "all",
+            "schedule": {"type": "flow", "noise_at": 0, "time_scale": 1000}, "recommended_layers": [0, 1],
+        },
+        samples={
+            "plain": dict(sampler="euler", steps=6, guidance=1, **{"class": 0}),
+            "guided": dict(sampler="euler", steps=7, guidance=2.5, **{"class": 4}),
+            "interval": dict(sampler="euler", steps=24, guidance=2, interval=[0.1, 0.95], **{"class": 2}),
+            "seeded": dict(sampler="euler", steps=5, guidance=1.5, interval=[0.1, 0.95], seed=123456789, **{"class": 1}),
+        },
+    ),
+    # The same turned round: the model's time is 1 at pure noise and enters unscaled.
+    "pixel-flow-reversed": dict(
+        C=1, out=1, p=2, grid=5, D=48, heads=2, depth=2, rows=4, q=1.1, t=[1, 0.37], y=[0, 3], probs=1,
+        config={
+            "family": "dit", "num_attention_heads": 2, "prediction": "x0", "vae": None,
+            "schedule": {"type": "flow", "noise_at": 1, "time_scale": 1}, "recommended_layers": [1],
+        },
+        samples={
+            "interval": dict(sampler="euler", steps=9, guidance=3, interval=[0.2, 0.7], **{"class": 1}),
+        },
+    ),
+    # Heads of 72 as the largest published size, coarse patches, a token count that no vector width divides, guidance on
+    # all channels, another schedule.
+    "patch-8": dict(
+        C=4, out=4, p=8, grid=5, D=144, heads=2, depth=2, rows=6, q=1.05, t=[150, 20], y=[5, 1], probs=1,
+        config={
+            "num_attention_heads": 2, "guidance_channels": "all", "recommended_layers": [0, 1],
+            "schedule": {"type": "linear", "beta_start": 0.0002, "beta_end": 0.03, "steps": 200},
+        },
+        samples={
+            "plain": dict(sampler="ddim", steps=10, guidance=1, **{"class": 2}),
+            "guided": dict(sampler="ddim", steps=8, guidance=4, **{"class": 0}),
+        },
+    ),
+}
+
+
+def weights(case):
+    """{key: entry} of the network's tensors. Scales keep every activation near 1, so that gates, norms and embeddings all
+    weigh in; a uniform value in -s..s has the standard deviation s / sqrt 3."""
+    D, C, p, N = case["D"], case["C"], case["p"], case["grid"] ** 2
+    entries = {}
+
+    def linear(key, rows, columns, gain, bias=0.2):
+        entries[key + ".weight"] = hashed.entry([rows, columns], gain * math.sqrt(3 / columns))
+        entries[key + ".bias"] = hashed.entry([rows], bias)
+
+    linear("x_embedder.proj", D, C * p * p, 1)
+    entries["x_embedder.proj.weight"]["shape"] = [D, C, p, p]
+    entries["pos_embed"] = hashed.entry([1, N, D], 1.2)
+    linear("t_embedder.mlp.0", D, 256, 1.4)
+    linear("t_embedder.mlp.2", D, D, 1.2)
+    entries["y_embedder.embedding_table.weight"] = hashed.entry([case["rows"], D], 1.2, 0.1)
+    for i in range(case["depth"]):
+        linear(f"blocks.{i}.attn.qkv", 3 * D, D, case["q"])
+        linear(f"blocks.{i}.attn.proj", D, D, 1)
+        linear(f"blocks.{i}.mlp.fc1", 4 * D, D, 1)
+        linear(f"blocks.{i}.mlp.fc2", D, 4 * D, 1.5)
+        linear(f"blocks.{i}.adaLN_modulation.1", 6 * D, D, 0.8, 0.3)
+    linear("final_layer.adaLN_modulation.1", 2 * D, D, 0.5)
+    linear("final_layer.linear", p * p * case["out"], D, 0.9)
+    return entries
+
+
+def inputs(case):
+    """{name: entry}: values of unit variance, and a region with weights in 0..1."""
+    size, B = case["grid"] * case["p"], len(case["t"])
+    return {
+        "x": hashed.entry([B, case["C"], size, size], math.sqrt(3)),
+        "noise": hashed.entry([1, case["C"], size, size], math.sqrt(3)),
+        "region": hashed.entry([B, case["grid"] ** 2], 0.5, 0.5),
+    }
