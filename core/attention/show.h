@@ -31,8 +31,9 @@ void     pm_show_init (PmShow *show);  /* shows nothing */
 void     pm_show_clear (PmShow *show);
 void     pm_show_copy (const PmShow *from, PmShow *to);
 
-/* Parts left out: layers=recommended, heads=mean, steps=all, which=condition. PM_ERROR_USAGE names the wrong part and
- * lists what is possible. show must be initialised; it is unchanged on failure. */
+/* Parts left out: layers=recommended, heads=mean, steps=all, read=subject, which=condition. "" and "none" show nothing, as
+ * does read=none. PM_ERROR_USAGE names the wrong part and lists what is possible. show must be initialised; it is
+ * unchanged on failure. */
 gboolean pm_show_parse (PmShow *show, const char *text, GError **error);
 gboolean pm_axis_parse (PmAxis *axis, const char *axis_name, const char *text, GError **error);
 char    *pm_show_to_string (const PmShow *show);
