@@ -1,0 +1,74 @@
+/* `pentimento bench`: the core's own measurements as a table. A ratio compares with a floor measured in the same run. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+typedef struct
+{
+  const char *what;
+  gboolean is_quick, is_json;
+  int n_threads;
+  PmCliProgress progress;
+} Bench;
+
+static void
+print_row_cb (const PmBenchRow *row, gpointer data)
+{
+  Bench *self = data;
+
+  if (self->is_json)
+    {
+      JsonBuilder *line = pm_cli_json_begin ("row");
+      pm_cli_json_string (line, "name", row->name);
+      pm_cli_json_number (line, "value", row->value);
+      pm_cli_json_string (line, "unit", row->unit);
+      if (row->ratio >= 0)
+        {
+          pm_cli_json_number (line, "ratio", row->ratio);
+          pm_cli_json_string (line, "ratio_of", row->ratio_of);
+        }
+      pm_cli_json_end (line);
+      return;
+    }
+  pm_cli_progress_wipe (&self->progress);
+  g_print ("%-58s %10.4g %-9s", row->name, row->value, row->unit);
+  if (row->ratio >= 0)
+    g_print (_(" %6.3f of %s"), row->ratio, row->ratio_of);
+  g_print ("\n");
+  fflush (stdout);
+}
+
+static gboolean
+bench_work (PmJob *job, gpointer data, GError **error)
+{
+  Bench *self = data;
+
+  return pm_bench (self->what, self->is_quick, self->n_threads, print_row_cb, self, job, error);
+}
+
+int
+pm_cli_bench (int argc, char **argv)
+{
+  Bench self = { 0 };
+  const GOptionEntry entries[] = {
+    { "quick", 0, 0, G_OPTION_ARG_NONE, &self.is_quick, N_("Fewer repeats"), NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &self.is_json, N_("JSON lines"), NULL },
+    { "threads", 0, 0, G_OPTION_ARG_INT, &self.n_threads, N_("Threads; 0 is one a processor"), "N" },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) rest = NULL;
+  g_autofree char *names = g_strjoinv (", ", (char **)pm_bench_list ());
+  g_autofree char *summary = g_strdup_printf (_("Measures the speed of this machine. Names: %s; all without a name."), names);
+
+  if (!pm_cli_parse (argc, argv, entries, _("[NAME]"), summary, &rest, &error))
+    return pm_cli_report (error);
+  if (rest[0] && (rest[1] || !g_strv_contains (pm_bench_list (), rest[0])))
+    {
+      g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("There is no such measurement; choose one of: %s."), names);
+      return pm_cli_report (error);
+    }
+  self.what = rest[0];
+  pm_cli_progress_init (&self.progress, FALSE, self.is_json);
+  return pm_cli_run (bench_work, &self, &self.progress, NULL);
+}

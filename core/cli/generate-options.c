@@ -1,0 +1,218 @@
+/* The options of `pentimento generate`, and how they become a request. */
+#include "cli/generate.h"
+
+#include <math.h>
+#include <string.h>
+
+void
+pm_generate_options_init (PmGenerateOptions *options)
+{
+  memset (options, 0, sizeof *options);
+  options->guidance = NAN;
+  options->map_scale = 1;
+  options->num_steps = G_MININT;
+  options->n_threads = G_MININT;
+  options->map_budget_mib = G_MININT;
+}
+
+void
+pm_generate_options_clear (PmGenerateOptions *options)
+{
+  char **const texts[] = {
+    &options->model, &options->class_name, &options->prompt,  &options->negative, &options->sampler, &options->guidance_interval,
+    &options->seed,  &options->size,       &options->device,  &options->show,     &options->region,  &options->region_mask,
+    &options->out,   &options->maps,       &options->palette, &options->raw,      &options->record,  &options->from_record,
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    g_clear_pointer (texts[i], g_free);
+}
+
+/* What makes no sense whatever the model. */
+static gboolean
+check_options (const PmGenerateOptions *options, GError **error)
+{
+  const char *message = NULL;
+
+  if (options->prompt || options->negative)
+    message = _("The models of this version know classes, not words; use --class NAME instead of a prompt.");
+  else if (options->region && options->region_mask)
+    message = _("--region and --region-mask name the same thing twice; give one of them.");
+  else if (!(options->map_scale >= 0 && options->map_scale <= 64))
+    message = _("--map-scale must lie between 0 and 64; 1 is the picture's size, 0 one pixel a patch.");
+  else if (options->n_threads != G_MININT && options->n_threads < 0)
+    message = _("--threads must be 0 (one a processor) or more.");
+  else if (options->map_budget_mib != G_MININT && options->map_budget_mib < 1)
+    message = _("--map-budget must be at least 1 MiB.");
+  else if (!options->out && !options->maps && !options->raw && !options->record && !options->is_json && !options->estimate)
+    message = _("Nothing would be kept; say where the picture goes with --out picture.png.");
+  if (message)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
+  if (message || !options->palette || pm_palette_from_id (options->palette) >= 0)
+    return message == NULL;
+
+  g_autoptr (GString) known = g_string_new (NULL);
+  for (int i = 0; i < PM_N_PALETTES; i++)
+    g_string_append_printf (known, "%s%s", i ? ", " : "", pm_palette_id (i));
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no palette \"%s\"; choose one of: %s."), options->palette,
+               known->str);
+  return FALSE;
+}
+
+gboolean
+pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError **error)
+{
+  const GOptionEntry entries[] = {
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model, N_("Name or path of the model"), N_("MODEL") },
+    { "class", 'c', 0, G_OPTION_ARG_STRING, &o->class_name, N_("What to paint: a class's name or number"), N_("CLASS") },
+    { "prompt", 0, 0, G_OPTION_ARG_STRING, &o->prompt, N_("Words (no model of this version reads them)"), N_("TEXT") },
+    { "negative", 0, 0, G_OPTION_ARG_STRING, &o->negative, N_("Unwanted words (no model of this version reads them)"),
+      N_("TEXT") },
+    { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps"), "N" },
+    { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler or ddim"), N_("NAME") },
+    { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &o->guidance, N_("Strength of guidance; 1 is none"), "G" },
+    { "guidance-interval", 0, 0, G_OPTION_ARG_STRING, &o->guidance_interval, N_("Guide only inside this part of 0..1"),
+      "LO,HI" },
+    { "seed", 's', 0, G_OPTION_ARG_STRING, &o->seed, N_("Seed of the noise; random when not given"), "N" },
+    { "size", 0, 0, G_OPTION_ARG_STRING, &o->size, N_("Size in pixels"), "WxH" },
+    { "show", 0, 0, G_OPTION_ARG_STRING, &o->show, N_("Maps to record: layers=2,8;heads=all;steps=0,5;read=received"),
+      N_("TEXT") },
+    { "region", 0, 0, G_OPTION_ARG_STRING, &o->region, N_("Region for `from` and `to`, in pixels"), "X0,Y0,X1,Y1" },
+    { "region-mask", 0, 0, G_OPTION_ARG_FILENAME, &o->region_mask, N_("Region as a PNG picture, white inside"), N_("FILE") },
+    { "out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, N_("The picture, as PNG"), N_("FILE") },
+    { "maps", 0, 0, G_OPTION_ARG_FILENAME, &o->maps, N_("Folder for one coloured PNG a map"), N_("FOLDER") },
+    { "palette", 0, 0, G_OPTION_ARG_STRING, &o->palette,
+      N_("Colours of the maps: viridis, magma, inferno, turbo, cividis, grey"), N_("NAME") },
+    { "map-scale", 0, 0, G_OPTION_ARG_DOUBLE, &o->map_scale, N_("Size of the maps: 1 the picture's, 0 one pixel a patch"), "F" },
+    { "raw", 0, 0, G_OPTION_ARG_FILENAME, &o->raw, N_("All maps' values, as safetensors"), N_("FILE") },
+    { "record", 0, 0, G_OPTION_ARG_FILENAME, &o->record, N_("Everything to run it again, as JSON"), N_("FILE") },
+    { "from-record", 0, 0, G_OPTION_ARG_FILENAME, &o->from_record, N_("Run a record again; other options change it"),
+      N_("FILE") },
+    { "map-budget", 0, 0, G_OPTION_ARG_INT, &o->map_budget_mib, N_("Memory for recorded maps, in MiB"), "N" },
+    { "threads", 0, 0, G_OPTION_ARG_INT, &o->n_threads, N_("Threads; 0 is one a processor"), "N" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &o->device, N_("Where to compute"), N_("NAME") },
+    { "estimate", 0, 0, G_OPTION_ARG_NONE, &o->estimate, N_("Tell memory and time, and stop"), NULL },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &o->is_json, N_("Progress and results as JSON lines"), NULL },
+    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &o->is_quiet, N_("Print nothing but errors"), NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_auto (GStrv) rest = NULL;
+
+  if (!pm_cli_parse (argc, argv, entries, NULL, _("Paints a picture and shows the attention behind it."), &rest, error))
+    return FALSE;
+  if (rest[0])
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("\"%s\" belongs to no option; `pentimento generate --help` lists them."),
+                   rest[0]);
+      return FALSE;
+    }
+  return check_options (o, error);
+}
+
+PmRequest *
+pm_generate_options_load_record (const char *path, GError **error)
+{
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (GError) local = NULL;
+
+  if (!json_parser_load_from_file (parser, path, &local))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("\"%s\" cannot be read as a record (%s); give a file that --record wrote."), path, local->message);
+      return NULL;
+    }
+  JsonNode *root = json_parser_get_root (parser);
+  JsonObject *object = root && JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
+  JsonNode *request = object ? json_object_get_member (object, "request") : NULL;
+  if (!request || !JSON_NODE_HOLDS_OBJECT (request))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("\"%s\" holds no request; give a file that --record wrote."), path);
+      return NULL;
+    }
+  g_autofree char *json = json_to_string (request, FALSE);
+  return pm_request_from_json (json, error);
+}
+
+static gboolean
+apply_region (const PmGenerateOptions *options, PmRequest *request, GError **error)
+{
+  g_autofree guint8 *mask = NULL;
+  int width = request->width, height = request->height;
+
+  if (options->region_mask)
+    {
+      mask = pm_png_read_grey (options->region_mask, &width, &height, error);
+      if (!mask)
+        return FALSE;
+    }
+  else
+    {
+      int edges[4];
+      if (!pm_cli_parse_rectangle (options->region, edges, error))
+        return FALSE;
+      if (edges[2] > width || edges[3] > height)
+        {
+          g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("The region %s lies outside the picture of %d x %d pixels; make it smaller."), options->region, width,
+                       height);
+          return FALSE;
+        }
+      mask = g_malloc0 ((gsize)width * height);
+      for (int y = edges[1]; y < edges[3]; y++)
+        memset (mask + (gsize)y * width + edges[0], 255, edges[2] - edges[0]);
+    }
+  pm_request_set_region (request, mask, width, height);
+  return TRUE;
+}
+
+/* Maps were asked for, but not which: the readings that tell most. */
+static const char *
+default_show (const PmGenerateOptions *options, const PmRequest *request)
+{
+  if (!options->maps && !options->raw)
+    return NULL;
+  if (options->from_record || request->show.readings)
+    return NULL;
+  return request->region ? "layers=mean:recommended;heads=mean;read=from" : "read=subject";
+}
+
+gboolean
+pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request, GError **error)
+{
+  if (options->class_name)
+    {
+      g_free (request->class_name);
+      request->class_name = g_strdup (options->class_name);
+    }
+  if (options->sampler)
+    {
+      g_free (request->sampler);
+      request->sampler = g_strdup (options->sampler);
+    }
+  if (options->device)
+    {
+      g_free (request->device);
+      request->device = g_strdup (options->device);
+    }
+  if (options->num_steps != G_MININT)
+    request->num_steps = options->num_steps;
+  if (options->n_threads != G_MININT)
+    request->n_threads = options->n_threads;
+  if (options->map_budget_mib != G_MININT)
+    request->map_budget = (gsize)options->map_budget_mib << 20;
+  if (!isnan (options->guidance))
+    request->guidance = options->guidance;
+  if (options->guidance_interval && !pm_cli_parse_interval (options->guidance_interval, request->guidance_interval, error))
+    return FALSE;
+  if (options->size && !pm_cli_parse_size (options->size, &request->width, &request->height, error))
+    return FALSE;
+  if (options->seed ? !pm_cli_parse_seed (options->seed, &request->seed, error) : FALSE)
+    return FALSE;
+  if (!options->seed && !options->from_record)
+    request->seed = g_random_int ();
+  if ((options->region || options->region_mask) && !apply_region (options, request, error))
+    return FALSE;
+
+  const char *show = options->show ? options->show : default_show (options, request);
+  return !show || pm_request_set_show (request, show, error);
+}

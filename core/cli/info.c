@@ -1,0 +1,125 @@
+/* `pentimento info`: what the program sees in a model, what it makes of it, and what is missing. */
+#include "cli/cli.h"
+
+typedef struct
+{
+  char *name, *device;
+  gboolean is_json;
+} Info;
+
+static void
+print_json (const PmModelInfo *info, char **fallbacks)
+{
+  JsonBuilder *line = pm_cli_json_begin ("info");
+
+  pm_cli_json_string (line, "name", info->name);
+  pm_cli_json_string (line, "path", info->path);
+  pm_cli_json_string (line, "family", info->family);
+  pm_cli_json_string (line, "format", info->format);
+  pm_cli_json_int (line, "parameters", (gint64)info->n_parameters);
+  pm_cli_json_int (line, "bytes", (gint64)info->n_bytes);
+  pm_cli_json_int (line, "layers", info->n_layers);
+  pm_cli_json_int (line, "heads", info->n_heads);
+  pm_cli_json_int (line, "width", info->width);
+  pm_cli_json_int (line, "patch", info->patch);
+  pm_cli_json_int (line, "channels", info->n_channels);
+  pm_cli_json_boolean (line, "latent", info->is_latent);
+  pm_cli_json_int (line, "n_classes", info->n_classes);
+  pm_cli_json_strings (line, "classes", info->classes);
+  json_builder_set_member_name (line, "recommended_layers");
+  json_builder_begin_array (line);
+  for (int i = 0; i < info->n_recommended_layers; i++)
+    json_builder_add_int_value (line, info->recommended_layers[i]);
+  json_builder_end_array (line);
+  pm_cli_json_string (line, "prediction", info->prediction);
+  pm_cli_json_string (line, "schedule", info->schedule);
+  pm_cli_json_string (line, "sampler", info->default_sampler);
+  pm_cli_json_int (line, "steps", info->default_steps);
+  pm_cli_json_number (line, "guidance", info->default_guidance);
+  json_builder_set_member_name (line, "guidance_interval");
+  json_builder_begin_array (line);
+  json_builder_add_double_value (line, info->guidance_interval[0]);
+  json_builder_add_double_value (line, info->guidance_interval[1]);
+  json_builder_end_array (line);
+  pm_cli_json_int (line, "size", info->default_size);
+  pm_cli_json_strings (line, "notes", info->notes);
+  if (fallbacks)
+    pm_cli_json_strings (line, "fallbacks", (const char *const *)fallbacks);
+  pm_cli_json_end (line);
+}
+
+static void
+print_text (const PmModelInfo *info, char **fallbacks)
+{
+  g_autofree char *bytes = pm_cli_format_bytes (info->n_bytes);
+
+  g_print (_("Model:       %s (%s)\n"), info->name, info->path);
+  g_print (_("Family:      %s, read as %s\n"), info->family, info->format);
+  g_print (_("Parameters:  %.1f million, %s\n"), info->n_parameters / 1e6, bytes);
+  g_print (_("Network:     %d layers, %d heads, width %d, patch %d, %d channels (%s)\n"), info->n_layers, info->n_heads,
+           info->width, info->patch, info->n_channels, info->is_latent ? _("latents") : _("pixels"));
+  g_print (_("Predicts:    %s, schedule %s\n"), info->prediction, info->schedule);
+  g_print (_("Defaults:    %s, %d steps, guidance %g in %g..%g, %d pixels\n"), info->default_sampler, info->default_steps,
+           info->default_guidance, info->guidance_interval[0], info->guidance_interval[1], info->default_size);
+  g_print (_("Look first:  layers"));
+  for (int i = 0; i < info->n_recommended_layers; i++)
+    g_print (" %d", info->recommended_layers[i]);
+  g_print (_("\nClasses:     %d\n"), info->n_classes);
+  for (int i = 0; info->classes && info->classes[i]; i++)
+    g_print ("  %4d %s\n", i, info->classes[i]);
+  for (int i = 0; info->notes[i]; i++)
+    g_print (_("Note:        %s\n"), info->notes[i]);
+  if (info->is_latent)
+    g_print ("%s\n", _("Missing:     a decoder (VAE); this version makes no picture of latents, `generate --raw` keeps them."));
+  if (fallbacks)
+    {
+      g_autofree char *list = g_strjoinv (", ", fallbacks);
+      g_print (_("Fallbacks:   %s\n"), fallbacks[0] ? list : _("none"));
+    }
+}
+
+static gboolean
+info_work (PmJob *job, gpointer data, GError **error)
+{
+  const Info *self = data;
+  g_autoptr (PmModel) model = pm_cli_open_model (self->name, error);
+  g_auto (GStrv) fallbacks = NULL;
+
+  if (!model)
+    return FALSE;
+  if (self->device && !(fallbacks = pm_device_fallbacks (model, self->device, error)))
+    return FALSE;
+  if (self->is_json)
+    print_json (pm_model_get_info (model), fallbacks);
+  else
+    print_text (pm_model_get_info (model), fallbacks);
+  return TRUE;
+}
+
+int
+pm_cli_info (int argc, char **argv)
+{
+  Info self = { 0 };
+  g_autofree char *name = NULL;
+  g_autofree char *device = NULL;
+  const GOptionEntry entries[] = {
+    { "model", 'm', 0, G_OPTION_ARG_FILENAME, &name, N_("Name or path of the model"), N_("MODEL") },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &device, N_("Also list the operations that this device leaves to the plain loops"),
+      N_("NAME") },
+    { "json", 0, 0, G_OPTION_ARG_NONE, &self.is_json, N_("One line of JSON"), NULL },
+    G_OPTION_ENTRY_NULL,
+  };
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) rest = NULL;
+
+  if (!pm_cli_parse (argc, argv, entries, _("[MODEL]"), _("Tells what the program sees in a model."), &rest, &error))
+    return pm_cli_report (error);
+  if (rest[0] && (name || rest[1]))
+    {
+      g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("More than one model was named; `pentimento info` takes one."));
+      return pm_cli_report (error);
+    }
+  self.name = rest[0] ? rest[0] : name;
+  self.device = device;
+  return pm_cli_run (info_work, &self, NULL, NULL);
+}
