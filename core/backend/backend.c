@@ -1,0 +1,218 @@
+/* Opening backends, and the one place where an operation is dispatched. */
+#include "backend/backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <gio/gio.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/pool.h"
+
+extern const PmBackendClass pm_backend_ref;
+
+struct _PmBackend
+{
+  const PmBackendClass *klass;
+  gpointer              state;
+  PmPool               *pool;
+  PmBackendOps          ops;
+  gboolean              is_fallback[PM_N_OPS];
+  gint                  n_fallbacks[PM_N_OPS]; /* calls that `ref` had to serve */
+};
+
+static const char *const op_names[PM_N_OPS] = {
+#define X(name, type) #name,
+  PM_BACKEND_OPS (X)
+#undef X
+};
+
+static const PmBackendClass *
+backend_find (const char *device)
+{
+  for (int i = 0; pm_backends[i]; i++)
+    {
+      const PmBackendClass *klass = pm_backends[i];
+      gboolean              named = ! device || ! *device ? ! klass->is_hidden
+                                                          : g_ascii_strcasecmp (device, klass->id) == 0
+                                         || (! klass->is_hidden && g_ascii_strcasecmp (device, klass->device) == 0);
+      if (named && (! klass->is_available || klass->is_available ()))
+        return klass;
+    }
+  return NULL;
+}
+
+/* Takes what the class leaves out from the reference loops. */
+static void
+backend_fill_ops (PmBackend *backend)
+{
+  backend->ops = backend->klass->ops;
+#define X(name, type)                              \
+  if (! backend->ops.name)                         \
+    {                                              \
+      backend->ops.name = pm_backend_ref.ops.name; \
+      backend->is_fallback[PM_OP_##name] = TRUE;   \
+    }
+  PM_BACKEND_OPS (X)
+#undef X
+}
+
+PmBackend *
+pm_backend_open (const char *device, int n_threads, GError **error)
+{
+  const PmBackendClass *klass = backend_find (device);
+  if (! klass)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no device named “%s” here; use “cpu”."), device ? device : "");
+      return NULL;
+    }
+
+  PmBackend *backend = g_new0 (PmBackend, 1);
+  backend->klass = klass;
+  backend->pool = pm_pool_new (n_threads, error);
+  if (! backend->pool || (klass->open && ! (backend->state = klass->open (backend, error))))
+    {
+      pm_pool_free (backend->pool);
+      g_free (backend);
+      return NULL;
+    }
+  backend_fill_ops (backend);
+  return backend;
+}
+
+void
+pm_backend_close (PmBackend *backend)
+{
+  if (! backend)
+    return;
+  if (backend->klass->close)
+    backend->klass->close (backend);
+  pm_pool_free (backend->pool);
+  g_free (backend);
+}
+
+const PmBackendClass *
+pm_backend_get_class (PmBackend *backend)
+{
+  return backend->klass;
+}
+
+gpointer
+pm_backend_get_state (PmBackend *backend)
+{
+  return backend->state;
+}
+
+PmPool *
+pm_backend_get_pool (PmBackend *backend)
+{
+  return backend->pool;
+}
+
+void
+pm_backend_set_job (PmBackend *backend, PmJob *job)
+{
+  pm_pool_set_cancel_flag (backend->pool, pm_job_get_flag (job));
+}
+
+gpointer
+pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error)
+{
+  if (backend->klass->alloc)
+    return backend->klass->alloc (backend, n_bytes, error);
+
+  void *memory = NULL;
+  if (posix_memalign (&memory, 64, MAX (n_bytes, 64)) != 0)
+    {
+      g_autofree char *size = g_format_size (n_bytes);
+      g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
+                   _("There is not enough memory for %s more; close other programs, or choose a smaller picture or fewer maps."),
+                   size);
+      return NULL;
+    }
+  return memory;
+}
+
+void
+pm_backend_free (PmBackend *backend, gpointer memory)
+{
+  if (backend->klass->free)
+    backend->klass->free (backend, memory);
+  else
+    free (memory);
+}
+
+void
+pm_backend_upload (PmBackend *backend, gpointer to, const void *from, gsize n_bytes)
+{
+  if (backend->klass->upload)
+    backend->klass->upload (backend, to, from, n_bytes);
+  else
+    memcpy (to, from, n_bytes);
+}
+
+void
+pm_backend_download (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes)
+{
+  if (backend->klass->download)
+    backend->klass->download (backend, to, from, n_bytes);
+  else
+    memcpy (to, from, n_bytes);
+}
+
+gboolean
+pm_backend_finish (PmBackend *backend, GError **error)
+{
+  return ! backend->klass->finish || backend->klass->finish (backend, error);
+}
+
+gboolean
+pm_backend_prepare (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error)
+{
+  *weight = (PmWeight) { .dtype = tensor->dtype, .rows = 1, .cols = tensor->n_elements, .data = tensor->data };
+  if (tensor->rank > 1 && tensor->shape[0] > 0)
+    {
+      weight->rows = tensor->shape[0];
+      weight->cols = tensor->n_elements / tensor->shape[0];
+    }
+  if (pm_dtype_size (tensor->dtype) == 0)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                   _("The weight “%s” is stored in a type that cannot be computed with; convert the model to f32, f16 or bf16."),
+                   tensor->name);
+      return FALSE;
+    }
+  return ! backend->klass->prepare || backend->klass->prepare (backend, tensor, weight, error);
+}
+
+void
+pm_backend_release (PmBackend *backend, PmWeight *weight)
+{
+  if (weight->owned)
+    pm_backend_free (backend, weight->owned);
+  *weight = (PmWeight) { 0 };
+}
+
+#define X(name, type)                                            \
+  void                                                           \
+  pm_backend_##name (PmBackend *backend, const type *op)         \
+  {                                                              \
+    if (backend->is_fallback[PM_OP_##name])                      \
+      g_atomic_int_inc (&backend->n_fallbacks[PM_OP_##name]);    \
+    backend->ops.name (backend, op);                             \
+  }
+PM_BACKEND_OPS (X)
+#undef X
+
+char **
+pm_backend_get_fallbacks (PmBackend *backend)
+{
+  GStrvBuilder *builder = g_strv_builder_new ();
+  for (int i = 0; i < PM_N_OPS; i++)
+    if (g_atomic_int_get (&backend->n_fallbacks[i]) > 0)
+      g_strv_builder_add (builder, op_names[i]);
+  char **names = g_strv_builder_end (builder);
+  g_strv_builder_unref (builder);
+  return names;
+}

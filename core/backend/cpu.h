@@ -1,0 +1,40 @@
+/* What the files of the CPU backend share: scratch memory of workers, and single-threaded products. Letters as in backend.h. */
+#ifndef PM_CPU_H
+#define PM_CPU_H
+
+#include "backend/backend.h"
+
+/* Scratch of one worker, at least n floats, valid until the worker asks again with the same slot. NULL when memory is short:
+ * the task then returns, and pm_backend_finish reports it. */
+typedef enum
+{
+  PM_SCRATCH_WEIGHTS,
+  PM_SCRATCH_TILE,
+  PM_N_SCRATCH
+} PmScratch;
+
+float *pm_cpu_scratch (PmBackend *backend, int worker, PmScratch slot, gsize n);
+
+/* c[M,N] = a[M,K] . b[N,K]^T, on the calling thread; leading dimensions in elements. */
+void pm_cpu_gemm_nt (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc);
+
+/* c[M,N] = a[M,K] . b[K,N]. */
+void pm_cpu_gemm_nn (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc);
+
+/* The operations that live in files of their own. */
+void pm_cpu_attention (PmBackend *backend, const PmAttention *op);
+void pm_cpu_norm_modulate (PmBackend *backend, const PmNorm *op);
+void pm_cpu_patchify (PmBackend *backend, const PmPatches *op);
+void pm_cpu_unpatchify (PmBackend *backend, const PmPatches *op);
+void pm_cpu_add (PmBackend *backend, const PmAdd *op);
+void pm_cpu_activate (PmBackend *backend, const PmActivate *op);
+
+/* y = residual + gate * activation (x + bias) along one row of n; bias, gate and residual may be NULL; all may be y. */
+void pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float *bias, const float *gate,
+                          const float *residual, float *y);
+
+/* sums[m] = x[m] . w for m < M, K elements each: one pass over w for all rows of x. */
+#define PM_CPU_MAX_DOTS 8
+void pm_cpu_dots (int M, int K, const float *x, gsize x_stride, const float *w, float *sums);
+
+#endif
