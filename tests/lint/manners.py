@@ -1,0 +1,62 @@
+"""How the sources behave and speak: no goto, a silent core, heads on files, no leftovers, no paths of one machine."""
+import re
+
+SYSTEM = {"usr", "etc", "dev", "proc", "sys", "bin", "sbin", "tmp", "var", "run", "lib", "boot", "opt"}
+LOUD = r"\b(g_print|g_printerr|printf|fprintf|puts|perror|exit|_exit|abort|g_abort|g_error|g_warning|g_critical|g_message)\s*\("
+LEFTOVERS = r"TODO|FIXME|XXX|HACK|\bfor now\b|\bstub(s|bed)?\b|\bdummy\b"
+
+
+def find(tree, paths, pattern, says):
+    for path in paths:
+        for number, line in enumerate(tree.code(path).split("\n"), 1):
+            if re.search(pattern, line):
+                yield "%s:%d %s: %s" % (path, number, says, line.strip()[:80])
+
+
+def leftovers(tree):
+    for path in tree.c_files("core", "ui", "plugin", "tests"):
+        for line, comment in tree.comments(path):
+            match = re.search(LEFTOVERS, comment)
+            if match:
+                yield "%s:%d says \"%s\"" % (path, line, match.group(0))
+
+
+def heads(tree):
+    for path in tree.c_files("core", "ui", "plugin", "tests"):
+        if not tree.text(path).startswith("/*"):
+            yield "%s does not begin with a comment that says what it is for" % path
+
+
+def globals_in_core(tree):
+    pattern = r"^static (?!const\b|inline\b|.*\bconst\b\s*\w+\s*(\[|=))[\w \*]+\b(\w+)\s*(\[[^\]]*\])*\s*(=|;)"
+    for path in tree.under("core", ends=".c"):
+        for number, line in enumerate(tree.code(path).split("\n"), 1):
+            if re.match(pattern, line) and "G_DEFINE" not in line:
+                yield "%s:%d a mutable global: %s" % (path, number, line.strip()[:80])
+
+
+def machine_paths(tree):
+    path_like = re.compile(r"(?<![\w.})>~$*\"/:-])(?:(?<=.)|^)/([a-z]+)/[a-z][\w./-]*|(?<=[\"'`( =])/([a-z]+)/[a-z][\w./-]*")
+    for path in tree.paths:
+        for number, line in enumerate(tree.lines(path), 1):
+            for match in path_like.finditer(line):
+                first = match.group(1) or match.group(2)
+                if first not in SYSTEM and not re.match(r"/[a-z]+/(g|i|gi)?$", match.group(0)):
+                    if is_test_name(line) or path.startswith("data/models") and path.endswith(".json"):
+                        continue
+                    yield "%s:%d names a place of one machine: %s" % (path, number, match.group(0))
+
+
+def is_test_name(line):
+    return re.search(r"g_test_(add|path|message|build)|add_func|test_add|TEST_|GIMP_MENU|menu", line) is not None
+
+
+def run(tree, tap):
+    sources = tree.c_files("core", "ui", "plugin", "tests")
+    core = [p for p in tree.c_files("core") if not p.startswith("core/cli/")]
+    tap.case("no goto", find(tree, sources, r"\bgoto\b", "goto"))
+    tap.case("the core prints nothing and ends nothing", find(tree, core, LOUD, "not for the core"))
+    tap.case("no mutable globals in the core", globals_in_core(tree))
+    tap.case("no leftovers in comments", leftovers(tree))
+    tap.case("every C file says what it is for", heads(tree))
+    tap.case("no paths of one machine", machine_paths(tree))
