@@ -1,0 +1,314 @@
+/* The bench on whole networks: DiT-XL/2 and DiT-S/2 at 256 px with hashed weights (format/hash.c), and the starter model.
+ * Letters: B items, D width, T tokens. Sizes of the networks: Peebles and Xie, Scalable Diffusion Models with Transformers,
+ * table 1. */
+#include "bench-private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/random.h"
+#include "family/family.h"
+#include "format/checkpoint.h"
+#include "generate.h"
+
+#define LATENT 32 /* side of the latent of 256 px */
+#define CHANNELS 4
+#define TOKENS (LATENT / 2 * LATENT / 2)
+#define CLASSES 1000
+#define TAP_STEPS 20 /* steps whose maps are kept at once */
+
+typedef struct
+{
+  PmCheckpoint *checkpoint;
+  PmConfig *config;
+  const PmFamily *family;
+  PmNetwork *network;
+  PmNetworkInfo info;
+  PmPrepared *prepared;
+  int B;
+  float *x, *out; /* [B, C, h, w], [B, 2C, h, w] */
+} Net;
+
+static void
+add_tensor (GString *json, const char *key, const char *shape, double scale)
+{
+  char number[G_ASCII_DTOSTR_BUF_SIZE];
+
+  g_string_append_printf (json, "%s\n\"%s\": {\"shape\": [%s], \"scale\": %s}", json->str[json->len - 1] == '{' ? "" : ",", key,
+                          shape, g_ascii_dtostr (number, sizeof number, scale));
+}
+
+/* A weight [rows, columns] that keeps unit variance, and its bias. */
+static void
+add_linear (GString *json, const char *key, int rows, int columns)
+{
+  g_autofree char *weight = g_strconcat (key, ".weight", NULL);
+  g_autofree char *bias = g_strconcat (key, ".bias", NULL);
+  g_autofree char *shape = g_strdup_printf ("%d, %d", rows, columns);
+  g_autofree char *length = g_strdup_printf ("%d", rows);
+
+  add_tensor (json, weight, shape, sqrt (3.0 / columns));
+  add_tensor (json, bias, length, 0.1);
+}
+
+/* The hash file of a DiT with patch 2, learned sigma and ImageNet's classes; free with g_free. */
+static char *
+make_hash_json (int depth, int D)
+{
+  GString *json = g_string_new ("{\"format\": \"pentimento-hash-1\", \"tensors\": {");
+  const struct
+  {
+    const char *key;
+    int rows, columns;
+  } linears[] = { { "attn.qkv", 3 * D, D },
+                  { "attn.proj", D, D },
+                  { "mlp.fc1", 4 * D, D },
+                  { "mlp.fc2", D, 4 * D },
+                  { "adaLN_modulation.1", 6 * D, D } };
+  g_autofree char *patch_shape = g_strdup_printf ("%d, %d, 2, 2", D, CHANNELS);
+  g_autofree char *width = g_strdup_printf ("%d", D);
+  g_autofree char *positions = g_strdup_printf ("1, %d, %d", TOKENS, D);
+  g_autofree char *classes = g_strdup_printf ("%d, %d", CLASSES + 1, D);
+
+  add_tensor (json, "x_embedder.proj.weight", patch_shape, 0.4);
+  add_tensor (json, "x_embedder.proj.bias", width, 0.1);
+  add_tensor (json, "pos_embed", positions, 1);
+  add_linear (json, "t_embedder.mlp.0", D, 256);
+  add_linear (json, "t_embedder.mlp.2", D, D);
+  add_tensor (json, "y_embedder.embedding_table.weight", classes, 1);
+  for (int i = 0; i < depth; i++)
+    for (gsize k = 0; k < G_N_ELEMENTS (linears); k++)
+      {
+        g_autofree char *key = g_strdup_printf ("blocks.%d.%s", i, linears[k].key);
+        add_linear (json, key, linears[k].rows, linears[k].columns);
+      }
+  add_linear (json, "final_layer.adaLN_modulation.1", 2 * D, D);
+  add_linear (json, "final_layer.linear", 2 * 2 * 2 * CHANNELS, D);
+  g_string_append (json, "}}");
+  return g_string_free (json, FALSE);
+}
+
+static void
+net_close (Net *net)
+{
+  if (net->prepared)
+    net->family->release (net->prepared);
+  if (net->network)
+    net->family->free (net->network, &net->info);
+  g_clear_pointer (&net->checkpoint, pm_checkpoint_free);
+  g_clear_pointer (&net->config, pm_config_free);
+  g_free (net->x);
+  g_free (net->out);
+}
+
+static gboolean
+net_open (Net *net, PmBench *bench, int depth, int D, int n_heads, int B, GError **error)
+{
+  g_autofree char *json = make_hash_json (depth, D);
+  gsize n = (gsize)B * CHANNELS * LATENT * LATENT;
+  PmRandom random;
+
+  net->B = B;
+  net->checkpoint = pm_checkpoint_new_hash (json, error);
+  if (!net->checkpoint)
+    return FALSE;
+  for (int i = 0; pm_families[i] && !net->family; i++)
+    if (pm_families[i]->probe (net->checkpoint))
+      net->family = pm_families[i];
+  g_assert (net->family != NULL);
+
+  net->config = pm_config_new ();
+  net->config->n_heads = n_heads;
+  net->network = net->family->load (net->checkpoint, net->config, &net->info, error);
+  net->prepared = net->network ? net->family->prepare (net->network, bench->backend, B, error) : NULL;
+  if (!net->prepared)
+    return FALSE;
+
+  net->x = g_new (float, n);
+  net->out = g_new (float, n * net->info.out_channels / CHANNELS);
+  pm_random_init (&random, 1);
+  pm_random_normal (&random, n, net->x);
+  return TRUE;
+}
+
+/* Seconds of one denoising; < 0 with an error. */
+static double
+net_step (Net *net, PmTap *tap, int step, PmJob *job, GError **error)
+{
+  const float t[2] = { 500, 500 };
+  const int y[2] = { 207, CLASSES };
+  const PmItemTag tags[2] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
+  const PmDenoise in = { .B = net->B, .x = net->x, .t = t, .y = y, .tags = tags, .tap = tap, .job = job };
+
+  double start = pm_bench_now ();
+  if (tap)
+    pm_tap_begin_step (tap, step, tags, net->B);
+  if (!net->family->denoise (net->prepared, &in, net->out, error))
+    return -1;
+  return pm_bench_now () - start;
+}
+
+/* The process's peak of resident memory in bytes since the last reset; 0 where the system does not tell. */
+static guint64
+peak_memory (gboolean reset)
+{
+  g_autofree char *status = NULL;
+
+  if (reset)
+    {
+      FILE *file = fopen ("/proc/self/clear_refs", "w");
+      if (file)
+        {
+          fputs ("5", file);
+          fclose (file);
+        }
+    }
+  if (!g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
+    return 0;
+  const char *line = strstr (status, "VmHWM:");
+  return line ? g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024 : 0;
+}
+
+/* A tap that records `received` in all layers and heads at all steps. */
+static PmTap *
+make_tap (PmBench *bench, const Net *net, gsize *n_bytes, GError **error)
+{
+  double times[TAP_STEPS];
+  PmShow show;
+  PmTap *tap = NULL;
+  const PmTapOptions options = {
+    .backend = bench->backend,
+    .sites = net->info.sites,
+    .n_sites = net->info.n_layers,
+    .n_items = net->B,
+    .n_steps = TAP_STEPS,
+    .times = times,
+    .budget = (gsize)256 << 20,
+  };
+  int n_maps;
+
+  for (int i = 0; i < TAP_STEPS; i++)
+    times[i] = 1000 - 50 * i;
+  pm_show_init (&show);
+  if (pm_show_parse (&show, "layers=all;heads=all;steps=all;read=received", error)
+      && pm_tap_estimate (&show, &options, n_bytes, &n_maps, error))
+    tap = pm_tap_new (&show, &options, error);
+  pm_show_clear (&show);
+  return tap;
+}
+
+static void
+print_fallbacks (PmBench *bench)
+{
+  g_auto (GStrv) fallbacks = pm_backend_get_fallbacks (bench->backend);
+  g_autofree char *list = g_strjoinv (", ", fallbacks);
+  g_autofree char *name = g_strdup_printf ("DiT-XL/2 operations left to ref: %s", fallbacks[0] ? list : "none");
+
+  pm_bench_row (bench, name, g_strv_length (fallbacks), "", -1, NULL);
+}
+
+/* Plain and recorded steps and sgemm in turns. */
+static gboolean
+time_dit_xl (PmBench *bench, Net *net, GError **error)
+{
+  int n = bench->is_quick ? 3 : TAP_STEPS;
+  double sgemm = 0, plain = G_MAXDOUBLE, ratios[TAP_STEPS], recorded[TAP_STEPS];
+  double flops = net->family->flops (net->network, net->B);
+  gsize tap_bytes = 0;
+
+  if (net_step (net, NULL, 0, bench->job, error) < 0)
+    return FALSE;
+  guint64 before = peak_memory (TRUE);
+  g_autoptr (PmTap) tap = make_tap (bench, net, &tap_bytes, error);
+  if (!tap)
+    return FALSE;
+  for (int i = 0; i < n; i++)
+    {
+      pm_job_report (bench->job, _("DiT-XL/2"), i, n, (double)i / n);
+      sgemm = MAX (sgemm, pm_bench_sgemm (bench));
+      double without = net_step (net, NULL, i, bench->job, error);
+      double with = without < 0 ? -1 : net_step (net, tap, i, bench->job, error);
+      if (with < 0)
+        return FALSE;
+      plain = MIN (plain, without);
+      recorded[i] = with;
+      ratios[i] = with / without;
+    }
+  guint64 after = peak_memory (FALSE);
+  double more = MAX (tap_bytes, after > before ? after - before : 0) / 1048576.0;
+
+  pm_bench_row (bench, "sgemm 2048 in the same run", sgemm / 1e9, "GFLOP/s", -1, NULL);
+  pm_bench_row (bench, "DiT-XL/2 256 px, batch 2, f32: one step", plain, "s", -1, NULL);
+  pm_bench_row (bench, "DiT-XL/2 256 px: speed (aim 0.85)", flops / plain / 1e9, "GFLOP/s", flops / plain / sgemm, "sgemm 2048");
+  pm_bench_row (bench, "DiT-XL/2 with `received` of 28 x 16 heads (aim 1.05)", pm_bench_median (recorded, n), "s",
+                pm_bench_median (ratios, n), _("the plain step"));
+  pm_bench_row (bench, "DiT-XL/2 memory for `received` of 20 steps (aim 64)", more, "MiB", -1, NULL);
+  print_fallbacks (bench);
+  return TRUE;
+}
+
+gboolean
+pm_bench_run_dit_xl (PmBench *bench, GError **error)
+{
+  Net net = { 0 };
+  gboolean ok = net_open (&net, bench, 28, 1152, 16, 2, error) && time_dit_xl (bench, &net, error);
+
+  net_close (&net);
+  return ok;
+}
+
+gboolean
+pm_bench_run_dit_s (PmBench *bench, GError **error)
+{
+  Net net = { 0 };
+  gboolean ok = net_open (&net, bench, 12, 384, 6, 1, error) && net_step (&net, NULL, 0, bench->job, error) >= 0;
+  double best = G_MAXDOUBLE, sgemm = 0;
+
+  for (int i = 0; ok && i < (bench->is_quick ? 5 : 20); i++)
+    {
+      sgemm = MAX (sgemm, pm_bench_sgemm (bench));
+      double seconds = net_step (&net, NULL, i, bench->job, error);
+      ok = seconds >= 0;
+      best = MIN (best, seconds);
+    }
+  if (ok)
+    {
+      double rate = net.family->flops (net.network, net.B) / best;
+      pm_bench_row (bench, "DiT-S/2 256 px, batch 1, f32: one step", best, "s", -1, NULL);
+      pm_bench_row (bench, "DiT-S/2 256 px: speed", rate / 1e9, "GFLOP/s", rate / sgemm, "sgemm 2048");
+    }
+  net_close (&net);
+  return ok;
+}
+
+gboolean
+pm_bench_run_starter (PmBench *bench, GError **error)
+{
+  g_autoptr (PmModel) model = pm_model_open ("starter-pixel", error);
+  g_autoptr (PmRequest) plain = model ? pm_request_new_for_model (model) : NULL;
+  g_autoptr (PmRequest) shown = model ? pm_request_new_for_model (model) : NULL;
+  double best_plain = G_MAXDOUBLE, best_shown = G_MAXDOUBLE;
+
+  if (!model || !pm_request_set_show (shown, "layers=3,5;heads=all;steps=4,9,14,19;read=received", error))
+    return FALSE;
+  plain->n_threads = shown->n_threads = bench->n_threads;
+  plain->num_steps = shown->num_steps = 24;
+  for (int i = 0; i < (bench->is_quick ? 2 : 5); i++)
+    {
+      double start = pm_bench_now ();
+      g_autoptr (PmResult) without = pm_generate (model, plain, bench->job, error);
+      double middle = pm_bench_now ();
+      g_autoptr (PmResult) with = without ? pm_generate (model, shown, bench->job, error) : NULL;
+      if (!with)
+        return FALSE;
+      best_plain = MIN (best_plain, middle - start);
+      best_shown = MIN (best_shown, pm_bench_now () - middle);
+    }
+  pm_bench_row (bench, "starter-pixel, 24 steps: a whole picture", best_plain, "s", -1, NULL);
+  pm_bench_row (bench, "starter-pixel, with 2 layers x 6 heads x 4 steps of maps", best_shown, "s", best_shown / best_plain,
+                _("the plain picture"));
+  return TRUE;
+}

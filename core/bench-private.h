@@ -1,0 +1,38 @@
+/* What the files of the bench share. A machine that does other things too is noisy: whatever is compared is timed in turns in
+ * one run, and the best (rates) or the median of the pairs (overheads) counts. */
+#ifndef PM_BENCH_PRIVATE_H
+#define PM_BENCH_PRIVATE_H
+
+#include "backend/backend.h"
+#include "eval.h"
+
+typedef struct
+{
+  PmBackend  *backend;
+  gboolean    is_quick;
+  int         n_threads;
+  PmBenchFunc func;
+  gpointer    data;
+  PmJob      *job;
+
+  /* sgemm: operands of 2048 x 2048, made once. */
+  float   *a, *b, *c;
+  PmWeight b_weight;
+} PmBench;
+
+double pm_bench_now (void); /* seconds, monotonic */
+void   pm_bench_row (PmBench *bench, const char *name, double value, const char *unit, double ratio, const char *ratio_of);
+double pm_bench_median (double *values, int n); /* sorts values */
+
+/* Operations per second of one product of 2048 cubed on all threads: the better of the backend's linear and of plain
+ * BLAS calls on equal shares of the rows. */
+double pm_bench_sgemm (PmBench *bench);
+
+/* The measurements: FALSE with an error. */
+gboolean pm_bench_run_sgemm (PmBench *bench, GError **error);
+gboolean pm_bench_run_attention (PmBench *bench, GError **error);
+gboolean pm_bench_run_dit_xl (PmBench *bench, GError **error);
+gboolean pm_bench_run_dit_s (PmBench *bench, GError **error);
+gboolean pm_bench_run_starter (PmBench *bench, GError **error);
+
+#endif
