@@ -80,7 +80,7 @@ run_length (PmBench *bench, int T, GError **error)
   Buffers buffers = { 0 };
   int n = bench->is_quick ? 9 : 41;
   double plain = G_MAXDOUBLE, sgemm = 0, ratios[41];
-  double flops = 4.0 * B * HEADS * T * T * HEAD_WIDTH;
+  double flops = 4.0 * ITEMS * HEADS * T * T * HEAD_WIDTH;
   gboolean ok = buffers_alloc (&buffers, bench->backend, T, error);
 
   if (ok)
