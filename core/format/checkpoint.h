@@ -12,6 +12,10 @@ typedef struct _PmCheckpoint PmCheckpoint;
 /* path: a file, or a folder that holds model.safetensors, model.safetensors.index.json, diffusion_pytorch_model.*
  * or a single checkpoint. Errors: PM_ERROR_IO, PM_ERROR_DAMAGED, PM_ERROR_UNSUPPORTED. */
 PmCheckpoint *pm_checkpoint_open (const char *path, GError **error);
+
+/* A checkpoint made from text in memory of the format "hash" (hash.c): weights from an integer hash. */
+PmCheckpoint *pm_checkpoint_new_hash (const char *json, GError **error);
+
 void          pm_checkpoint_free (PmCheckpoint *checkpoint);
 
 /* Borrowed; NULL when there is none of that name. */
