@@ -21,7 +21,7 @@ CASES = {
     ),
     # A pixel model that predicts the clean picture along a straight flow; the null class is not the last row.
     "pixel-flow": dict(
-        C=3, out=3, p=4, grid=6, D=64, heads=4, depth=2, rows=7, q=1.15, t=[0, 400, 958.3333], y=[2, 5, 6], probs=0,
+        C=3, out=3, p=4, grid=6, D=64, heads=4, depth=2, rows=7, q=1.15, t=[0, 400, 958.3333], y=[2, 5, 4], probs=0,
         config={
             "family": "dit", "num_attention_heads": 4, "prediction": "x0", "null_class": 5, "vae": None,
             "classes": ["ash", "birch", "cedar", "elder", "fir"], "guidance_channels": "all",

@@ -109,12 +109,13 @@ def distance(P):
 
 def subject(maps):
     """maps: P [B,H,N,N] of the chosen layers -> [B,N]: the second eigenvector of attention's own grouping (a normalised
-    cut), low at the border of the grid."""
+    cut), low at the border of the grid, with a root mean square of 1."""
     A = torch.stack(maps).mean((0, 2))
     S = (A + A.transpose(1, 2)) / 2
     d = S.sum(-1)
     scaled = S / (d[:, :, None] * d[:, None, :]).sqrt()
     vector = torch.linalg.eigh(scaled).eigenvectors[:, :, -2] / d.sqrt()
+    vector = vector / vector.pow(2).mean(1, keepdim=True).sqrt()
     g = math.isqrt(vector.shape[1])
     inside = torch.zeros(g, g, dtype=torch.bool)
     inside[1:-1, 1:-1] = True
