@@ -1,0 +1,207 @@
+#!/bin/bash
+# The program `pentimento` from the outside: files, exit codes, messages, JSON, signals. TAP on standard output.
+# usage: test-cli.sh PENTIMENTO MODELS   (the program, and the folder that holds starter-pixel)
+set -u
+program=$1
+models=$(cd "$2" && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+export PENTIMENTO_MODELS=$models LC_ALL=C.UTF-8 LANGUAGE= XDG_DATA_HOME=$t/data
+n=0
+
+# ok TITLE COMMAND...: one case.
+ok ()
+{
+  local title=$1
+  shift
+  n=$((n + 1))
+  if "$@" >"$t/case.log" 2>&1; then echo "ok $n - $title"
+  else
+    echo "not ok $n - $title"
+    sed 's/^/# /' "$t/case.log"
+  fi
+}
+files () { python3 "$here/files.py" "$@"; }
+same () { cmp "$1" "$2"; }
+absent () { local p; for p; do [ ! -e "$p" ] || { echo "$p exists"; return 1; }; done; }
+count () { local have; have=$(find "$1" -name "$2" | wc -l); [ "$have" = "$3" ] || { echo "$have files"; return 1; }; }
+paint () { "$program" generate --model starter-pixel --class fox --seed 7 --quiet "$@"; }
+
+# fails CODE PATTERN ARGUMENT...: the exit code, and one line of stderr that begins with the program's name.
+fails ()
+{
+  local wanted=$1 pattern=$2 code=0
+  shift 2
+  "$program" "$@" >"$t/out" 2>"$t/err" || code=$?
+  cat "$t/err"
+  [ "$code" = "$wanted" ] || { echo "exit code $code"; return 1; }
+  [ "$(wc -l <"$t/err")" = 1 ] || { echo "not one line"; return 1; }
+  grep -q '^pentimento: .*[.]$' "$t/err" || { echo "no sentence of the program's"; return 1; }
+  grep -qiE "$pattern" "$t/err" || { echo "lacks $pattern"; return 1; }
+  [ ! -s "$t/out" ] || { echo "stdout:"; cat "$t/out"; return 1; }
+}
+generate_fails () { local c=$1 p=$2; shift 2; fails "$c" "$p" generate --out "$t/none.png" "$@"; }
+
+# interrupted: SIGINT in the middle of a long run.
+interrupted ()
+{
+  local pid code=0 began
+  mkdir "$t/int"
+  "$program" generate --model starter-pixel --class fox --num-steps 3000 --show 'layers=3;steps=0;read=received' \
+    --out "$t/int/a.png" --maps "$t/int/maps" --raw "$t/int/r.safetensors" --record "$t/int/r.json" --json >"$t/int.out" 2>"$t/int.err" &
+  pid=$!
+  for _ in $(seq 100); do grep -q '"step":2' "$t/int.out" && break; sleep 0.1; done
+  kill -INT "$pid"
+  began=$(date +%s%N)
+  wait "$pid" || code=$?
+  began=$((($(date +%s%N) - began) / 1000000))
+  cat "$t/int.err"
+  [ "$code" = 130 ] || { echo "exit code $code"; return 1; }
+  [ "$began" -lt 1000 ] || { echo "it took $began ms"; return 1; }
+  [ -z "$(ls -A "$t/int")" ] || { ls -lA "$t/int"; return 1; }
+}
+
+# ---- what it says of itself
+version () { "$program" --version | grep -Eq '^pentimento [0-9]+\.[0-9]+'; }
+help () { "$program" --help | grep -q 'generate' && "$program" generate --help | grep -q -- '--region-mask'; }
+ok "--version" version
+ok "--help" help
+ok "no command" fails 2 'help'
+ok "an unknown command" fails 2 'generate' pain
+ok "an unknown option" fails 2 'no-such' generate --no-such-option
+ok "a stray argument" fails 2 'stray' generate stray
+
+# ---- models and info
+models_listed () { "$program" models | grep -q 'starter-pixel.*dit' && "$program" models --json >"$t/l" && files lines "$t/l" model=1 folders=1; }
+info_text () { "$program" info starter-pixel | grep -q '8 layers, 6 heads' && "$program" info starter-pixel | grep -q 'lady beetle'; }
+info_json () { "$program" info --json --device cpu starter-pixel >"$t/i" && python3 -m json.tool "$t/i" >/dev/null && files field "$t/i" info layers 8; }
+no_fallbacks () { files field "$t/i" info fallbacks '[]'; }
+ref_fallbacks () { "$program" info "$models/starter-pixel" | grep -q 'x0, schedule flow'; }
+ok "models lists the starter" models_listed
+ok "info tells layers and classes" info_text
+ok "info --json is JSON" info_json
+ok "nothing falls back to ref for the starter on cpu" no_fallbacks
+ok "info takes a path" ref_fallbacks
+
+# ---- generate
+show='layers=3,5;heads=all;steps=0,12,-1;read=received'
+ok "paints" paint --out "$t/a.png"
+ok "the picture is a PNG of the model's size" files png "$t/a.png" 64 64
+ok "with maps on one thread" paint --threads 1 --show "$show" --out "$t/b1.png" --maps "$t/m1" --raw "$t/r1.safetensors"
+ok "with maps on two threads" paint --threads 2 --show "$show" --out "$t/b2.png" --maps "$t/m2" --raw "$t/r2.safetensors"
+ok "recording changes nothing in the picture" same "$t/a.png" "$t/b1.png"
+ok "pictures do not depend on the thread count" same "$t/b1.png" "$t/b2.png"
+ok "raw maps do not depend on the thread count" same "$t/r1.safetensors" "$t/r2.safetensors"
+ok "maps do not depend on the thread count" diff -r "$t/m1" "$t/m2"
+ok "2 layers x 6 heads x 3 steps are 36 maps" count "$t/m1" '*.png' 36
+all_maps_sound () { local f; for f in "$t"/m1/*.png; do files png "$f" 64 64 || return 1; done; }
+ok "every map is a PNG of the picture's size" all_maps_sound
+ok "no temporary files are left" count "$t" '.*.??????' 0
+ok "raw holds every map" files count "$t/r1.safetensors" meta: 36
+ok "raw maps are 8 x 8" files shapes "$t/r1.safetensors" received-s12-l05-h02=8x8 meta:received-s12-l05-h02=6 latent=1x3x64x64
+ok "received sums to 1" files rows "$t/r1.safetensors" received-s12-l05-h02 64
+another_seed () { paint --seed 8 --out "$t/c.png" && ! cmp -s "$t/a.png" "$t/c.png"; }
+ok "another seed is another picture" another_seed
+another_class () { paint --class house --out "$t/c.png" && ! cmp -s "$t/a.png" "$t/c.png"; }
+ok "another class is another picture" another_class
+by_number () { paint --class 9 --out "$t/c.png" && cmp "$t/a.png" "$t/c.png"; }
+ok "a class by number" by_number
+random_seed ()
+{
+  "$program" generate --model starter-pixel --class fox --out "$t/c.png" >"$t/out" && "$program" generate --model starter-pixel --class fox \
+    --out "$t/d.png" --seed "$(sed -n 's/.*seed \([0-9]*\).*/\1/p' "$t/out")" --quiet && cmp "$t/c.png" "$t/d.png"
+}
+ok "the random seed that is printed gives the picture again" random_seed
+map_scale () { paint --show "$show" --maps "$t/m3" --map-scale 0 --palette magma && files png "$(find "$t/m3" -name '*h02.png' | head -n 1)" 8 8; }
+ok "--map-scale 0 is a pixel a patch" map_scale
+subject () { paint --maps "$t/m4" --raw "$t/r4.safetensors" --show 'read=subject;steps=mean:all' && count "$t/m4" 'subject*.png' 1; }
+ok "the subject over all steps is one map" subject
+region () { paint --region 16,16,48,48 --raw "$t/r5.safetensors" --show 'layers=mean:recommended;steps=12;read=from' && files count "$t/r5.safetensors" from 1; }
+ok "from a region" region
+region_mask ()
+{
+  python3 - "$t/mask.png" <<'PYTHON' || return 1
+import struct, sys, zlib
+rows = b"".join(b"\0" + bytes(255 if 16 <= x < 48 and 16 <= y < 48 else 0 for x in range(64)) for y in range(64))
+chunk = lambda name, body: struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+open(sys.argv[1], "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0))
+                              + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+PYTHON
+  paint --region-mask "$t/mask.png" --raw "$t/r6.safetensors" --show 'layers=mean:recommended;steps=12;read=from' && cmp "$t/r5.safetensors" "$t/r6.safetensors"
+}
+ok "the same region as a mask gives the same map" region_mask
+json_run () { "$program" generate --model starter-pixel --class fox --seed 7 --json --num-steps 6 --show 'layers=3;heads=all;steps=2;read=entropy' >"$t/j"; }
+ok "--json runs" json_run
+ok "--json tells every step, every map and the result" files lines "$t/j" progress=6 map=6 result=1
+estimate () { "$program" generate --model starter-pixel --class fox --estimate --json >"$t/e" && files lines "$t/e" estimate=1; }
+ok "--estimate" estimate
+
+# ---- records
+ok "a record is written" paint --show "$show" --out "$t/e.png" --raw "$t/re.safetensors" --record "$t/e.json" --guidance 3 --num-steps 9
+ok "a record is JSON" python3 -m json.tool "$t/e.json"
+ok "a record runs again" "$program" generate --from-record "$t/e.json" --out "$t/f.png" --raw "$t/rf.safetensors" --quiet
+ok "with the same picture" same "$t/e.png" "$t/f.png"
+ok "and the same maps" same "$t/re.safetensors" "$t/rf.safetensors"
+echo '{"request": 3}' >"$t/bad.json"
+echo '{"requ' >"$t/worse.json"
+ok "a record without a request" generate_fails 1 'bad.json' --from-record "$t/bad.json"
+ok "a damaged record" generate_fails 1 'worse.json' --from-record "$t/worse.json"
+
+# ---- wrong input
+ok "a missing model" generate_fails 1 'no-such-model' --model no-such-model --class fox
+ok "an unknown class names near ones" generate_fails 1 'fox' --model starter-pixel --class foks
+ok "a class number outside" generate_fails 1 '24' --model starter-pixel --class 24
+ok "a bad show: axis" generate_fails 2 'layers' --model starter-pixel --class fox --show 'layer=3;read=received'
+ok "a bad show: reading" generate_fails 2 'received' --model starter-pixel --class fox --show 'read=recieved'
+ok "a bad show: layer outside" generate_fails 2 '99' --model starter-pixel --class fox --show 'layers=99;read=received'
+ok "a reading of a region without one" generate_fails 2 'region' --model starter-pixel --class fox --show 'read=from'
+ok "a bad size" generate_fails 2 '64x64' --model starter-pixel --class fox --size 64
+ok "a size the model cannot paint" generate_fails 2 '64' --model starter-pixel --class fox --size 640x64
+ok "a bad seed" generate_fails 2 'seed' --model starter-pixel --class fox --seed -3
+ok "a bad number of steps" generate_fails 2 'step' --model starter-pixel --class fox --num-steps 0
+ok "an unknown sampler" generate_fails 2 'euler' --model starter-pixel --class fox --sampler eulr
+ok "a bad interval" generate_fails 2 'interval' --model starter-pixel --class fox --guidance-interval 0.9,0.1
+ok "a region outside" generate_fails 2 'outside' --model starter-pixel --class fox --region 0,0,65,65
+ok "an unknown palette" generate_fails 2 'viridis' --model starter-pixel --class fox --palette sepia
+ok "an unknown device" generate_fails 2 'cpu' --model starter-pixel --class fox --device abacus
+ok "a prompt" generate_fails 2 'class' --model starter-pixel --prompt 'a fox'
+ok "nothing to keep" fails 2 'out' generate --model starter-pixel --class fox
+ok "a folder that is not there" fails 1 'no-such' generate --model starter-pixel --class fox --out "$t/no-such/a.png"
+ok "a folder that is a file" fails 1 'a.png' generate --model starter-pixel --class fox --maps "$t/a.png"
+ok "a place where nothing can be written is told before the run" fails 1 'null' generate --model starter-pixel --class fox --num-steps 1000 --out /dev/null
+mkdir "$t/broken" && head -c 5000000 "$models/starter-pixel/model.safetensors" >"$t/broken/model.safetensors" && cp "$models/starter-pixel/"*.json "$t/broken/"
+ok "a damaged model" generate_fails 1 'model.safetensors' --model "$t/broken" --class fox
+mkdir "$t/empty"
+ok "a folder without a model" generate_fails 1 'empty' --model "$t/empty" --class fox
+ok "failures leave no picture" absent "$t/none.png"
+ok "failures leave no temporary files" count "$t" '.*.??????' 0
+
+# ---- signals
+ok "SIGINT ends it within a second with 130 and no files" interrupted
+
+# ---- eval
+ok "input for eval" files make-input "$t/in.safetensors" 3,24
+capture=received,entropy,probs:4,subject,from
+ok "eval denoise" "$program" eval denoise --model starter-pixel --in "$t/in.safetensors" --out "$t/o.safetensors" --capture $capture -q
+ok "its shapes" files shapes "$t/o.safetensors" out=2x3x64x64 received=8x2x6x64 entropy=8x2x6x64 probs=2x6x64x64 subject=2x64 from=8x2x6x64
+ok "its probabilities" files rows "$t/o.safetensors" probs 64
+ok "eval denoise on ref" "$program" eval denoise --model starter-pixel --device ref --in "$t/in.safetensors" --out "$t/p.safetensors" --capture received -q
+ok "cpu and ref agree: picture" files close "$t/o.safetensors" out "$t/p.safetensors" out 1e-5
+ok "cpu and ref agree: received" files close "$t/o.safetensors" received "$t/p.safetensors" received 1e-5
+ok "eval sample" "$program" eval sample --model starter-pixel --sampler euler --steps 24 --class fox --seed 7 --out "$t/s.safetensors" -q
+ok "eval sample and generate agree" files close "$t/s.safetensors" latent "$t/r1.safetensors" latent 0
+ok "a stage that is not there" fails 2 'denoise' eval paint --model starter-pixel --out "$t/x"
+ok "eval without input" fails 2 'in' eval denoise --model starter-pixel --out "$t/x"
+ok "eval of the wrong tensors" fails 2 '"?x"?' eval denoise --model starter-pixel --in "$t/s.safetensors" --out "$t/x"
+files make-input "$t/bad.safetensors" 3,25
+ok "eval of a class row outside" fails 2 '25|24' eval denoise --model starter-pixel --in "$t/bad.safetensors" --out "$t/x"
+ok "eval of a damaged file" fails 1 'bad.json' eval denoise --model starter-pixel --in "$t/bad.json" --out "$t/x"
+ok "eval leaves nothing behind" absent "$t/x"
+
+# ---- bench
+ok "an unknown measurement" fails 2 'sgemm' bench speed
+bench () { "$program" bench sgemm --quick --json >"$t/bench" && files lines "$t/bench" row=1; }
+ok "bench sgemm" bench
+
+echo "1..$n"
