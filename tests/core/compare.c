@@ -8,7 +8,7 @@ static void
 judge (const char *what, const char *measure, double error, double limit)
 {
   g_test_message ("%s: %s %.2e, limit %.0e", what, measure, error, limit);
-  if (! (error <= limit)) /* NaN fails too */
+  if (!(error <= limit)) /* NaN fails too */
     g_test_fail_printf ("%s: %s %.3e is above %.0e", what, measure, error, limit);
 }
 
@@ -19,9 +19,9 @@ largest_difference (const float *a, const float *b, gsize n)
 
   for (gsize i = 0; i < n; i++)
     {
-      double difference = fabs ((double) a[i] - b[i]);
+      double difference = fabs ((double)a[i] - b[i]);
 
-      if (! (difference <= largest))
+      if (!(difference <= largest))
         largest = difference;
       if (isnan (largest))
         return largest;
@@ -35,7 +35,7 @@ largest_value (const float *b, gsize n)
   double largest = 0.0;
 
   for (gsize i = 0; i < n; i++)
-    largest = MAX (largest, fabs ((double) b[i]));
+    largest = MAX (largest, fabs ((double)b[i]));
   return largest;
 }
 
@@ -58,8 +58,8 @@ pm_test_compare_rms (const char *what, const float *a, const float *b, gsize n, 
 
   for (gsize i = 0; i < n; i++)
     {
-      difference += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
-      size += (double) b[i] * b[i];
+      difference += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+      size += (double)b[i] * b[i];
     }
   judge (what, "relative rms", sqrt (difference / size), limit);
 }
@@ -69,7 +69,7 @@ pm_test_array (PmBundle *bundle, const char *name, gsize *n)
 {
   const PmTensor *tensor = pm_bundle_find (bundle, name);
 
-  if (! tensor)
+  if (!tensor)
     g_error ("there is no array \"%s\"", name);
   g_assert_cmpint (tensor->dtype, ==, PM_DTYPE_F32);
   *n = tensor->n_elements;
@@ -79,7 +79,7 @@ pm_test_array (PmBundle *bundle, const char *name, gsize *n)
 const float *
 pm_test_array_of (PmBundle *bundle, const char *name, gsize n)
 {
-  gsize        found;
+  gsize found;
   const float *values = pm_test_array (bundle, name, &found);
 
   if (found != n)
@@ -91,7 +91,7 @@ void
 pm_test_add (PmBundle *bundle, const char *name, PmDtype dtype, gsize n, gconstpointer values)
 {
   g_autoptr (GError) error = NULL;
-  gpointer           data = pm_bundle_add (bundle, name, dtype, 1, &n, &error);
+  gpointer data = pm_bundle_add (bundle, name, dtype, 1, &n, &error);
 
   g_assert_no_error (error);
   memcpy (data, values, n * pm_dtype_size (dtype));

@@ -14,8 +14,8 @@ static PmBundle *
 load_tables (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree char   *path = pm_test_reference ("random", "expected.safetensors");
-  PmBundle          *bundle = pm_bundle_load (path, &error);
+  g_autofree char *path = pm_test_reference ("random", "expected.safetensors");
+  PmBundle *bundle = pm_bundle_load (path, &error);
 
   g_assert_no_error (error);
   return bundle;
@@ -30,14 +30,14 @@ test_normal (void)
   for (guint s = 0; s < G_N_ELEMENTS (seeds); s++)
     {
       g_autofree char *name = g_strdup_printf ("normal.%" G_GUINT64_FORMAT, seeds[s]);
-      const float     *expected = pm_test_array_of (tables, name, 40 * 41 / 2 + 1100);
+      const float *expected = pm_test_array_of (tables, name, 40 * 41 / 2 + 1100);
 
       for (int i = 1; i <= 42; i++)
         {
-          gsize             n = i <= 40 ? i : i == 41 ? 100 : 1000;
+          gsize n = i <= 40 ? i : i == 41 ? 100 : 1000;
           g_autofree float *drawn = g_new (float, n);
-          g_autofree char  *what = g_strdup_printf ("%s, %" G_GSIZE_FORMAT " numbers", name, n);
-          PmRandom          random;
+          g_autofree char *what = g_strdup_printf ("%s, %" G_GSIZE_FORMAT " numbers", name, n);
+          PmRandom random;
 
           pm_random_init (&random, seeds[s]);
           pm_random_normal (&random, n, drawn);
@@ -55,9 +55,9 @@ test_uniform (void)
   for (guint s = 0; s < G_N_ELEMENTS (seeds); s++)
     {
       g_autofree char *name = g_strdup_printf ("uniform.%" G_GUINT64_FORMAT, seeds[s]);
-      const float     *expected = pm_test_array_of (tables, name, N_UNIFORM);
-      float            drawn[N_UNIFORM];
-      PmRandom         random;
+      const float *expected = pm_test_array_of (tables, name, N_UNIFORM);
+      float drawn[N_UNIFORM];
+      PmRandom random;
 
       pm_random_init (&random, seeds[s]);
       pm_random_uniform (&random, N_UNIFORM, drawn);
@@ -65,20 +65,20 @@ test_uniform (void)
     }
 }
 
-/* One stream without seeding again: the half pair that an odd count leaves must wait for the next small count, past a large one. */
+/* One stream without seeding again: the half pair that an odd count leaves waits for the next small count, past a large one. */
 static void
 test_mixed (void)
 {
-  static const gsize   counts[] = { 3, 2, 20, 1, 16, 5 };
+  static const gsize counts[] = { 3, 2, 20, 1, 16, 5 };
   g_autoptr (PmBundle) tables = load_tables ();
 
   for (guint s = 0; s < G_N_ELEMENTS (seeds); s++)
     {
       g_autofree char *name = g_strdup_printf ("mixed.%" G_GUINT64_FORMAT, seeds[s]);
-      const float     *expected = pm_test_array_of (tables, name, 51);
-      float            drawn[51];
-      gsize            at = 0;
-      PmRandom         random;
+      const float *expected = pm_test_array_of (tables, name, 51);
+      float drawn[51];
+      gsize at = 0;
+      PmRandom random;
 
       pm_random_init (&random, seeds[s]);
       for (guint i = 0; i < G_N_ELEMENTS (counts); i++)

@@ -34,15 +34,16 @@ CASES = {
             "seeded": dict(sampler="euler", steps=5, guidance=1.5, interval=[0.1, 0.95], seed=123456789, **{"class": 1}),
         },
     ),
-    # The same turned round: the model's time is 1 at pure noise and enters unscaled.
+    # Turned round: the model's time is 1 at pure noise and enters unscaled; it predicts the velocity.
     "pixel-flow-reversed": dict(
         C=1, out=1, p=2, grid=5, D=48, heads=2, depth=2, rows=4, q=1.1, t=[1, 0.37], y=[0, 3], probs=1,
         config={
-            "family": "dit", "num_attention_heads": 2, "prediction": "x0", "vae": None,
+            "family": "dit", "num_attention_heads": 2, "prediction": "v", "vae": None,
             "schedule": {"type": "flow", "noise_at": 1, "time_scale": 1}, "recommended_layers": [1],
         },
         samples={
-            "interval": dict(sampler="euler", steps=9, guidance=3, interval=[0.2, 0.7], **{"class": 1}),
+            "plain": dict(sampler="euler", steps=6, guidance=1, **{"class": 2}),
+            "interval": dict(sampler="euler", steps=9, guidance=3, interval=[0.2, 1], **{"class": 1}),
         },
     ),
     # Heads of 72 as the largest published size, coarse patches, a token count that no vector width divides, guidance on
@@ -54,7 +55,6 @@ CASES = {
             "schedule": {"type": "linear", "beta_start": 0.0002, "beta_end": 0.03, "steps": 200},
         },
         samples={
-            "plain": dict(sampler="ddim", steps=10, guidance=1, **{"class": 2}),
             "guided": dict(sampler="ddim", steps=8, guidance=4, **{"class": 0}),
         },
     ),

@@ -125,20 +125,39 @@ def subject(maps):
 
 
 def inside(t, interval):
-    """Is a step at the model's time t (0..1) guided? Strictly inside the interval; 0 to 1 is everywhere."""
-    return list(interval) == [0, 1] or interval[0] < t < interval[1]
+    """Is a step at the model's time t (0..1) guided? Strictly inside the interval; a bound at 0 or 1 bounds nothing."""
+    low, high = interval
+    return (low <= 0 or t > low) and (high >= 1 or t < high)
+
+
+def to_clean(twin, z, prediction, alpha, sigma):
+    """The clean picture from what the network predicts of z = alpha x0 + sigma e. v is the velocity towards larger times on
+    a flow, else alpha e - sigma x0."""
+    schedule = twin.config.get("schedule", {})
+    kind = twin.config.get("prediction", "eps")
+    if kind == "x0":
+        return prediction
+    if kind == "v" and schedule.get("type") == "flow":
+        return z + sigma * prediction * (1 if schedule["noise_at"] == 0 else -1)
+    if kind == "v":
+        return alpha * z - sigma * prediction
+    return (z - sigma * prediction) / alpha
 
 
 def euler(twin, noise, label, steps, guidance, interval):
-    """Along a straight flow from noise to picture, unclamped. The network's time at pure noise is `noise_at`; s is the
-    share of the picture in z. A network that predicts x0 divides by no less than 0.05."""
+    """Along a straight flow from noise to picture, unclamped. s is the share of the picture in z, in f32 as torch.linspace
+    has it, because the network's time is computed from it. A network that predicts x0 divides by no less than 0.05."""
     schedule = twin.config["schedule"]
+    shares = torch.linspace(0, 1, steps + 1)
     z = noise
-    for i in range(steps):
-        s, s_next = i / steps, (i + 1) / steps
+    for s, s_next in zip(shares, shares[1:]):
         t = s if schedule["noise_at"] == 0 else 1 - s
-        x0 = twin.guide(z, t * schedule["time_scale"], label, guidance if inside(t, interval) else None)
-        z = z + (x0 - z) / max(1 - s, 0.05) * (s_next - s)
+        scale = guidance if inside(t.item(), interval) else None
+        prediction = twin.guide(z, (t * schedule["time_scale"]).item(), label, scale)
+        s, s_next = s.item(), s_next.item()
+        x0 = to_clean(twin, z, prediction, s, 1 - s)
+        least = 0.05 if twin.config["prediction"] == "x0" else 0
+        z = z + (x0 - z) / max(1 - s, least) * (s_next - s)
     return z
 
 
@@ -161,7 +180,8 @@ def ddim(twin, noise, label, steps, guidance, interval=(0, 1)):
         a = kept[t]
         a_next = kept[times[i + 1]] if i + 1 < steps else 1.0
         guided = guidance if inside(t / schedule["steps"], interval) else None
-        eps = twin.guide(x, float(t), label, guided)
-        x0 = (x - math.sqrt(1 - a) * eps) / math.sqrt(a)
+        alpha, sigma = math.sqrt(a), math.sqrt(1 - a)
+        x0 = to_clean(twin, x, twin.guide(x, float(t), label, guided), alpha, sigma)
+        eps = (x - alpha * x0) / sigma
         x = math.sqrt(a_next) * x0 + math.sqrt(1 - a_next) * eps
     return x
