@@ -34,7 +34,8 @@ def tensors(path):
     (n,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + n])
     header.pop("__metadata__", None)
-    return {k: (e["dtype"], e["shape"], data[8 + n + e["data_offsets"][0] : 8 + n + e["data_offsets"][1]]) for k, e in header.items()}
+    body = data[8 + n :]
+    return {k: (e["dtype"], e["shape"], body[slice(*e["data_offsets"])]) for k, e in header.items()}
 
 
 def floats(tensor):
