@@ -1,0 +1,49 @@
+#!/bin/bash
+# demo.sh BUILD PROFILE OUT: paints a fox with the plug-in in a GIMP without windows; leaves demo.xcf, demo.png and
+# contact-sheet.png in OUT and prints a line per layer. The sheet shows the same run from the command line: one row a layer of
+# the model, one column an attention head. Called by ./dev demo, which has put `pentimento` on PATH.
+set -euo pipefail
+build=$1 profile=$2 out=$3
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+class=fox seed=7 layers=3,5 step=12
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+quoted () { printf '"%s"' "$(printf '%s' "$1" | sed 's/[\\"]/\\&/g')"; }
+
+paint ()
+{
+  local batch
+  batch="(begin
+    (define demo-xcf $(quoted "$scratch/demo.xcf"))
+    (define demo-png $(quoted "$scratch/demo.png"))
+    (define demo-text $(quoted "$scratch/layers"))
+    (define (demo-paint)
+      (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:class \"$class\" #:seed $seed #:read \"subject,received\"
+                                   #:show-layers \"$layers\" #:show-heads \"all\" #:show-steps \"$step\"))
+    (load $(quoted "$here/demo.scm")))"
+  . "$profile/environment"
+  env -u DISPLAY -u WAYLAND_DISPLAY gimp-console-3.0 --new-instance --no-interface --no-splash \
+    --batch-interpreter plug-in-script-fu-eval --batch "$batch" --quit >"$scratch/log" 2>&1 </dev/null || true
+  [ -s "$scratch/layers" ] || { cat "$scratch/log" >&2; echo "demo: GIMP did not finish; what it said is above." >&2; exit 1; }
+}
+
+# The maps of the command line, titled and put into rows and columns.
+sheet ()
+{
+  local file id tiles=()
+  pentimento generate --quiet --class "$class" --seed "$seed" --show "layers=$layers;heads=all;steps=$step;read=received" \
+    --out "$scratch/picture.png" --maps "$scratch/maps" --palette viridis --map-scale 2
+  for file in "$scratch"/maps/*.png; do
+    id=$(basename "$file" .png)
+    tiles+=(-label "$(printf '%s' "$id" | sed -E 's/.*-l0*([0-9]+)-h0*([0-9]+)$/layer \1 · head \2/')" "$file")
+  done
+  [ ${#tiles[@]} -gt 0 ] || { echo "demo: no maps were written." >&2; exit 1; }
+  montage -background '#202020' -fill '#e0e0e0' -font DejaVu-Sans -pointsize 13 -tile 6x -geometry 128x128+6+4 \
+    -title "received attention, step $step of 24" "${tiles[@]}" "$scratch/contact-sheet.png"
+}
+
+paint
+sheet
+mv "$scratch/demo.xcf" "$scratch/demo.png" "$scratch/contact-sheet.png" "$out/"
+cat "$scratch/layers"
