@@ -1,7 +1,6 @@
 /* The arguments of plug-in-pentimento-generate: dialog, presets, last values and the PDB's help follow from what is
  * declared here. Names are fixed by the project's contracts; scripts depend on them, so they are append-only.
  * Open sets (models, classes, samplers, readings) are strings, because GIMP caches declared choices. */
-#include "config-dirs.h"
 #include "plugin/arguments.h"
 
 #include <math.h>
