@@ -20,7 +20,7 @@ counts_from_end (const char *axis_name)
 void
 pm_axis_init (PmAxis *axis)
 {
-  *axis = (PmAxis){ 0 };
+  *axis = (PmAxis) { 0 };
 }
 
 void
@@ -100,12 +100,12 @@ parse_list (PmAxis *axis, const char *axis_name, const char *text, GError **erro
         if (counts_from_end (axis_name))
           g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                        _("“%s” is not a list for %s; write numbers (0,5,-1; -1 is the last), ranges (3-7), “all” or “none”, "
-                         "with “mean:” in front to average."),
+                          "with “mean:” in front to average."),
                        text, axis_name);
         else
           g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                        _("“%s” is not a list for %s; write numbers (2,8), ranges (3-7), “all” or “none”, with “mean:” in front "
-                         "to average."),
+                          "to average."),
                        text, axis_name);
         return FALSE;
       }
@@ -116,7 +116,7 @@ parse_list (PmAxis *axis, const char *axis_name, const char *text, GError **erro
 gboolean
 pm_axis_parse (PmAxis *axis, const char *axis_name, const char *text, GError **error)
 {
-  g_autofree char *owned = g_strstrip (g_strdup (text));
+  g_autofree char *owned = g_strstrip (g_strdup (text ? text : ""));
   const char      *list = owned;
   PmAxis           parsed;
 
@@ -152,9 +152,9 @@ pm_axis_parse (PmAxis *axis, const char *axis_name, const char *text, GError **e
 char *
 pm_axis_to_string (const PmAxis *axis)
 {
-  GString    *text = g_string_new (axis->mean ? "mean:" : "");
-  const int  *numbers = axis->numbers ? (const int *) (gpointer) axis->numbers->data : NULL;
-  int         n = axis->numbers ? (int) axis->numbers->len : 0;
+  GString   *text = g_string_new (axis->mean ? "mean:" : "");
+  const int *numbers = axis->numbers ? (const int *) (gpointer) axis->numbers->data : NULL;
+  int        n = axis->numbers ? (int) axis->numbers->len : 0;
 
   if (axis->all)
     g_string_append (text, "all");
@@ -183,15 +183,16 @@ static void
 set_outside_error (const char *axis_name, int number, int n, GError **error)
 {
   if (n <= 0)
-    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%d of %s cannot be shown, because there are none; choose a model with attention."),
-                 number, axis_name);
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("Number %d of %s cannot be shown, because there are none; choose another model."), number, axis_name);
   else if (strcmp (axis_name, "layers") == 0)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no layer %d; choose layers from 0 to %d."), number, n - 1);
   else if (strcmp (axis_name, "heads") == 0)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no head %d; choose heads from 0 to %d."), number, n - 1);
   else
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                 _("There is no step %d; choose steps from 0 (noisiest) to %d, or count back from -1, the last."), number, n - 1);
+                 _("There is no step %d; choose steps from 0 (noisiest) to %d, or count back from -1, the last."), number,
+                 n - 1);
 }
 
 int *

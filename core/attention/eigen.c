@@ -11,9 +11,9 @@
 /* As gfortran compiles them: everything by address, the length of each string behind the arguments. */
 void dsytrd_ (const char *uplo, const int *n, double *a, const int *lda, double *d, double *e, double *tau, double *work,
               const int *lwork, int *info, size_t uplo_length);
-void dstebz_ (const char *range, const char *order, const int *n, const double *vl, const double *vu, const int *il, const int *iu,
-              const double *abstol, const double *d, const double *e, int *m, int *nsplit, double *w, int *iblock, int *isplit,
-              double *work, int *iwork, int *info, size_t range_length, size_t order_length);
+void dstebz_ (const char *range, const char *order, const int *n, const double *vl, const double *vu, const int *il,
+              const int *iu, const double *abstol, const double *d, const double *e, int *m, int *nsplit, double *w, int *iblock,
+              int *isplit, double *work, int *iwork, int *info, size_t range_length, size_t order_length);
 void dstein_ (const int *n, const double *d, const double *e, const int *m, const double *w, const int *iblock, const int *isplit,
               double *z, const int *ldz, double *work, int *iwork, int *ifail, int *info);
 void dorm2r_ (const char *side, const char *trans, const int *m, const int *n, const int *k, double *a, const int *lda,
@@ -42,8 +42,8 @@ find_largest (double *matrix, int n, const Workspace *space, double *vector)
   if (info != 0)
     return FALSE;
 
-  dstebz_ ("I", "B", &n, &zero, &zero, &n, &n, &tolerance, space->diagonal, space->off_diagonal, &n_found, &n_blocks, space->values,
-           space->iblock, space->isplit, space->work, space->iwork, &info, 1, 1);
+  dstebz_ ("I", "B", &n, &zero, &zero, &n, &n, &tolerance, space->diagonal, space->off_diagonal, &n_found, &n_blocks,
+           space->values, space->iblock, space->isplit, space->work, space->iwork, &info, 1, 1);
   if (info != 0 || n_found < 1)
     return FALSE;
 
@@ -61,10 +61,10 @@ find_largest (double *matrix, int n, const Workspace *space, double *vector)
 gboolean
 pm_eigen_largest (double *matrix, int n, double *value, double *vector, GError **error)
 {
-  gsize             count = (gsize) n;
+  gsize              count = (gsize) n;
   g_autofree double *reals = g_try_new (double, count * (4 + BLOCK));
   g_autofree int    *integers = g_try_new (int, count * 5);
-  Workspace         space;
+  Workspace          space;
 
   g_assert (n >= 2);
 
@@ -75,14 +75,14 @@ pm_eigen_largest (double *matrix, int n, double *value, double *vector, GError *
       return FALSE;
     }
 
-  space = (Workspace){ .diagonal = reals,
-                       .off_diagonal = reals + count,
-                       .tau = reals + 2 * count,
-                       .values = reals + 3 * count,
-                       .work = reals + 4 * count,
-                       .iwork = integers,
-                       .iblock = integers + 3 * count,
-                       .isplit = integers + 4 * count };
+  space = (Workspace) { .diagonal = reals,
+                        .off_diagonal = reals + count,
+                        .tau = reals + 2 * count,
+                        .values = reals + 3 * count,
+                        .work = reals + 4 * count,
+                        .iwork = integers,
+                        .iblock = integers + 3 * count,
+                        .isplit = integers + 4 * count };
 
   if (! find_largest (matrix, n, &space, vector))
     {

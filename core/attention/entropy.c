@@ -3,8 +3,8 @@
 #include "base/i18n.h"
 
 static void
-entropy_compose (const PmReductionPlace *place, const float *query_sums, const float *key_sums,
-                 const float *entropy /* [Tq] */, float *out)
+entropy_compose (const PmReductionPlace *place, const float *query_sums, const float *key_sums, const float *entropy /* [Tq] */,
+                 float *out)
 {
   for (int i = 0; i < place->queries->count; i++)
     out[i] = entropy[place->queries->first + i];

@@ -16,8 +16,8 @@ from_weigh (const PmReductionPlace *place, float *query_weights /* [1, Tq] */, f
 }
 
 static void
-from_compose (const PmReductionPlace *place, const float *query_sums /* [1, Tk] */, const float *key_sums,
-              const float *entropy, float *out)
+from_compose (const PmReductionPlace *place, const float *query_sums /* [1, Tk] */, const float *key_sums, const float *entropy,
+              float *out)
 {
   for (int j = 0; j < place->keys->count; j++)
     out[j] = query_sums[place->keys->first + j];

@@ -39,7 +39,8 @@ typedef struct
 void pm_map_free (PmMap *map);
 
 /* Statistics of values [n] on a grid; non-finite values count as 0. A sink lies above
- * median + 12 * (p90 - p10), and at most 2 % of the patches (at least 1) are sinks. */
+ * median + 12 * (p90 - p10), where a spread below rounding counts as rounding, and at most 2 % of the patches (at least 1)
+ * are sinks. */
 void pm_map_compute_stats (const float *values, int grid_w, int grid_h, PmMapStats *stats);
 
 /* Sets low and high of every map (maps: of PmMap): one common range for each group, percentile 1 to 99 of its values

@@ -13,12 +13,9 @@ static const struct
   const char         *id;
   const unsigned int *colours; /* [256] 0xRRGGBB; NULL: grey */
 } palettes[PM_N_PALETTES] = {
-  [PM_PALETTE_VIRIDIS] = { "viridis", palette_viridis },
-  [PM_PALETTE_MAGMA] = { "magma", palette_magma },
-  [PM_PALETTE_INFERNO] = { "inferno", palette_inferno },
-  [PM_PALETTE_TURBO] = { "turbo", palette_turbo },
-  [PM_PALETTE_CIVIDIS] = { "cividis", palette_cividis },
-  [PM_PALETTE_GREY] = { "grey", NULL },
+  [PM_PALETTE_VIRIDIS] = { "viridis", palette_viridis }, [PM_PALETTE_MAGMA] = { "magma", palette_magma },
+  [PM_PALETTE_INFERNO] = { "inferno", palette_inferno }, [PM_PALETTE_TURBO] = { "turbo", palette_turbo },
+  [PM_PALETTE_CIVIDIS] = { "cividis", palette_cividis }, [PM_PALETTE_GREY] = { "grey", NULL },
 };
 
 const char *

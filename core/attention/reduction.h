@@ -10,18 +10,18 @@
 typedef struct
 {
   const PmSite *site;
-  const PmSpan *queries;  /* the picture span among the queries */
-  const PmSpan *keys;     /* the picture span among the keys */
-  const float  *region;   /* [N] of this item, or NULL */
+  const PmSpan *queries; /* the picture span among the queries */
+  const PmSpan *keys;    /* the picture span among the keys */
+  const float  *region;  /* [N] of this item, or NULL */
 } PmReductionPlace;
 
 typedef struct
 {
-  const char *id;            /* "received" */
-  const char *title;         /* untranslated, marked with N_() */
+  const char *id;    /* "received" */
+  const char *title; /* untranslated, marked with N_() */
   gboolean    needs_region;
   gboolean    is_signed;
-  gboolean    is_matrix;     /* reads the averaged matrix of chosen layers and heads: no map per layer or head */
+  gboolean    is_matrix;                      /* reads the averaged matrix of chosen layers and heads: no map per layer or head */
   int         n_query_weights, n_key_weights; /* rows that weigh() fills */
   gboolean    needs_entropy;
 
@@ -33,8 +33,8 @@ typedef struct
   void (*compose) (const PmReductionPlace *place, const float *query_sums, const float *key_sums, const float *entropy,
                    float *out /* [N] */);
 
-  /* is_matrix: one map from the averaged matrix [Tq, Tk] (may be overwritten). */
-  gboolean (*solve) (const PmReductionPlace *place, float *matrix, float *out /* [N] */, PmJob *job, GError **error);
+  /* is_matrix: one map from the averaged matrix [Tq, Tk]. */
+  gboolean (*solve) (const PmReductionPlace *place, const float *matrix, float *out /* [N] */, PmJob *job, GError **error);
 } PmReduction;
 
 extern const PmReduction *const pm_reductions[]; /* written by core/meson.build */

@@ -29,7 +29,7 @@ enum
 void
 pm_show_init (PmShow *show)
 {
-  *show = (PmShow){ 0 };
+  *show = (PmShow) { 0 };
   pm_axis_init (&show->layers);
   pm_axis_init (&show->heads);
   pm_axis_init (&show->steps);
@@ -65,8 +65,8 @@ pm_show_copy (const PmShow *from, PmShow *to)
 static gboolean
 parse_readings (PmShow *show, const char *text, GError **error)
 {
-  g_auto (GStrv)          ids = g_strsplit (text, ",", -1);
-  g_autoptr (GPtrArray)   found = g_ptr_array_new ();
+  g_auto (GStrv) ids = g_strsplit (text, ",", -1);
+  g_autoptr (GPtrArray) found = g_ptr_array_new ();
 
   g_clear_pointer (&show->readings, g_strfreev);
 
@@ -151,9 +151,10 @@ parse_part (PmShow *show, char *text, guint *seen, GError **error)
         return parse_value (show, (int) part, g_strstrip (value), error);
       }
 
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("“%s” is not a part of what to show; write it like “layers=2,8;heads=all;steps=0,5;read=received;which=condition”."),
-               text);
+  g_set_error (
+      error, PM_ERROR, PM_ERROR_USAGE,
+      _("“%s” is not a part of what to show; write it like “layers=2,8;heads=all;steps=0,5;read=received;which=condition”."),
+      text);
 
   return FALSE;
 }
@@ -162,11 +163,11 @@ gboolean
 pm_show_parse (PmShow *show, const char *text, GError **error)
 {
   g_autofree char *stripped = g_strstrip (g_strdup (text ? text : ""));
-  g_auto (GStrv)   parts = g_strsplit (stripped, ";", -1);
-  gboolean         shows_nothing = *stripped == '\0' || strcmp (stripped, "none") == 0;
-  gboolean         is_good = TRUE;
-  guint            seen = 0;
-  PmShow           parsed;
+  g_auto (GStrv) parts = g_strsplit (stripped, ";", -1);
+  gboolean shows_nothing = *stripped == '\0' || strcmp (stripped, "none") == 0;
+  gboolean is_good = TRUE;
+  guint    seen = 0;
+  PmShow   parsed;
 
   pm_show_init (&parsed);
 

@@ -85,14 +85,14 @@ finish_vector (const PmSpan *span, const double *root, double *vector, float *ou
 }
 
 static gboolean
-subject_solve (const PmReductionPlace *place, float *matrix /* [Tq, Tk] */, float *out, PmJob *job, GError **error)
+subject_solve (const PmReductionPlace *place, const float *matrix /* [Tq, Tk] */, float *out, PmJob *job, GError **error)
 {
-  const PmSpan       *queries = place->queries, *keys = place->keys;
-  int                 n = queries->count;
-  g_autofree double  *grouping = g_try_new (double, (gsize) n *n);
-  g_autofree double  *root = g_new (double, n);
-  g_autofree double  *vector = g_new0 (double, n);
-  double              value;
+  const PmSpan      *queries = place->queries, *keys = place->keys;
+  int                n = queries->count;
+  g_autofree double *grouping = g_try_new (double, (gsize) n *n);
+  g_autofree double *root = g_new (double, n);
+  g_autofree double *vector = g_new0 (double, n);
+  double             value;
 
   g_assert (keys->count == n);
 

@@ -15,24 +15,31 @@ typedef struct _PmTap PmTap;
 typedef struct
 {
   PmBackend    *backend;
-  const PmSite *sites;      /* [n_sites], one a layer; copied */
+  const PmSite *sites; /* [n_sites], one a layer; copied */
   int           n_sites;
-  int           n_items;    /* the largest batch that will come */
+  int           n_items; /* the largest batch that will come */
   int           n_steps;
-  const double *times;      /* [n_steps] noise level x 1000; copied */
+  const double *times; /* [n_steps] noise level x 1000; copied */
   const int    *recommended_layers;
   int           n_recommended_layers;
-  const float  *region;     /* [region_items, N]: picture tokens of each item (or one for all: region_items 1) that are the
-                             * region, 0..1; NULL: none. Copied */
-  int           region_items;
-  gsize         budget;     /* bytes; PM_ERROR_MEMORY above it names the count and what to choose */
+  const float  *region; /* [region_items, N]: picture tokens of each item (or one for all: region_items 1) that are the
+                         * region, 0..1; NULL: none. Copied */
+  int   region_items;
+  gsize budget; /* bytes, 0: 256 MiB; PM_ERROR_MEMORY above it names the count and what to choose */
+
+  /* For `eval`: keep every item of the batch instead of the half that show->which asks for (pm_tap_read needs it), and
+   * let readings of the averaged matrix (`subject`) take the recommended layers and all heads, whatever show says. */
+  gboolean keep_all_items;
+  gboolean matrix_recommended;
 } PmTapOptions;
 
-/* Errors: PM_ERROR_USAGE for a layer, head or step that is not there, and for a reading of a region without one. */
+/* Errors: PM_ERROR_USAGE for a layer, head or step that is not there, for a reading of a region without one, and for too
+ * many patches to group; PM_ERROR_UNSUPPORTED for layers whose tokens do not match; PM_ERROR_MEMORY. */
 PmTap *pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error);
 void   pm_tap_free (PmTap *tap);
 
-/* Bytes that pm_tap_new would keep, and maps that pm_tap_finish would make, without allocating. */
+/* Bytes that pm_tap_new would keep, and maps that pm_tap_finish would make, without allocating. Errors as pm_tap_new; both
+ * numbers are set even above the budget. */
 gboolean pm_tap_estimate (const PmShow *show, const PmTapOptions *options, gsize *n_bytes, int *n_maps, GError **error);
 
 /* tags: [n_items] what each item of the coming batch is. */
@@ -42,13 +49,21 @@ void pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items
 const PmReduce *pm_tap_want (PmTap *tap, const PmSite *site);
 void            pm_tap_collect (PmTap *tap, const PmSite *site);
 
-/* The maps of the run, scaled and titled, in the order reading, step, layer, head; of PmMap. Takes the first item of each tag.
- * NULL with G_IO_ERROR_CANCELLED or PM_ERROR_FAILED (the spectral reading did not converge). */
+/* The maps of the run, scaled and titled, in the order reading, step, layer, head; of PmMap. Takes the first item of each tag;
+ * steps whose batch had no such item (which=null or difference where nothing was guided) make no map. NULL with
+ * G_IO_ERROR_CANCELLED or PM_ERROR_FAILED (the spectral reading did not converge). */
 GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
 
-/* Raw values of one reading at one step and layer, for `eval`: [n_items, H, N] (for `subject`, which has neither layer nor head:
- * [n_items, N], layer ignored). Copied into out. FALSE when it was not recorded, or as pm_tap_finish. */
+/* Raw values of one reading at one step and layer, for `eval`: [n_items, H, N] of all items that the tap was made for and the
+ * chosen heads (for `subject`, which has neither layer nor head: [n_items, N], layer ignored). Copied into out. FALSE with
+ * PM_ERROR_USAGE when it was not kept (it needs keep_all_items and axes without mean), or as pm_tap_finish. */
 gboolean pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error);
+
+/* Also keeps all of P of one layer, whatever show says; the last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */
+gboolean pm_tap_set_probe_layer (PmTap *tap, int layer, GError **error);
+
+/* out: [B, H, Tq, Tk] of the last batch's B items. FALSE with PM_ERROR_USAGE before the layer was passed. */
+gboolean pm_tap_read_probs (PmTap *tap, float *out, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmTap, pm_tap_free)
 

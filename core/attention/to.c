@@ -10,8 +10,8 @@ to_weigh (const PmReductionPlace *place, float *query_weights, float *key_weight
 }
 
 static void
-to_compose (const PmReductionPlace *place, const float *query_sums, const float *key_sums /* [1, Tq] */,
-            const float *entropy, float *out)
+to_compose (const PmReductionPlace *place, const float *query_sums, const float *key_sums /* [1, Tq] */, const float *entropy,
+            float *out)
 {
   for (int i = 0; i < place->queries->count; i++)
     out[i] = key_sums[place->queries->first + i];

@@ -1,0 +1,261 @@
+/* What a tap has kept, as maps with titles, and as raw values for `eval`. */
+#include "attention/tap-private.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+
+/* Where one map comes from; layer and head -1: averaged over several. */
+typedef struct
+{
+  int    reading, step_slot, layer_slot, head_slot;
+  int    layer, head, step;
+  int    n_steps; /* summed up */
+  double time;
+} Origin;
+
+/* The number of a slot; -1 when it stands for several. */
+static int
+get_number (const PmTapAxis *axis, int slot)
+{
+  return axis->mean && axis->n > 1 ? -1 : axis->numbers[slot];
+}
+
+static char *
+make_reading_title (const PmTapPlan *plan, const PmReduction *reduction)
+{
+  const char *title = _(reduction->title);
+
+  if (plan->which == PM_WHICH_NULL)
+    return g_strdup_printf (_("%s without the class"), title);
+  if (plan->which == PM_WHICH_DIFFERENCE)
+    return g_strdup_printf (_("%s, what the class changes"), title);
+
+  return g_strdup (title);
+}
+
+static char *
+make_title (const PmTapPlan *plan, const Origin *origin)
+{
+  g_autofree char *what = make_reading_title (plan, plan->readings[origin->reading].reduction);
+  int              layer = origin->layer, head = origin->head, n = origin->n_steps;
+  int              t = (int) lround (origin->time);
+
+  if (n > 1)
+    {
+      if (layer >= 0 && head >= 0)
+        return g_strdup_printf (_("%s, layer %d, head %d, mean of %d steps"), what, layer, head, n);
+      if (layer >= 0)
+        return g_strdup_printf (_("%s, layer %d, mean of %d steps"), what, layer, n);
+      if (head >= 0)
+        return g_strdup_printf (_("%s, head %d, mean of %d steps"), what, head, n);
+      return g_strdup_printf (_("%s, mean of %d steps"), what, n);
+    }
+
+  if (layer >= 0 && head >= 0)
+    return g_strdup_printf (_("%s, layer %d, head %d, t %d"), what, layer, head, t);
+  if (layer >= 0)
+    return g_strdup_printf (_("%s, layer %d, t %d"), what, layer, t);
+  if (head >= 0)
+    return g_strdup_printf (_("%s, head %d, t %d"), what, head, t);
+  return g_strdup_printf (_("%s, t %d"), what, t);
+}
+
+/* For file names: "received-null-s12-l05-h02"; what is averaged is left out. */
+static char *
+make_id (const PmTapPlan *plan, const Origin *origin)
+{
+  GString *id = g_string_new (plan->readings[origin->reading].reduction->id);
+
+  if (plan->which == PM_WHICH_NULL)
+    g_string_append (id, "-null");
+  else if (plan->which == PM_WHICH_DIFFERENCE)
+    g_string_append (id, "-difference");
+  if (origin->step >= 0)
+    g_string_append_printf (id, "-s%02d", origin->step);
+  if (origin->layer >= 0)
+    g_string_append_printf (id, "-l%02d", origin->layer);
+  if (origin->head >= 0)
+    g_string_append_printf (id, "-h%02d", origin->head);
+
+  return g_string_free (id, FALSE);
+}
+
+/* values: [N] sums over n_added layers and steps. */
+static PmMap *
+make_map (PmTap *tap, const Origin *origin, const float *values, int n_added)
+{
+  const PmTapPlan   *plan = &tap->plan;
+  const PmReduction *reduction = plan->readings[origin->reading].reduction;
+  PmMap             *map = g_new0 (PmMap, 1);
+
+  map->title = make_title (plan, origin);
+  map->id = make_id (plan, origin);
+  map->reading = g_strdup (reduction->id);
+  map->layer = origin->layer;
+  map->head = origin->head;
+  map->step = origin->step;
+  map->time = origin->time;
+  map->grid_w = plan->grid_w;
+  map->grid_h = plan->grid_h;
+  map->is_signed = reduction->is_signed || plan->which == PM_WHICH_DIFFERENCE;
+  map->group = origin->reading;
+  map->values = g_new (float, plan->N);
+  for (int i = 0; i < plan->N; i++)
+    map->values[i] = values[i] / (float) n_added;
+  pm_map_compute_stats (map->values, map->grid_w, map->grid_h, &map->stats);
+
+  return map;
+}
+
+/* The maps of one reading in one step slot. */
+static void
+add_maps (PmTap *tap, GPtrArray *maps, Origin *origin)
+{
+  const PmTapPlan *plan = &tap->plan;
+  gboolean         is_matrix = plan->readings[origin->reading].reduction->is_matrix;
+  const PmTapAxis *layers = is_matrix ? &plan->matrix_layers : &plan->layers;
+  const PmTapAxis *heads = is_matrix ? &plan->matrix_heads : &plan->heads;
+
+  for (int l = 0; l < layers->n_slots; l++)
+    {
+      const float *values = pm_tap_get_values (tap, origin->reading, origin->step_slot, l, 0);
+      int n_added = is_matrix ? tap->has_solved[origin->step_slot] : tap->n_added[origin->step_slot * plan->layers.n_slots + l];
+
+      for (int h = 0; n_added && h < heads->n_slots; h++)
+        {
+          origin->layer = get_number (layers, l);
+          origin->head = get_number (heads, h);
+          g_ptr_array_add (maps, make_map (tap, origin, values + (gsize) h * plan->N, n_added));
+        }
+    }
+}
+
+/* What was settled and solved so far, or the failure of it. */
+static gboolean
+conclude (PmTap *tap, PmJob *job, GError **error)
+{
+  if (! pm_job_check (job, error))
+    return FALSE;
+
+  pm_tap_settle (tap, job);
+  if (tap->failure)
+    {
+      g_propagate_error (error, g_error_copy (tap->failure));
+      return FALSE;
+    }
+
+  return pm_tap_solve_sums (tap, job, error);
+}
+
+GPtrArray *
+pm_tap_finish (PmTap *tap, PmJob *job, GError **error)
+{
+  const PmTapPlan *plan = &tap->plan;
+  g_autoptr (GPtrArray) maps = g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
+
+  if (! conclude (tap, job, error))
+    return NULL;
+
+  for (int r = 0; r < plan->n_readings; r++)
+    for (int s = 0; s < plan->steps.n_slots; s++)
+      {
+        Origin origin = { .reading = r, .step_slot = s, .step = get_number (&plan->steps, s), .n_steps = tap->n_added_steps[s] };
+
+        origin.time = origin.n_steps ? tap->time_sums[s] / origin.n_steps : 0.0;
+        add_maps (tap, maps, &origin);
+      }
+  pm_maps_scale (maps);
+
+  return g_steal_pointer (&maps);
+}
+
+static gboolean
+set_not_kept (const char *reading, int step, int layer, GError **error)
+{
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("The reading “%s” of step %d and layer %d was not recorded; list it in what to show, without averages."),
+               reading, step, layer);
+
+  return FALSE;
+}
+
+gboolean
+pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error)
+{
+  const PmTapPlan *plan = &tap->plan;
+  int              step_slot = pm_tap_axis_find (&plan->steps, step), layer_slot = pm_tap_axis_find (&plan->layers, layer);
+  int              r = 0;
+  gboolean         is_matrix, is_kept;
+
+  while (r < plan->n_readings && strcmp (plan->readings[r].reduction->id, reading) != 0)
+    r++;
+
+  if (r == plan->n_readings || step_slot < 0 || plan->steps.mean || ! plan->keep_all_items)
+    return set_not_kept (reading, step, layer, error);
+  if (! conclude (tap, NULL, error))
+    return FALSE;
+
+  is_matrix = plan->readings[r].reduction->is_matrix;
+  if (is_matrix)
+    is_kept = tap->has_solved[step_slot];
+  else
+    is_kept = layer_slot >= 0 && ! plan->layers.mean && ! plan->heads.mean
+              && tap->n_added[step_slot * plan->layers.n_slots + layer_slot];
+  if (! is_kept)
+    return set_not_kept (reading, step, layer, error);
+
+  memcpy (out, pm_tap_get_values (tap, r, step_slot, layer_slot, 0),
+          pm_tap_plan_slot_size (plan, plan->readings[r].reduction) * sizeof (float));
+
+  return TRUE;
+}
+
+gboolean
+pm_tap_set_probe_layer (PmTap *tap, int layer, GError **error)
+{
+  const PmSite *site = layer >= 0 && layer < tap->n_sites ? &tap->sites[layer] : NULL;
+  gsize         n_probs;
+
+  if (! site)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no layer %d; choose layers from 0 to %d."), layer,
+                   tap->n_sites - 1);
+      return FALSE;
+    }
+
+  n_probs = (gsize) tap->plan.n_items * site->n_heads * site->n_queries * site->n_keys;
+  tap->device.row_probs = pm_tap_own_device_floats (tap, n_probs, error);
+  if (! tap->device.row_probs)
+    return FALSE;
+
+  tap->probe_rows = g_new (int, site->n_queries);
+  g_ptr_array_add (tap->owned, tap->probe_rows);
+  for (int i = 0; i < site->n_queries; i++)
+    tap->probe_rows[i] = i;
+  tap->probe_layer = layer;
+  tap->n_probed_items = 0;
+
+  return TRUE;
+}
+
+gboolean
+pm_tap_read_probs (PmTap *tap, float *out, GError **error)
+{
+  const PmSite *site;
+
+  if (! tap->n_probed_items)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("No layer's attention was recorded whole; choose the layer before the run."));
+      return FALSE;
+    }
+
+  site = &tap->sites[tap->probe_layer];
+  pm_backend_download (tap->backend, out, tap->device.row_probs,
+                       (gsize) tap->n_probed_items * site->n_heads * site->n_queries * site->n_keys * sizeof (float));
+
+  return TRUE;
+}

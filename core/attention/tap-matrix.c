@@ -1,0 +1,76 @@
+/* The averaged matrix of a step on its way into a map: solved at once, or summed over the steps and solved at the end. */
+#include "attention/tap-private.h"
+
+/* matrix: [Tq, Tk]. Adds each matrix reading's map, with the sign of the source, to its slot. */
+static gboolean
+solve (PmTap *tap, const float *matrix, const PmTapSource *source, int step_slot, PmJob *job, GError **error)
+{
+  const PmTapPlan *plan = &tap->plan;
+  const PmSite    *site = &tap->sites[plan->matrix_layers.numbers[0]];
+
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      const PmReduction *reduction = plan->readings[r].reduction;
+      PmReductionPlace   place = pm_tap_get_place (tap, site, source->item);
+      float             *values;
+
+      if (! reduction->is_matrix)
+        continue;
+      if (! reduction->solve (&place, matrix, tap->composed, job, error))
+        return FALSE;
+
+      values = pm_tap_get_values (tap, r, step_slot, 0, source->slot);
+      for (int i = 0; i < plan->N; i++)
+        values[i] += source->sign * tap->composed[i];
+    }
+
+  return TRUE;
+}
+
+void
+pm_tap_settle (PmTap *tap, PmJob *job)
+{
+  const PmTapPlan *plan = &tap->plan;
+  gsize            size = (gsize) plan->n_queries * plan->n_keys;
+  GError         **error = tap->failure ? NULL : &tap->failure;
+  gboolean         is_good = TRUE;
+
+  if (! tap->is_matrix_fresh)
+    return;
+
+  for (int i = 0; is_good && i < tap->n_sources; i++)
+    {
+      const PmTapSource *source = &tap->sources[i];
+
+      pm_backend_download (tap->backend, tap->matrix, tap->device.matrix + source->item * size, size * sizeof (float));
+      if (plan->steps.mean)
+        for (gsize k = 0; k < size; k++)
+          tap->matrix_sums[i][k] += tap->matrix[k];
+      else
+        is_good = solve (tap, tap->matrix, source, tap->step_slot, job, error);
+    }
+
+  tap->is_matrix_fresh = FALSE;
+  tap->has_matrix_sums |= plan->steps.mean;
+  tap->has_solved[tap->step_slot] = is_good && ! plan->steps.mean;
+}
+
+gboolean
+pm_tap_solve_sums (PmTap *tap, PmJob *job, GError **error)
+{
+  if (! tap->has_matrix_sums || tap->has_solved[0])
+    return TRUE;
+
+  for (int i = 0; i < tap->plan.n_sources; i++)
+    {
+      PmTapSource source = { 0, 0, i ? -1.0f : 1.0f };
+
+      if (tap->plan.keep_all_items)
+        source = (PmTapSource) { i, i, 1.0f };
+      if (! solve (tap, tap->matrix_sums[i], &source, 0, job, error))
+        return FALSE;
+    }
+  tap->has_solved[0] = TRUE;
+
+  return TRUE;
+}

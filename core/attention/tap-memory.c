@@ -1,0 +1,132 @@
+/* The memory of a tap, all of it taken before the run: what comes out of a batch is stored without a way to fail. */
+#include "attention/tap-private.h"
+
+#include "base/error.h"
+#include "base/i18n.h"
+
+static gpointer
+own (PmTap *tap, gpointer memory)
+{
+  g_ptr_array_add (tap->owned, memory);
+
+  return memory;
+}
+
+float *
+pm_tap_own_floats (PmTap *tap, gsize n, GError **error)
+{
+  float *memory = g_try_new0 (float, MAX (n, 1));
+
+  if (memory)
+    return own (tap, memory);
+
+  g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
+               _("There is not enough memory to record %d maps; choose fewer layers, heads or steps, or average over them."),
+               pm_tap_plan_count_maps (&tap->plan));
+
+  return NULL;
+}
+
+float *
+pm_tap_own_device_floats (PmTap *tap, gsize n, GError **error)
+{
+  float *memory = pm_backend_alloc (tap->backend, MAX (n, 1) * sizeof (float), error);
+
+  if (memory)
+    g_ptr_array_add (tap->device_owned, memory);
+
+  return memory;
+}
+
+/* A buffer of the backend with a copy here; nothing for a size of 0. */
+static gboolean
+allocate_pair (PmTap *tap, gsize n_here, float **here, gsize n_device, float **device, GError **error)
+{
+  if (n_here == 0)
+    return TRUE;
+
+  *here = pm_tap_own_floats (tap, n_here, error);
+  if (*here)
+    *device = pm_tap_own_device_floats (tap, n_device, error);
+
+  return *here && *device;
+}
+
+static gboolean
+allocate_streams (PmTap *tap, GError **error)
+{
+  const PmTapPlan *plan = &tap->plan;
+  PmTapBuffers    *device = &tap->device;
+  gsize            items = plan->n_items, heads = plan->n_heads, queries = plan->n_queries, keys = plan->n_keys;
+  gsize            n_query_weights = items * plan->n_query_weights * queries;
+  gsize            n_key_weights = items * plan->n_key_weights * keys;
+  gsize            n_query_sums = heads * plan->n_query_weights * keys;
+  gsize            n_key_sums = heads * plan->n_key_weights * queries;
+  gsize            n_entropy = plan->needs_entropy ? heads * queries : 0;
+
+  return allocate_pair (tap, n_query_weights, &tap->query_weights, n_query_weights, &device->query_weights, error)
+         && allocate_pair (tap, n_key_weights, &tap->key_weights, n_key_weights, &device->key_weights, error)
+         && allocate_pair (tap, n_query_sums, &tap->query_sums, items * n_query_sums, &device->query_sums, error)
+         && allocate_pair (tap, n_key_sums, &tap->key_sums, items * n_key_sums, &device->key_sums, error)
+         && allocate_pair (tap, n_entropy, &tap->entropy, items * n_entropy, &device->entropy, error);
+}
+
+static gboolean
+allocate_matrix (PmTap *tap, GError **error)
+{
+  const PmTapPlan *plan = &tap->plan;
+  gsize            size = (gsize) plan->n_queries * plan->n_keys;
+  float            share = (float) (1.0 / ((double) plan->matrix_layers.n * plan->matrix_heads.n));
+
+  tap->matrix_sums = own (tap, g_new0 (float *, plan->n_sources + 1));
+  tap->head_weights = own (tap, g_new0 (float, plan->n_heads + 1));
+  if (! plan->needs_matrix)
+    return TRUE;
+
+  for (int i = 0; i < plan->matrix_heads.n; i++)
+    tap->head_weights[plan->matrix_heads.numbers[i]] = share;
+
+  for (int i = 0; plan->steps.mean && i < plan->n_sources; i++)
+    if (! (tap->matrix_sums[i] = pm_tap_own_floats (tap, size, error)))
+      return FALSE;
+
+  return allocate_pair (tap, size, &tap->matrix, plan->n_items * size, &tap->device.matrix, error);
+}
+
+gboolean
+pm_tap_allocate (PmTap *tap, GError **error)
+{
+  const PmTapPlan *plan = &tap->plan;
+  int              n_step_slots = plan->steps.n_slots + 1;
+
+  tap->values = own (tap, g_new0 (float *, plan->n_readings + 1));
+  tap->n_added = own (tap, g_new0 (int, n_step_slots *(plan->layers.n_slots + 1)));
+  tap->n_added_steps = own (tap, g_new0 (int, n_step_slots));
+  tap->time_sums = own (tap, g_new0 (double, n_step_slots));
+  tap->has_solved = own (tap, g_new0 (gboolean, n_step_slots));
+  tap->map = own (tap, g_new0 (double, plan->N + 1));
+  tap->composed = own (tap, g_new0 (float, plan->N + 1));
+  tap->sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
+
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      const PmReduction *reduction = plan->readings[r].reduction;
+      gsize              n = pm_tap_plan_count_slots (plan, reduction) * pm_tap_plan_slot_size (plan, reduction);
+
+      if (! (tap->values[r] = pm_tap_own_floats (tap, n, error)))
+        return FALSE;
+    }
+
+  return allocate_matrix (tap, error) && allocate_streams (tap, error);
+}
+
+float *
+pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot)
+{
+  const PmTapPlan   *plan = &tap->plan;
+  const PmReduction *reduction = plan->readings[reading].reduction;
+  gsize              slot_size = pm_tap_plan_slot_size (plan, reduction);
+  gsize              slot = reduction->is_matrix ? step_slot : step_slot * plan->layers.n_slots + layer_slot;
+
+  return tap->values[reading] + slot * slot_size + item_slot * (slot_size / plan->n_item_slots);
+}

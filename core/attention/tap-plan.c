@@ -1,0 +1,290 @@
+/* The plan of a tap: resolves what shall be shown against the sites of a network, refuses what cannot be, and counts the
+ * memory. Source of truth of the words: tap.h, show.h. */
+#include "attention/tap-plan.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+
+#define MAX_GROUPED 4096 /* patches whose averaged matrix is kept */
+#define DEFAULT_BUDGET ((gsize) 256 << 20)
+
+void
+pm_tap_plan_clear (PmTapPlan *plan)
+{
+  g_free (plan->readings);
+  g_free (plan->layers.numbers);
+  g_free (plan->heads.numbers);
+  g_free (plan->steps.numbers);
+  g_free (plan->matrix_layers.numbers);
+  g_free (plan->matrix_heads.numbers);
+  *plan = (PmTapPlan) { 0 };
+}
+
+int
+pm_tap_axis_find (const PmTapAxis *axis, int number)
+{
+  for (int i = 0; i < axis->n; i++)
+    if (axis->numbers[i] == number)
+      return i;
+
+  return -1;
+}
+
+int
+pm_tap_axis_slot (const PmTapAxis *axis, int number)
+{
+  int at = pm_tap_axis_find (axis, number);
+
+  return at > 0 && axis->mean ? 0 : at;
+}
+
+static gboolean
+resolve_axis (PmTapAxis *out, const PmAxis *axis, const char *name, int n, const PmTapOptions *options, GError **error)
+{
+  out->numbers = pm_axis_resolve (axis, name, n, options->recommended_layers, options->n_recommended_layers, &out->n, error);
+  out->mean = axis->mean;
+  out->n_slots = axis->mean ? MIN (out->n, 1) : out->n;
+
+  return out->numbers != NULL;
+}
+
+static gboolean
+check_region (const PmReduction *reduction, const PmTapOptions *options, int N, GError **error)
+{
+  if (! options->region || options->region_items < 1)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                   _("The reading “%s” is of a region; select a part of the picture, or choose another reading."),
+                   reduction->id);
+      return FALSE;
+    }
+
+  for (int item = 0; item < options->region_items; item++)
+    {
+      double sum = 0.0;
+
+      for (int i = 0; i < N; i++)
+        sum += options->region[(gsize) item * N + i];
+
+      if (! (sum > 0.0) || ! isfinite (sum))
+        {
+          g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("The region for the reading “%s” is empty; select a part of the picture."), reduction->id);
+          return FALSE;
+        }
+    }
+
+  return TRUE;
+}
+
+static gboolean
+add_reading (PmTapPlan *plan, const char *id, GError **error)
+{
+  const PmReduction *reduction = pm_reduction_find (id);
+
+  if (! reduction)
+    {
+      g_autofree char *known = g_strjoinv (", ", (char **) pm_reading_ids ());
+
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no reading called “%s”; choose from: %s."), id, known);
+      return FALSE;
+    }
+
+  plan->readings[plan->n_readings++] = (PmTapReading) { reduction, plan->n_query_weights, plan->n_key_weights };
+  plan->n_query_weights += reduction->n_query_weights;
+  plan->n_key_weights += reduction->n_key_weights;
+  plan->needs_entropy |= reduction->needs_entropy;
+  plan->needs_matrix |= reduction->is_matrix;
+
+  return TRUE;
+}
+
+/* All chosen layers must look at one picture, and for the averaged matrix at the same tokens. */
+static gboolean
+add_site (PmTapPlan *plan, const PmSite *site, gboolean in_matrix, GError **error)
+{
+  const PmSpan *queries = pm_site_find_query_span (site, PM_ROLE_PICTURE);
+  const PmSpan *keys = pm_site_find_key_span (site, PM_ROLE_PICTURE);
+  gboolean      is_first = plan->N == 0;
+
+  if (! queries || ! keys || queries->count != keys->count || (! is_first && queries->count != plan->N)
+      || (in_matrix && ! is_first && (site->n_queries != plan->n_queries || site->n_keys != plan->n_keys)))
+    {
+      g_set_error (
+          error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+          _("The attention of layer %d is not between the same patches of the picture as that of the other chosen layers; "
+             "leave this layer out."),
+          site->layer);
+      return FALSE;
+    }
+
+  plan->N = queries->count;
+  plan->grid_w = queries->grid_w;
+  plan->grid_h = queries->grid_h;
+  plan->n_queries = MAX (plan->n_queries, site->n_queries);
+  plan->n_keys = MAX (plan->n_keys, site->n_keys);
+  plan->n_heads = MAX (plan->n_heads, site->n_heads);
+
+  return TRUE;
+}
+
+static gboolean
+check_readings (const PmTapPlan *plan, const PmTapOptions *options, GError **error)
+{
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      const PmReduction *reduction = plan->readings[r].reduction;
+
+      if (reduction->needs_region && ! check_region (reduction, options, plan->N, error))
+        return FALSE;
+
+      if (reduction->is_matrix && plan->N > MAX_GROUPED)
+        {
+          g_set_error (
+              error, PM_ERROR, PM_ERROR_USAGE,
+              _("The reading “%s” groups at most %d patches, but the picture has %d; choose a smaller picture or another "
+                 "reading."),
+              reduction->id, MAX_GROUPED, plan->N);
+          return FALSE;
+        }
+    }
+
+  return TRUE;
+}
+
+static gboolean
+resolve_axes (PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, GError **error)
+{
+  const PmAxis recommended = { .recommended = TRUE, .mean = TRUE }, all = { .all = TRUE, .mean = TRUE };
+  PmAxis       layers = options->matrix_recommended ? recommended : show->layers;
+  PmAxis       heads = options->matrix_recommended ? all : show->heads;
+  int          n_heads = G_MAXINT; /* the fewest of a layer, so that a chosen head is in all */
+
+  for (int i = 0; i < options->n_sites; i++)
+    n_heads = MIN (n_heads, options->sites[i].n_heads);
+  n_heads = options->n_sites ? n_heads : 0;
+
+  layers.mean = heads.mean = TRUE;
+
+  return resolve_axis (&plan->layers, &show->layers, "layers", options->n_sites, options, error)
+         && resolve_axis (&plan->heads, &show->heads, "heads", n_heads, options, error)
+         && resolve_axis (&plan->steps, &show->steps, "steps", options->n_steps, options, error)
+         && resolve_axis (&plan->matrix_layers, &layers, "layers", options->n_sites, options, error)
+         && resolve_axis (&plan->matrix_heads, &heads, "heads", n_heads, options, error);
+}
+
+gboolean
+pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, GError **error)
+{
+  int n_wanted = show->readings ? (int) g_strv_length (show->readings) : 0;
+
+  if (! resolve_axes (plan, show, options, error))
+    return FALSE;
+
+  plan->which = show->which;
+  plan->keep_all_items = options->keep_all_items;
+  plan->n_items = options->n_items;
+  plan->n_sources = plan->keep_all_items ? plan->n_items : (plan->which == PM_WHICH_DIFFERENCE ? 2 : 1);
+  plan->n_item_slots = plan->keep_all_items ? plan->n_items : 1;
+  plan->readings = g_new0 (PmTapReading, n_wanted + 1);
+
+  if (! plan->layers.n || ! plan->heads.n || ! plan->steps.n)
+    return TRUE;
+
+  for (int i = 0; i < n_wanted; i++)
+    if (! add_reading (plan, show->readings[i], error))
+      return FALSE;
+
+  for (int layer = 0; n_wanted && layer < options->n_sites; layer++)
+    {
+      gboolean in_matrix = plan->needs_matrix && pm_tap_axis_find (&plan->matrix_layers, layer) >= 0;
+
+      g_assert (options->sites[layer].layer == layer);
+      if ((in_matrix || pm_tap_axis_find (&plan->layers, layer) >= 0)
+          && ! add_site (plan, &options->sites[layer], in_matrix, error))
+        return FALSE;
+    }
+
+  return check_readings (plan, options, error);
+}
+
+gsize
+pm_tap_plan_slot_size (const PmTapPlan *plan, const PmReduction *reduction)
+{
+  return (gsize) plan->n_item_slots * (reduction->is_matrix ? 1 : plan->heads.n_slots) * plan->N;
+}
+
+int
+pm_tap_plan_count_slots (const PmTapPlan *plan, const PmReduction *reduction)
+{
+  return plan->steps.n_slots * (reduction->is_matrix ? 1 : plan->layers.n_slots);
+}
+
+int
+pm_tap_plan_count_maps (const PmTapPlan *plan)
+{
+  int n = 0;
+
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      const PmReduction *reduction = plan->readings[r].reduction;
+
+      n += pm_tap_plan_count_slots (plan, reduction) * (reduction->is_matrix ? 1 : plan->heads.n_slots);
+    }
+
+  return n;
+}
+
+/* Kept values; buffers of the backend, whose weights and one item's results have a copy here; and of the averaged matrix
+ * one an item in the backend, one here to work on, the sums over steps, and one in double for the solver. */
+gsize
+pm_tap_plan_count_bytes (const PmTapPlan *plan)
+{
+  gsize items = (gsize) plan->n_items, heads = (gsize) plan->n_heads;
+  gsize queries = (gsize) plan->n_queries, keys = (gsize) plan->n_keys;
+  gsize n = 0; /* floats */
+
+  for (int r = 0; r < plan->n_readings; r++)
+    n += pm_tap_plan_count_slots (plan, plan->readings[r].reduction) * pm_tap_plan_slot_size (plan, plan->readings[r].reduction);
+
+  n += 2 * items * (plan->n_query_weights * queries + plan->n_key_weights * keys);
+  n += (items + 1) * heads * (plan->n_query_weights * keys + plan->n_key_weights * queries + (plan->needs_entropy ? queries : 0));
+  if (plan->needs_matrix)
+    n += queries * keys * (items + 3 + (plan->steps.mean ? plan->n_sources : 0));
+
+  return n * sizeof (float);
+}
+
+gboolean
+pm_tap_plan_check_budget (const PmTapPlan *plan, gsize budget, GError **error)
+{
+  gsize n_bytes = pm_tap_plan_count_bytes (plan);
+
+  budget = budget ? budget : DEFAULT_BUDGET;
+  if (n_bytes <= budget)
+    return TRUE;
+
+  g_set_error (
+      error, PM_ERROR, PM_ERROR_MEMORY,
+      _("Recording %d maps takes %.0f MiB, but only %.0f MiB are allowed for them; choose fewer layers, heads or steps, or "
+         "average over them."),
+      pm_tap_plan_count_maps (plan), ceil (n_bytes / 1048576.0), floor (budget / 1048576.0));
+
+  return FALSE;
+}
+
+gboolean
+pm_tap_estimate (const PmShow *show, const PmTapOptions *options, gsize *n_bytes, int *n_maps, GError **error)
+{
+  PmTapPlan plan = { 0 };
+  gboolean  is_good = pm_tap_plan_resolve (&plan, show, options, error);
+
+  *n_bytes = is_good ? pm_tap_plan_count_bytes (&plan) : 0;
+  *n_maps = is_good ? pm_tap_plan_count_maps (&plan) : 0;
+  is_good = is_good && pm_tap_plan_check_budget (&plan, options->budget, error);
+  pm_tap_plan_clear (&plan);
+
+  return is_good;
+}

@@ -1,0 +1,58 @@
+/* Private to core/attention: what a tap records, worked out before the run from what shall be shown.
+ * Letters: N picture tokens, Tq queries, Tk keys, H heads; the largest over the chosen layers. */
+#ifndef PM_TAP_PLAN_H
+#define PM_TAP_PLAN_H
+
+#include "attention/reduction.h"
+#include "attention/tap.h"
+
+typedef struct
+{
+  const PmReduction *reduction;
+  int                query_row, key_row; /* its first among the weights of all readings */
+} PmTapReading;
+
+/* Numbers of one axis, and the slots in which their values are kept: one each, or a single one for the mean. */
+typedef struct
+{
+  int     *numbers; /* [n] */
+  int      n, n_slots;
+  gboolean mean;
+} PmTapAxis;
+
+typedef struct
+{
+  PmTapReading *readings; /* [n_readings] */
+  int           n_readings;
+  PmTapAxis     layers, heads, steps;
+  PmTapAxis     matrix_layers, matrix_heads; /* of readings of the averaged matrix; always a mean */
+  PmWhich       which;
+  gboolean      keep_all_items;
+  int           n_items;      /* the largest batch */
+  int           n_item_slots; /* items whose values are kept */
+  int           n_sources;    /* items read of one batch: two for a difference */
+  int           N, grid_w, grid_h;
+  int           n_queries, n_keys, n_heads; /* the largest over chosen layers */
+  int           n_query_weights, n_key_weights;
+  gboolean      needs_entropy, needs_matrix;
+} PmTapPlan;
+
+/* plan is zeroed; clear it also after failure. */
+gboolean pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, GError **error);
+void     pm_tap_plan_clear (PmTapPlan *plan);
+
+/* Floats in one slot of values of a reading: [n_item_slots, heads, N] a layer and step, or [n_item_slots, N] a step. */
+gsize pm_tap_plan_slot_size (const PmTapPlan *plan, const PmReduction *reduction);
+
+/* Slots of one reading: [step slots, layer slots], or [step slots] for the averaged matrix. */
+int pm_tap_plan_count_slots (const PmTapPlan *plan, const PmReduction *reduction);
+
+gsize    pm_tap_plan_count_bytes (const PmTapPlan *plan);
+int      pm_tap_plan_count_maps (const PmTapPlan *plan);
+gboolean pm_tap_plan_check_budget (const PmTapPlan *plan, gsize budget, GError **error);
+
+/* Where number lies in the axis, or -1; and the slot of its values. */
+int pm_tap_axis_find (const PmTapAxis *axis, int number);
+int pm_tap_axis_slot (const PmTapAxis *axis, int number);
+
+#endif

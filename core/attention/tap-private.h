@@ -1,0 +1,89 @@
+/* Private to core/attention: the state of a tap, shared by recording (tap.c) and reading (tap-maps.c).
+ * Letters: B items of the coming batch, H heads, N picture tokens, Tq queries, Tk keys. */
+#ifndef PM_TAP_PRIVATE_H
+#define PM_TAP_PRIVATE_H
+
+#include "attention/tap-plan.h"
+
+/* An item of the batch that is kept, where, and with which sign (-1: the null half of a difference). */
+typedef struct
+{
+  int   item, slot;
+  float sign;
+} PmTapSource;
+
+/* Memory of the backend. */
+typedef struct
+{
+  float *query_weights; /* [B, n, Tq] */
+  float *query_sums;    /* [B, H, n, Tk] */
+  float *key_weights;   /* [B, n, Tk] */
+  float *key_sums;      /* [B, H, n, Tq] */
+  float *entropy;       /* [B, H, Tq] */
+  float *matrix;        /* [B, Tq, Tk] */
+  float *row_probs;     /* [B, H, Tq, Tk] of the probed layer */
+} PmTapBuffers;
+
+struct _PmTap
+{
+  PmTapPlan  plan;
+  PmBackend *backend;
+  PmSite    *sites; /* [n_sites] */
+  int        n_sites;
+  int        n_steps;
+  double    *times;  /* [n_steps] */
+  float     *region; /* [region_items, N], or NULL */
+  int        region_items;
+
+  GPtrArray *owned;        /* of memory here, freed with the tap */
+  GPtrArray *device_owned; /* of memory of the backend, likewise */
+
+  PmTapBuffers  device;
+  float        *query_weights, *key_weights;     /* [n_items, n, T] of the last site, here */
+  float        *query_sums, *key_sums, *entropy; /* of one item, here */
+  float        *head_weights;                    /* [n_heads] */
+  const PmSite *weighed;                         /* whose weights lie in the backend; NULL: none */
+  PmReduce      reduce;                          /* what pm_tap_want hands out */
+
+  float **values;        /* [n_readings] of [slots, slot size] */
+  int    *n_added;       /* [step slots, layer slots] layers and steps that are summed up in a slot */
+  int    *n_added_steps; /* [step slots] */
+  double *time_sums;     /* [step slots] */
+  double *map;           /* [N] sum over heads */
+  float  *composed;      /* [N] */
+
+  float    *matrix;      /* [Tq, Tk] to work on */
+  float   **matrix_sums; /* [n_sources] of [Tq, Tk]: over steps; only when steps are averaged */
+  gboolean  is_matrix_fresh, has_matrix_sums;
+  gboolean *has_solved; /* [step slots] */
+  GError   *failure;    /* of solving, until somebody asks */
+
+  int          step, step_slot; /* the coming batch's; -1: none, or not chosen */
+  int          n_items;
+  PmTapSource *sources; /* [n_sources of this batch] */
+  int          n_sources;
+
+  int  probe_layer;    /* -1: none */
+  int *probe_rows;     /* [Tq] 0, 1, 2, ... */
+  int  n_probed_items; /* 0: not passed yet */
+};
+
+/* All memory of the run (tap-memory.c). One allocation of n zeroed floats, and one of the backend: */
+gboolean pm_tap_allocate (PmTap *tap, GError **error);
+float   *pm_tap_own_floats (PmTap *tap, gsize n, GError **error);
+float   *pm_tap_own_device_floats (PmTap *tap, gsize n, GError **error);
+
+/* Values of a reading in a step slot (and layer slot) of an item slot: [heads, N], or [N] for the averaged matrix. */
+float *pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot);
+
+/* Everything about the place; item picks the region. */
+PmReductionPlace pm_tap_get_place (PmTap *tap, const PmSite *site, int item);
+
+/* Moves the averaged matrix of the step that has ended into its map or into the sum over steps. A failure waits in
+ * tap->failure. */
+void pm_tap_settle (PmTap *tap, PmJob *job);
+
+/* The maps of the sums over steps. */
+gboolean pm_tap_solve_sums (PmTap *tap, PmJob *job, GError **error);
+
+#endif

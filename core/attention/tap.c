@@ -1,0 +1,341 @@
+/* The tap at work: hands out what to stream from each attention, and keeps what came. Averaged matrices are settled in
+ * tap-matrix.c, maps are made in tap-maps.c. Sums run over steps, layers and heads in their order, whatever the number of
+ * threads. Letters: B items of a batch, H heads, N picture tokens, Tq queries, Tk keys. */
+#include "attention/tap-private.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+
+PmTap *
+pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error)
+{
+  g_autoptr (PmTap) tap = g_new0 (PmTap, 1);
+
+  tap->backend = options->backend;
+  tap->owned = g_ptr_array_new_with_free_func (g_free);
+  tap->device_owned = g_ptr_array_new ();
+  tap->probe_layer = tap->step = tap->step_slot = -1;
+  tap->sites = g_memdup2 (options->sites, options->n_sites * sizeof (PmSite));
+  tap->n_sites = options->n_sites;
+  tap->times = g_memdup2 (options->times, options->n_steps * sizeof (double));
+  tap->n_steps = options->n_steps;
+
+  if (! pm_tap_plan_resolve (&tap->plan, show, options, error) || ! pm_tap_plan_check_budget (&tap->plan, options->budget, error))
+    return NULL;
+
+  if (options->region && tap->plan.N)
+    {
+      tap->region_items = options->region_items;
+      tap->region = g_memdup2 (options->region, (gsize) options->region_items * tap->plan.N * sizeof (float));
+    }
+
+  return pm_tap_allocate (tap, error) ? g_steal_pointer (&tap) : NULL;
+}
+
+void
+pm_tap_free (PmTap *tap)
+{
+  if (! tap)
+    return;
+
+  for (guint i = 0; i < tap->device_owned->len; i++)
+    pm_backend_free (tap->backend, g_ptr_array_index (tap->device_owned, i));
+
+  g_ptr_array_unref (tap->device_owned);
+  g_ptr_array_unref (tap->owned);
+  g_free (tap->sites);
+  g_free (tap->times);
+  g_free (tap->region);
+  g_clear_error (&tap->failure);
+  pm_tap_plan_clear (&tap->plan);
+  g_free (tap);
+}
+
+PmReductionPlace
+pm_tap_get_place (PmTap *tap, const PmSite *site, int item)
+{
+  gsize offset = tap->region_items > 1 ? (gsize) item * tap->plan.N : 0;
+
+  return (PmReductionPlace) { .site = site,
+                              .queries = pm_site_find_query_span (site, PM_ROLE_PICTURE),
+                              .keys = pm_site_find_key_span (site, PM_ROLE_PICTURE),
+                              .region = tap->region ? tap->region + offset : NULL };
+}
+
+/* The first item of the conditional half, or of the other; -1: none. */
+static int
+find_item (const PmItemTag *tags, int n_items, gboolean is_condition)
+{
+  for (int i = 0; i < n_items; i++)
+    if ((tags[i] == PM_ITEM_CONDITION) == is_condition)
+      return i;
+
+  return -1;
+}
+
+/* Which items of the batch are kept. A batch without a condition is its own: a run without a class. */
+static void
+choose_sources (PmTap *tap, const PmItemTag *tags, int n_items)
+{
+  int condition = find_item (tags, n_items, TRUE), other = find_item (tags, n_items, FALSE);
+
+  tap->n_sources = 0;
+
+  if (tap->plan.keep_all_items)
+    for (int i = 0; i < n_items; i++)
+      tap->sources[tap->n_sources++] = (PmTapSource) { i, i, 1.0f };
+  else if (tap->plan.which == PM_WHICH_CONDITION)
+    tap->sources[tap->n_sources++] = (PmTapSource) { MAX (condition, 0), 0, 1.0f };
+  else if (tap->plan.which == PM_WHICH_NULL && other >= 0)
+    tap->sources[tap->n_sources++] = (PmTapSource) { other, 0, 1.0f };
+  else if (tap->plan.which == PM_WHICH_DIFFERENCE && condition >= 0 && other >= 0)
+    {
+      tap->sources[tap->n_sources++] = (PmTapSource) { condition, 0, 1.0f };
+      tap->sources[tap->n_sources++] = (PmTapSource) { other, 0, -1.0f };
+    }
+}
+
+/* Forgets what the slot of a step holds from an earlier batch of the same step. */
+static void
+clear_step (PmTap *tap, int slot)
+{
+  const PmTapPlan *plan = &tap->plan;
+
+  memset (tap->n_added + slot * plan->layers.n_slots, 0, plan->layers.n_slots * sizeof (int));
+  tap->n_added_steps[slot] = 0;
+  tap->time_sums[slot] = 0.0;
+  tap->has_solved[slot] = FALSE;
+
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      const PmReduction *reduction = plan->readings[r].reduction;
+      int                n_slots = reduction->is_matrix ? 1 : plan->layers.n_slots;
+
+      memset (pm_tap_get_values (tap, r, slot, 0, 0), 0, n_slots * pm_tap_plan_slot_size (plan, reduction) * sizeof (float));
+    }
+}
+
+void
+pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
+{
+  const PmTapPlan *plan = &tap->plan;
+  gsize            size = (gsize) plan->n_queries * plan->n_keys;
+
+  g_assert (step >= 0 && step < tap->n_steps && n_items >= 1 && n_items <= plan->n_items);
+
+  pm_tap_settle (tap, NULL);
+
+  tap->step = step;
+  tap->n_items = n_items;
+  tap->step_slot = plan->n_readings ? pm_tap_axis_slot (&plan->steps, step) : -1;
+  if (tap->step_slot < 0)
+    return;
+
+  choose_sources (tap, tags, n_items);
+  if (! plan->steps.mean)
+    clear_step (tap, tap->step_slot);
+
+  if (tap->n_sources)
+    {
+      tap->n_added_steps[tap->step_slot]++;
+      tap->time_sums[tap->step_slot] += tap->times[step];
+    }
+
+  if (plan->needs_matrix)
+    {
+      memset (tap->matrix, 0, size * sizeof (float));
+      for (int i = 0; i < n_items; i++)
+        pm_backend_upload (tap->backend, tap->device.matrix + i * size, tap->matrix, size * sizeof (float));
+    }
+}
+
+/* Fills the weights of all readings for this site and sends them to the backend. */
+static void
+weigh (PmTap *tap, const PmSite *site)
+{
+  const PmTapPlan *plan = &tap->plan;
+  gsize            n_query_weights = (gsize) plan->n_query_weights * site->n_queries;
+  gsize            n_key_weights = (gsize) plan->n_key_weights * site->n_keys;
+
+  if (n_query_weights)
+    memset (tap->query_weights, 0, plan->n_items * n_query_weights * sizeof (float));
+  if (n_key_weights)
+    memset (tap->key_weights, 0, plan->n_items * n_key_weights * sizeof (float));
+
+  for (int item = 0; item < plan->n_items; item++)
+    for (int r = 0; r < plan->n_readings; r++)
+      {
+        const PmTapReading *reading = &plan->readings[r];
+        PmReductionPlace    place = pm_tap_get_place (tap, site, item);
+        float              *query_row = NULL, *key_row = NULL;
+
+        if (n_query_weights)
+          query_row = tap->query_weights + item * n_query_weights + (gsize) reading->query_row * site->n_queries;
+        if (n_key_weights)
+          key_row = tap->key_weights + item * n_key_weights + (gsize) reading->key_row * site->n_keys;
+        if (reading->reduction->weigh)
+          reading->reduction->weigh (&place, query_row, key_row);
+      }
+
+  if (n_query_weights)
+    pm_backend_upload (tap->backend, tap->device.query_weights, tap->query_weights,
+                       plan->n_items * n_query_weights * sizeof (float));
+  if (n_key_weights)
+    pm_backend_upload (tap->backend, tap->device.key_weights, tap->key_weights, plan->n_items * n_key_weights * sizeof (float));
+}
+
+/* Do the weights of one serve the other? */
+static gboolean
+has_same_tokens (const PmSite *a, const PmSite *b)
+{
+  return a->n_queries == b->n_queries && a->n_keys == b->n_keys && a->n_query_spans == b->n_query_spans
+         && a->n_key_spans == b->n_key_spans && memcmp (a->query_spans, b->query_spans, a->n_query_spans * sizeof (PmSpan)) == 0
+         && memcmp (a->key_spans, b->key_spans, a->n_key_spans * sizeof (PmSpan)) == 0;
+}
+
+static gboolean
+wants_streams (const PmTap *tap, const PmSite *site)
+{
+  return tap->step_slot >= 0 && tap->n_sources > 0 && pm_tap_axis_find (&tap->plan.layers, site->layer) >= 0
+         && (tap->query_sums || tap->key_sums || tap->entropy);
+}
+
+static gboolean
+wants_matrix (const PmTap *tap, const PmSite *site)
+{
+  return tap->step_slot >= 0 && tap->n_sources > 0 && tap->plan.needs_matrix
+         && pm_tap_axis_find (&tap->plan.matrix_layers, site->layer) >= 0;
+}
+
+static void
+want_streams (PmTap *tap, const PmSite *site)
+{
+  const PmTapPlan *plan = &tap->plan;
+
+  if (! tap->weighed || ! has_same_tokens (tap->weighed, site))
+    weigh (tap, site);
+  tap->weighed = &tap->sites[site->layer];
+
+  tap->reduce.n_query_weights = plan->n_query_weights;
+  tap->reduce.query_weights = tap->device.query_weights;
+  tap->reduce.query_sums = tap->device.query_sums;
+  tap->reduce.n_key_weights = plan->n_key_weights;
+  tap->reduce.key_weights = tap->device.key_weights;
+  tap->reduce.key_sums = tap->device.key_sums;
+  tap->reduce.entropy = tap->device.entropy;
+}
+
+const PmReduce *
+pm_tap_want (PmTap *tap, const PmSite *site)
+{
+  gboolean has_streams, has_matrix, is_probed;
+
+  g_assert (site->layer >= 0 && site->layer < tap->n_sites);
+
+  has_streams = wants_streams (tap, site);
+  has_matrix = wants_matrix (tap, site);
+  is_probed = tap->step >= 0 && site->layer == tap->probe_layer;
+  tap->reduce = (PmReduce) { 0 };
+
+  if (has_streams)
+    want_streams (tap, site);
+
+  if (has_matrix)
+    {
+      tap->reduce.head_weights = tap->head_weights;
+      tap->reduce.matrix = tap->device.matrix;
+    }
+
+  if (is_probed)
+    {
+      tap->reduce.n_rows = site->n_queries;
+      tap->reduce.rows = tap->probe_rows;
+      tap->reduce.row_probs = tap->device.row_probs;
+    }
+
+  return has_streams || has_matrix || is_probed ? &tap->reduce : NULL;
+}
+
+static void
+download_item (PmTap *tap, const PmSite *site, int item)
+{
+  const PmTapPlan *plan = &tap->plan;
+  gsize            n_query_sums = (gsize) site->n_heads * plan->n_query_weights * site->n_keys;
+  gsize            n_key_sums = (gsize) site->n_heads * plan->n_key_weights * site->n_queries;
+  gsize            n_entropy = (gsize) site->n_heads * site->n_queries;
+
+  if (tap->query_sums)
+    pm_backend_download (tap->backend, tap->query_sums, tap->device.query_sums + item * n_query_sums,
+                         n_query_sums * sizeof (float));
+  if (tap->key_sums)
+    pm_backend_download (tap->backend, tap->key_sums, tap->device.key_sums + item * n_key_sums, n_key_sums * sizeof (float));
+  if (tap->entropy)
+    pm_backend_download (tap->backend, tap->entropy, tap->device.entropy + item * n_entropy, n_entropy * sizeof (float));
+}
+
+/* The map of one reading, item and head into tap->composed. */
+static void
+compose (PmTap *tap, const PmTapReading *reading, const PmSite *site, int item, int head)
+{
+  const PmTapPlan *plan = &tap->plan;
+  PmReductionPlace place = pm_tap_get_place (tap, site, item);
+  gsize            query_row = (gsize) head * plan->n_query_weights + reading->query_row;
+  gsize            key_row = (gsize) head * plan->n_key_weights + reading->key_row;
+
+  reading->reduction->compose (&place, tap->query_sums ? tap->query_sums + query_row * site->n_keys : NULL,
+                               tap->key_sums ? tap->key_sums + key_row * site->n_queries : NULL,
+                               tap->entropy ? tap->entropy + (gsize) head * site->n_queries : NULL, tap->composed);
+}
+
+/* Adds the maps of a downloaded item to their slots. */
+static void
+keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *source)
+{
+  const PmTapPlan *plan = &tap->plan;
+
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      float *values;
+
+      if (plan->readings[r].reduction->is_matrix)
+        continue;
+
+      values = pm_tap_get_values (tap, r, tap->step_slot, layer_slot, source->slot);
+      memset (tap->map, 0, plan->N * sizeof (double));
+
+      for (int h = 0; h < plan->heads.n; h++)
+        {
+          compose (tap, &plan->readings[r], site, source->item, plan->heads.numbers[h]);
+          for (int i = 0; i < plan->N; i++)
+            if (plan->heads.mean)
+              tap->map[i] += tap->composed[i];
+            else
+              values[(gsize) h * plan->N + i] += source->sign * tap->composed[i];
+        }
+
+      for (int i = 0; plan->heads.mean && i < plan->N; i++)
+        values[i] += (float) (source->sign * tap->map[i] / plan->heads.n);
+    }
+}
+
+void
+pm_tap_collect (PmTap *tap, const PmSite *site)
+{
+  int layer_slot = pm_tap_axis_slot (&tap->plan.layers, site->layer);
+
+  if (wants_streams (tap, site))
+    {
+      for (int i = 0; i < tap->n_sources; i++)
+        {
+          download_item (tap, site, tap->sources[i].item);
+          keep_item (tap, site, layer_slot, &tap->sources[i]);
+        }
+      tap->n_added[tap->step_slot * tap->plan.layers.n_slots + layer_slot]++;
+    }
+
+  tap->is_matrix_fresh |= wants_matrix (tap, site);
+  if (site->layer == tap->probe_layer && tap->step >= 0)
+    tap->n_probed_items = tap->n_items;
+}
