@@ -148,7 +148,6 @@ declare_look (GimpProcedure *procedure)
 {
   GimpChoice *palette = gimp_choice_new ();
   GimpChoice *blend = gimp_choice_new ();
-  GimpChoice *target = gimp_choice_new ();
 
   for (guint i = 0; i < PM_N_PALETTES; i++)
     gimp_choice_add (palette, pm_palette_id (i), i, _(palette_labels[i]), NULL);
@@ -162,6 +161,12 @@ declare_look (GimpProcedure *procedure)
 
   gimp_procedure_add_double_argument (procedure, "opacity", _("_Opacity"), _("Opacity of heat-map layers in percent"),
                                       0.0, 100.0, 60.0, G_PARAM_READWRITE);
+}
+
+void
+pm_arguments_declare_target (GimpProcedure *procedure)
+{
+  GimpChoice *target = gimp_choice_new ();
 
   for (guint i = 0; i < G_N_ELEMENTS (targets); i++)
     gimp_choice_add (target, targets[i].id, i, _(targets[i].label), _(targets[i].help));
@@ -175,6 +180,7 @@ pm_arguments_declare (GimpProcedure *procedure)
   declare_picture (procedure);
   declare_show (procedure);
   declare_look (procedure);
+  pm_arguments_declare_target (procedure);
 }
 
 char *
@@ -263,4 +269,45 @@ pm_arguments_get_look (GimpProcedureConfig *config, PmLook *look)
   look->target = gimp_procedure_config_get_choice_id (config, "target");
   if (! pm_blend_mode_from_id (blend, &look->blend_mode))
     look->blend_mode = GIMP_LAYER_MODE_NORMAL;
+}
+
+/* The value of one part ("steps") of "layers=..;heads=..;..", as pm_show_to_string() writes it; free with g_free. */
+static char *
+show_part (const char *text, const char *part)
+{
+  g_auto (GStrv) parts = g_strsplit (text, ";", -1);
+
+  for (int i = 0; parts[i]; i++)
+    {
+      gsize length = strlen (part);
+
+      if (strncmp (parts[i], part, length) == 0 && parts[i][length] == '=')
+        return g_strdup (parts[i] + length + 1);
+    }
+  return g_strdup ("");
+}
+
+static void
+set_show_arguments (GimpProcedureConfig *config, const PmShow *show)
+{
+  g_autofree char *text = pm_show_to_string (show);
+  g_autofree char *layers = show_part (text, "layers"), *heads = show_part (text, "heads"), *steps = show_part (text, "steps");
+  g_autofree char *read = show_part (text, "read");
+
+  g_object_set (config, "read", read, "show-which", whiches[show->which].id, NULL);
+  if (*read)
+    g_object_set (config, "show-layers", layers, "show-heads", heads, "show-steps", steps, NULL);
+}
+
+void
+pm_arguments_set (GimpProcedureConfig *config, const PmRequest *request, const PmLook *look)
+{
+  g_object_set (config, "model", request->model, "class", request->class_name ? request->class_name : "", "device",
+                request->device ? request->device : "cpu", "sampler", request->sampler ? request->sampler : "", "num-steps",
+                CLAMP (request->num_steps, 0, 1000), "guidance", CLAMP (request->guidance, -1.0, 50.0), "seed",
+                request->seed <= G_MAXINT ? (int) request->seed : -1, "width", CLAMP (request->width, 0, 16384), "height",
+                CLAMP (request->height, 0, 16384), NULL);
+  g_object_set (config, "palette", pm_palette_id (look->palette), "blend-mode", pm_blend_mode_id (look->blend_mode), "opacity",
+                look->opacity, "target", pm_target_id (look->target), NULL);
+  set_show_arguments (config, &request->show);
 }

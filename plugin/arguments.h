@@ -27,6 +27,9 @@ typedef struct
 
 void pm_arguments_declare (GimpProcedure *procedure);
 
+/* `target` alone, as other procedures take it. */
+void pm_arguments_declare_target (GimpProcedure *procedure);
+
 /* The request that config asks of model; defaults of the model where an argument says so. A seed of -1 is drawn here, so
  * that the request holds the seed really used. */
 PmRequest *pm_arguments_get_request (GimpProcedureConfig *config, PmModel *model, GError **error);

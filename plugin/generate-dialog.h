@@ -1,0 +1,10 @@
+/* The dialog of Generate with Pentimento, also of Run again. */
+#ifndef PM_GENERATE_DIALOG_H
+#define PM_GENERATE_DIALOG_H
+
+#include "plugin/paint.h"
+
+/* Lets the user edit config; TRUE on OK, with paint's model, request and look set from it. FALSE when cancelled. */
+gboolean pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint);
+
+#endif

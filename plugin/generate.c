@@ -1,0 +1,76 @@
+/* plug-in-pentimento-generate: File > Create > Generate with Pentimento. From a script:
+ *   (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:class "fox" #:seed 1 #:read "subject,received")
+ * returns the image, the picture's layer and the group of heat maps. */
+#include "plugin/arguments.h"
+#include "plugin/errors.h"
+#include "plugin/generate-dialog.h"
+#include "plugin/i18n.h"
+#include "plugin/paint.h"
+#include "plugin/procedures.h"
+
+#include <libgimp/gimpui.h>
+
+static gboolean
+prepare (GimpProcedureConfig *config, PmPaint *paint, GError **error)
+{
+  g_autofree char *model = NULL;
+
+  g_object_get (config, "model", &model, NULL);
+  pm_arguments_get_look (config, &paint->look);
+  if (! pm_placement_check (paint->image, paint->look.target, error))
+    return FALSE;
+  paint->model = pm_model_open (model, error);
+  if (! paint->model)
+    return FALSE;
+  paint->request = pm_arguments_get_request (config, paint->model, error);
+  return paint->request && pm_paint_set_region (paint, error);
+}
+
+static GimpValueArray *
+generate_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, GimpDrawable **drawables,
+              GimpProcedureConfig *config, gpointer run_data)
+{
+  g_auto (PmPaint) paint = { procedure, run_mode, image, drawables };
+  GError *error = NULL;
+  PmLaid  laid;
+
+  gegl_init (NULL, NULL);
+  if (run_mode == GIMP_RUN_INTERACTIVE)
+    {
+      if (! pm_generate_dialog_run (config, &paint))
+        return gimp_procedure_new_return_values (procedure, GIMP_PDB_CANCEL, NULL);
+    }
+  else
+    {
+      if (run_mode == GIMP_RUN_WITH_LAST_VALS)
+        gimp_ui_init ("pentimento");
+      if (! prepare (config, &paint, &error))
+        return pm_procedure_fail (procedure, run_mode, error);
+    }
+
+  if (! pm_paint_run (&paint, &laid, &error))
+    return pm_procedure_fail (procedure, run_mode, error);
+  return pm_paint_finish (&paint, &laid);
+}
+
+static GimpProcedure *
+generate_create (GimpPlugIn *plug_in, const char *name)
+{
+  GimpProcedure *procedure = gimp_image_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN, generate_run, NULL, NULL);
+
+  gimp_procedure_set_image_types (procedure, "*");
+  gimp_procedure_set_sensitivity_mask (procedure, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
+  gimp_procedure_set_menu_label (procedure, _("_Generate with Pentimento..."));
+  gimp_procedure_add_menu_path (procedure, "<Image>/File/Create");
+  gimp_procedure_set_documentation (procedure,
+                                    _("Paint with a diffusion transformer and show its attention as layers"),
+                                    _("Paints a picture of a class with a diffusion transformer on this computer's processor, and "
+                                      "adds one heat-map layer for every chosen reading of its attention, layer, head and step. "
+                                      "Everything needed to run it again is stored in the image."),
+                                    name);
+  pm_arguments_declare (procedure);
+  pm_paint_declare_values (procedure);
+  return procedure;
+}
+
+const PmProcedure pm_procedure_generate = { PM_GENERATE_PROCEDURE, generate_create };

@@ -1,0 +1,223 @@
+/* One run. Interactive runs work in a thread behind our own progress window, because GIMP's status-bar cancel ends the
+ * process; the image is touched only after the core has finished, in one burst. */
+#include "plugin/paint.h"
+
+#include <libgimp/gimpui.h>
+
+#include "plugin/errors.h"
+#include "plugin/i18n.h"
+#include "ui/progress.h"
+
+typedef struct
+{
+  PmPaint  *paint;
+  PmResult *result;
+} Task;
+
+void
+pm_paint_clear (PmPaint *paint)
+{
+  g_clear_pointer (&paint->model, pm_model_unref);
+  g_clear_pointer (&paint->request, pm_request_free);
+}
+
+gboolean
+pm_paint_set_region (PmPaint *paint, GError **error)
+{
+  const char *needy = NULL;
+
+  for (int i = 0; paint->request->show.readings && paint->request->show.readings[i] && ! needy; i++)
+    if (pm_reading_needs_region (paint->request->show.readings[i]))
+      needy = paint->request->show.readings[i];
+  if (! needy)
+    return TRUE;
+
+  pm_placement_set_region (paint->image, paint->look.target, paint->request);
+  if (paint->request->region)
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("The reading “%s” asks about a region; select one in the image first, or choose another reading."),
+               pm_reading_title (needy));
+  return FALSE;
+}
+
+static gboolean
+estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError **error)
+{
+  PmPlacement placement;
+  gboolean    is_new = paint->look.target == PM_TARGET_NEW_IMAGE;
+
+  if (! pm_placement_check (paint->image, paint->look.target, error)
+      || ! pm_generate_estimate (paint->model, paint->request, estimate_out, error))
+    return FALSE;
+
+  pm_placement_compute (paint->image, paint->look.target, paint->request->width, paint->request->height, &placement);
+  *layer_bytes = pm_layers_estimate (is_new ? NULL : paint->image, &placement, estimate_out->n_maps);
+  if (estimate_out->n_maps > PM_LAYERS_MAX)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                   _("This would add %d heat-map layers, and the most is %d; show fewer layers, heads or steps, "
+                     "or average with mean."),
+                   estimate_out->n_maps, PM_LAYERS_MAX);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+char *
+pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
+{
+  PmEstimate now;
+  guint64    layer_bytes;
+  g_autofree char *work = NULL, *layers = NULL, *time = NULL;
+
+  if (! estimate (paint, &now, &layer_bytes, error))
+    return NULL;
+  if (n_maps)
+    *n_maps = now.n_maps;
+  work = g_format_size (now.work_bytes + now.map_bytes);
+  layers = g_format_size (layer_bytes);
+  time = now.seconds < 0.0 ? g_strdup (_("unknown"))
+                           : g_strdup_printf (now.seconds < 10.0 ? _("%.1f s") : _("%.0f s"), now.seconds);
+  return g_strdup_printf (g_dngettext (GETTEXT_PACKAGE,
+                                       "%d heat map. Time: about %s. Memory: %s to paint, %s of layers.",
+                                       "%d heat maps. Time: about %s. Memory: %s to paint, %s of layers.", now.n_maps),
+                          now.n_maps, time, work, layers);
+}
+
+/* Many layers make GIMP slow and files large: better asked than undone. */
+static gboolean
+ask (int n_maps, guint64 bytes)
+{
+  g_autofree char *size = g_format_size (bytes);
+  GtkWidget *dialog = gtk_message_dialog_new (NULL, 0, GTK_MESSAGE_QUESTION, GTK_BUTTONS_NONE,
+                                              _("Add %d heat-map layers?"), n_maps);
+  int response;
+
+  gtk_message_dialog_format_secondary_text (GTK_MESSAGE_DIALOG (dialog),
+                                            _("They take %s in memory and can take as much in the XCF file."), size);
+  gtk_dialog_add_buttons (GTK_DIALOG (dialog), _("_Cancel"), GTK_RESPONSE_CANCEL, _("_Add layers"), GTK_RESPONSE_OK, NULL);
+  gtk_widget_set_name (dialog, "pentimento-ask");
+  gtk_window_set_title (GTK_WINDOW (dialog), _("Many heat maps"));
+  gimp_window_set_transient (GTK_WINDOW (dialog));
+  response = gtk_dialog_run (GTK_DIALOG (dialog));
+  gtk_widget_destroy (dialog);
+  return response == GTK_RESPONSE_OK;
+}
+
+static gboolean
+task_cb (PmJob *job, gpointer data, GError **error)
+{
+  Task *task = data;
+
+  task->result = pm_generate (task->paint->model, task->paint->request, job, error);
+  return task->result != NULL;
+}
+
+static void
+headless_progress_cb (const PmProgress *progress, gpointer data)
+{
+  gimp_progress_update (progress->fraction);
+}
+
+static const char *
+class_label (PmPaint *paint)
+{
+  const char *text = paint->request->class_name;
+  const char *name;
+
+  if (! text || ! *text)
+    return _("no class");
+  name = pm_model_get_class_name (paint->model, pm_model_find_class (paint->model, text, NULL));
+  return name ? name : text;
+}
+
+static gboolean
+generate (PmPaint *paint, Task *task, GError **error)
+{
+  g_autofree char *heading = NULL;
+  GtkWidget *window;
+  gboolean   done;
+
+  if (paint->run_mode == GIMP_RUN_NONINTERACTIVE)
+    {
+      g_autoptr (PmJob) job = pm_job_new (headless_progress_cb, NULL);
+
+      gimp_progress_init (_("Painting with Pentimento"));
+      done = task_cb (job, task, error);
+      gimp_progress_end ();
+      return done;
+    }
+
+  heading = g_strdup_printf (_("Painting “%s”"), class_label (paint));
+  window = pm_progress_new (_("Generate with Pentimento"), heading);
+  gimp_window_set_transient (GTK_WINDOW (window));
+  done = pm_progress_run (window, task_cb, task, error);
+  gtk_widget_destroy (window);
+  return done;
+}
+
+gboolean
+pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
+{
+  Task       task = { paint, NULL };
+  PmEstimate now;
+  guint64    layer_bytes;
+  gboolean   done;
+
+  if (! estimate (paint, &now, &layer_bytes, error))
+    return FALSE;
+  if (now.n_maps > PM_LAYERS_ASK_ABOVE && paint->run_mode != GIMP_RUN_NONINTERACTIVE && ! ask (now.n_maps, layer_bytes))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, _("The run was cancelled."));
+      return FALSE;
+    }
+
+  pm_log ("paint: model %s, class %s, seed %" G_GUINT64_FORMAT ", %d steps, %d maps", paint->request->model,
+          paint->request->class_name, paint->request->seed, paint->request->num_steps, now.n_maps);
+  done = generate (paint, &task, error);
+  if (done)
+    {
+      pm_log ("painted in %.2f s", task.result->seconds);
+      done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables, laid,
+                            error);
+    }
+  g_clear_pointer (&task.result, pm_result_free);
+  if (done && laid->baked)
+    {
+      pm_log ("the operation pentimento:heatmap is not installed; colours were baked");
+      if (paint->run_mode != GIMP_RUN_NONINTERACTIVE)
+        gimp_message (_("GIMP does not know the operation pentimento:heatmap, so the heat maps' colours were written into "
+                        "their pixels; install Pentimento's GEGL operation to change them later."));
+    }
+  return done;
+}
+
+void
+pm_paint_declare_values (GimpProcedure *procedure)
+{
+  gimp_procedure_add_image_return_value (procedure, "image", _("Image"), _("The image that holds the result"), FALSE,
+                                         G_PARAM_READWRITE);
+  gimp_procedure_add_layer_return_value (procedure, "layer", _("Picture"), _("The layer with the picture"), FALSE,
+                                         G_PARAM_READWRITE);
+  gimp_procedure_add_layer_return_value (procedure, "group", _("Attention"),
+                                         _("The group of heat-map layers; none when nothing was shown"), TRUE,
+                                         G_PARAM_READWRITE);
+}
+
+GimpValueArray *
+pm_paint_finish (PmPaint *paint, const PmLaid *laid)
+{
+  GimpValueArray *values = gimp_procedure_new_return_values (paint->procedure, GIMP_PDB_SUCCESS, NULL);
+
+  GIMP_VALUES_SET_IMAGE (values, 1, laid->image);
+  GIMP_VALUES_SET_LAYER (values, 2, laid->picture);
+  GIMP_VALUES_SET_LAYER (values, 3, laid->group);
+  if (paint->run_mode != GIMP_RUN_NONINTERACTIVE)
+    {
+      if (paint->look.target == PM_TARGET_NEW_IMAGE)
+        gimp_display_new (laid->image);
+      gimp_displays_flush ();
+    }
+  return values;
+}

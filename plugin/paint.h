@@ -1,0 +1,40 @@
+/* One run of the plug-in, from the arguments to the layers; the dialog, a script and Run again meet here. */
+#ifndef PM_PAINT_H
+#define PM_PAINT_H
+
+#include <libgimp/gimp.h>
+
+#include "plugin/arguments.h"
+#include "plugin/layers.h"
+
+typedef struct
+{
+  GimpProcedure *procedure;
+  GimpRunMode    run_mode;
+  GimpImage     *image;      /* borrowed; may be NULL */
+  GimpDrawable **drawables;  /* borrowed */
+  PmModel       *model;      /* owned */
+  PmRequest     *request;    /* owned */
+  PmLook         look;
+} PmPaint;
+
+void pm_paint_clear (PmPaint *paint);
+
+/* Sets the region from the selection where a reading needs one. PM_ERROR_USAGE when nothing is selected then. */
+gboolean pm_paint_set_region (PmPaint *paint, GError **error);
+
+/* What the run would take, as the dialog shows it; free with g_free. NULL with the error that would stop the run. */
+char *pm_paint_describe (PmPaint *paint, int *n_maps, GError **error);
+
+/* Checks, asks where many layers would come, paints and lays the layers. */
+gboolean pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error);
+
+/* The procedure's values for laid: image, layer, group. Shows the new image when interactive. */
+GimpValueArray *pm_paint_finish (PmPaint *paint, const PmLaid *laid);
+
+/* Declares the values that pm_paint_finish() returns. */
+void pm_paint_declare_values (GimpProcedure *procedure);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PmPaint, pm_paint_clear)
+
+#endif
