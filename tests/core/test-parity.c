@@ -62,7 +62,7 @@ case_new (const char *name)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *path = pm_test_reference (name, "case.json");
-  g_autofree char *folder = pm_test_reference (name, NULL);
+  g_autofree char *folder = pm_test_reference (name, "model");
   Case *self;
 
   if (!g_file_test (path, G_FILE_TEST_EXISTS))

@@ -10,7 +10,7 @@ import hashed
 CASES = {
     # As the published latent models: a learned range of variances beside eps, guidance on three of four channels.
     "latent": dict(
-        C=4, out=8, p=2, grid=4, D=72, heads=3, depth=3, rows=11, q=1.1, t=[999, 412, 3], y=[0, 10, 7], probs=1,
+        C=4, out=8, p=2, grid=4, D=72, heads=3, depth=3, rows=11, q=1.2, embed=0.5, t=[999, 412, 3], y=[0, 10, 7], probs=1,
         config={"num_attention_heads": 3, "recommended_layers": [1, 2], "defaults": {"size": 64}},
         samples={
             "plain": dict(sampler="ddim", steps=10, guidance=1, **{"class": 3}),
@@ -21,10 +21,10 @@ CASES = {
     ),
     # A pixel model that predicts the clean picture along a straight flow; the null class is not the last row.
     "pixel-flow": dict(
-        C=3, out=3, p=4, grid=6, D=64, heads=4, depth=2, rows=7, q=1.15, t=[0, 400, 958.3333], y=[2, 5, 4], probs=0,
+        C=3, out=3, p=4, grid=6, D=64, heads=4, depth=2, rows=7, q=1.15, t=[0, 400, 958.3333], y=[2, 5, 6], probs=0,
         config={
             "family": "dit", "num_attention_heads": 4, "prediction": "x0", "null_class": 5, "vae": None,
-            "classes": ["ash", "birch", "cedar", "elder", "fir"], "guidance_channels": "all",
+            "classes": ["ash", "birch", "cedar", "elder", "fir", "nothing", "gorse"], "guidance_channels": "all",
             "schedule": {"type": "flow", "noise_at": 0, "time_scale": 1000}, "recommended_layers": [0, 1],
         },
         samples={
@@ -71,9 +71,10 @@ def weights(case):
         entries[key + ".weight"] = hashed.entry([rows, columns], gain * math.sqrt(3 / columns))
         entries[key + ".bias"] = hashed.entry([rows], bias)
 
-    linear("x_embedder.proj", D, C * p * p, 1)
+    small = case.get("embed", 1)  # tokens so small that the norm's epsilon shows
+    linear("x_embedder.proj", D, C * p * p, small, 0.2 * small)
     entries["x_embedder.proj.weight"]["shape"] = [D, C, p, p]
-    entries["pos_embed"] = hashed.entry([1, N, D], 1.2)
+    entries["pos_embed"] = hashed.entry([1, N, D], 1.2 * small)
     linear("t_embedder.mlp.0", D, 256, 1.4)
     linear("t_embedder.mlp.2", D, D, 1.2)
     entries["y_embedder.embedding_table.weight"] = hashed.entry([case["rows"], D], 1.2, 0.1)

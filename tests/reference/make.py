@@ -67,10 +67,11 @@ def require_telling(name, case, maps, twin, t):
 
 
 def write(folder, case, out):
-    folder.mkdir(exist_ok=True)
-    hashed.write(folder / "model.hash.json", cases.weights(case))
+    model = folder / "model"
+    model.mkdir(parents=True, exist_ok=True)
+    hashed.write(model / "model.hash.json", cases.weights(case))
     hashed.write(folder / "inputs.hash.json", cases.inputs(case))
-    (folder / "config.json").write_text(json.dumps(case["config"], indent=1) + "\n")
+    (model / "config.json").write_text(json.dumps(case["config"], indent=1) + "\n")
     spec = {k: case[k] for k in ("t", "y", "probs", "samples")}
     (folder / "case.json").write_text(json.dumps(spec, indent=1) + "\n")
     save_file(out, folder / "expected.safetensors")

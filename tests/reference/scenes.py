@@ -117,7 +117,8 @@ def measure():
 
     def show(name, per_layer, together=None):
         mean = [np.mean([area(v, m) for v, m in zip(values.numpy(), truth)]) for values in per_layer + (together or [])]
-        print(f"  {name:8} each", *(f"{value:.3f}" for value in mean[: len(per_layer)]), *(f" all {v:.4f}" for v in mean[len(per_layer) :]))
+        each, rest = mean[: len(per_layer)], mean[len(per_layer) :]
+        print(f"  {name:8} each", *(f"{v:.3f}" for v in each), *(f" all {v:.4f}" for v in rest))
 
     for t in TIMES:
         maps = []
