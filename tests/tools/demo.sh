@@ -19,8 +19,8 @@ paint ()
     (define demo-png $(quoted "$scratch/demo.png"))
     (define demo-text $(quoted "$scratch/layers"))
     (define (demo-paint)
-      (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:class \"$class\" #:seed $seed #:read \"subject,received\"
-                                   #:show-layers \"$layers\" #:show-heads \"all\" #:show-steps \"$step\"))
+      (car (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:class \"$class\" #:seed $seed #:read \"subject,received\"
+                                   #:show-layers \"$layers\" #:show-heads \"all\" #:show-steps \"$step\")))
     (load $(quoted "$here/demo.scm")))"
   . "$profile/environment"
   env -u DISPLAY -u WAYLAND_DISPLAY gimp-console-3.0 --new-instance --no-interface --no-splash \
