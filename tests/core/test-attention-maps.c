@@ -94,8 +94,8 @@ static void
 test_scale (void)
 {
   g_autoptr (GPtrArray) maps = g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
-  float                 values[GRID * GRID];
-  PmMap                *a, *b, *c, *d;
+  float  values[GRID * GRID];
+  PmMap *a, *b, *c, *d;
 
   fill_with_sinks (values);
   g_ptr_array_add (maps, a = map_new (0, FALSE, values));
@@ -140,7 +140,7 @@ test_upsample_centres (void)
 
   for (guint s = 0; s < G_N_ELEMENTS (sizes); s++)
     {
-      int              w = sizes[s][0], h = sizes[s][1], factor = sizes[s][2];
+      int               w = sizes[s][0], h = sizes[s][1], factor = sizes[s][2];
       g_autofree float *values = g_new (float, w *h), *out = g_new (float, w *h *factor *factor);
 
       fill_random (values, w * h);
@@ -159,7 +159,7 @@ test_upsample_centres (void)
 static void
 test_upsample_range (void)
 {
-  float            flat[12], values[12] = { 0, 0, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1 };
+  float             flat[12], values[12] = { 0, 0, 0, 1, 0, 1, 1, 0, 0, 1, 0, 1 };
   g_autofree float *out = g_new (float, 101 * 67);
 
   for (int i = 0; i < 12; i++)
@@ -183,8 +183,8 @@ test_upsample_range (void)
 static void
 test_upsample_smooth (void)
 {
-  const int        w = 5 * 64;
-  float            values[5] = { 0.45f, 0.55f, 0.4f, 0.6f, 0.5f }, mirrored[5] = { 0.5f, 0.6f, 0.4f, 0.55f, 0.45f };
+  const int         w = 5 * 64;
+  float             values[5] = { 0.45f, 0.55f, 0.4f, 0.6f, 0.5f }, mirrored[5] = { 0.5f, 0.6f, 0.4f, 0.55f, 0.45f };
   g_autofree float *out = g_new (float, w), *back = g_new (float, w);
 
   pm_map_upsample (values, 5, 1, w, 1, out);

@@ -9,8 +9,8 @@ static char *
 rewrite (const char *text)
 {
   g_autoptr (GError) error = NULL;
-  PmShow             show;
-  char              *again;
+  PmShow show;
+  char  *again;
 
   pm_show_init (&show);
   g_assert_true (pm_show_parse (&show, text, &error));
@@ -60,18 +60,28 @@ static void
 test_bad (void)
 {
   const char *cases[][2] = {
-    { "layers=2,x", "layers" },        { "layers=7-3", "7-3" },        { "layers=-1", "-1" },
-    { "heads=recommended", "heads" },  { "steps=1.5", "1.5" },         { "steps=-1-2", "steps" },
-    { "layers=0-2000000000", "layers" }, { "steps=99999999999999999999", "steps" }, { "layers=1,,2", "layers" },
-    { "read=attention", "received" },  { "which=both", "difference" }, { "layer=2", "layers=2,8" },
-    { "received", "read=received" },   { "heads=1;heads=2", "heads" }, { "layers=0-9999,0-9999", "layers" },
+    { "layers=2,x", "layers" },
+    { "layers=7-3", "7-3" },
+    { "layers=-1", "-1" },
+    { "heads=recommended", "heads" },
+    { "steps=1.5", "1.5" },
+    { "steps=-1-2", "steps" },
+    { "layers=0-2000000000", "layers" },
+    { "steps=99999999999999999999", "steps" },
+    { "layers=1,,2", "layers" },
+    { "read=attention", "received" },
+    { "which=both", "difference" },
+    { "layer=2", "layers=2,8" },
+    { "received", "read=received" },
+    { "heads=1;heads=2", "heads" },
+    { "layers=0-9999,0-9999", "layers" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_autoptr (GError) error = NULL;
-      g_autofree char   *kept = NULL;
-      PmShow             show;
+      g_autofree char *kept = NULL;
+      PmShow           show;
 
       pm_show_init (&show);
       g_assert_true (pm_show_parse (&show, "layers=1;read=to", NULL));
@@ -88,12 +98,12 @@ test_bad (void)
 static char *
 resolve (const char *name, const char *text, int n)
 {
-  const int          recommended[] = { 3, 4 };
+  const int recommended[] = { 3, 4 };
   g_autoptr (GError) error = NULL;
-  GString           *joined = g_string_new (NULL);
-  PmShow             show;
-  int                n_out = 0;
-  g_autofree int    *numbers = NULL;
+  GString        *joined = g_string_new (NULL);
+  PmShow          show;
+  int             n_out = 0;
+  g_autofree int *numbers = NULL;
 
   pm_show_init (&show);
   g_assert_true (pm_axis_parse (&show.layers, name, text, NULL));
@@ -111,9 +121,15 @@ static void
 test_resolve (void)
 {
   const char *cases[][3] = {
-    { "layers", "2,0,2,1-2", "0 1 2" },   { "layers", "all", "0 1 2 3 4 5" }, { "layers", "recommended", "3 4" },
-    { "layers", "mean:recommended", "3 4" }, { "heads", "mean", "0 1 2 3 4 5" }, { "steps", "-1,0", "0 5" },
-    { "steps", "-6--5", "0 1" },          { "layers", "none", "" },           { "layers", "", "" },
+    { "layers", "2,0,2,1-2", "0 1 2" },
+    { "layers", "all", "0 1 2 3 4 5" },
+    { "layers", "recommended", "3 4" },
+    { "layers", "mean:recommended", "3 4" },
+    { "heads", "mean", "0 1 2 3 4 5" },
+    { "steps", "-1,0", "0 5" },
+    { "steps", "-6--5", "0 1" },
+    { "layers", "none", "" },
+    { "layers", "", "" },
   };
   g_autofree char *layer = resolve ("layers", "6", 6), *head = resolve ("heads", "0-9", 6), *step = resolve ("steps", "-7", 6);
 

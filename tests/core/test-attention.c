@@ -9,12 +9,12 @@
 #include "attention/reduction.h"
 #include "attention/show.h"
 
-#define GRID_W   6
-#define GRID_H   5
-#define N        (GRID_W * GRID_H)
-#define N_TEXT   3             /* tokens before the picture, so that spans matter */
+#define GRID_W 6
+#define GRID_H 5
+#define N (GRID_W * GRID_H)
+#define N_TEXT 3 /* tokens before the picture, so that spans matter */
 #define N_TOKENS (N_TEXT + N)
-#define LIMIT    1e-6          /* f32 sums of at most 33 weights that add to 1 */
+#define LIMIT 1e-6 /* f32 sums of at most 33 weights that add to 1 */
 
 /* One attention: P [N_TOKENS, N_TOKENS], and the place with a soft region. */
 typedef struct
@@ -41,8 +41,8 @@ init_site (PmSite *site)
 static Scene *
 scene_new (guint32 seed)
 {
-  Scene             *scene = g_new0 (Scene, 1);
-  g_autoptr (GRand)  rand = g_rand_new_with_seed (seed);
+  Scene *scene = g_new0 (Scene, 1);
+  g_autoptr (GRand) rand = g_rand_new_with_seed (seed);
 
   init_site (&scene->site);
   for (int i = 0; i < N_TOKENS; i++)
@@ -67,11 +67,11 @@ scene_new (guint32 seed)
 static void
 compose (const Scene *scene, const PmReduction *reduction, float *out)
 {
-  int              n_query = reduction->n_query_weights, n_key = reduction->n_key_weights;
-  g_autofree float *query_weights = g_new0 (float, n_query * N_TOKENS + 1);
-  g_autofree float *key_weights = g_new0 (float, n_key * N_TOKENS + 1);
-  g_autofree float *query_sums = g_new0 (float, n_query * N_TOKENS + 1);
-  g_autofree float *key_sums = g_new0 (float, n_key * N_TOKENS + 1);
+  int               n_query = reduction->n_query_weights, n_key = reduction->n_key_weights;
+  g_autofree float *query_weights = g_new0 (float, n_query *N_TOKENS + 1);
+  g_autofree float *key_weights = g_new0 (float, n_key *N_TOKENS + 1);
+  g_autofree float *query_sums = g_new0 (float, n_query *N_TOKENS + 1);
+  g_autofree float *key_sums = g_new0 (float, n_key *N_TOKENS + 1);
   float             entropy[N_TOKENS] = { 0 };
 
   if (reduction->weigh)
@@ -269,7 +269,7 @@ static void
 solve_subject (const Scene *scene, double factor, float *out)
 {
   g_autoptr (GError) error = NULL;
-  g_autofree float  *matrix = g_new (float, N_TOKENS *N_TOKENS);
+  g_autofree float *matrix = g_new (float, N_TOKENS *N_TOKENS);
 
   for (int i = 0; i < N_TOKENS * N_TOKENS; i++)
     matrix[i] = (float) (factor * scene->P[i / N_TOKENS][i % N_TOKENS]);
@@ -340,11 +340,11 @@ test_subject_small (void)
 static void
 test_subject_cancelled (void)
 {
-  g_autoptr (PmJob)  job = pm_job_new (NULL, NULL);
+  g_autoptr (PmJob) job = pm_job_new (NULL, NULL);
   g_autoptr (GError) error = NULL;
-  g_autofree Scene  *scene = scene_new (3);
-  g_autofree float  *matrix = g_new0 (float, N_TOKENS *N_TOKENS);
-  float              map[N];
+  g_autofree Scene *scene = scene_new (3);
+  g_autofree float *matrix = g_new0 (float, N_TOKENS *N_TOKENS);
+  float             map[N];
 
   pm_job_cancel (job);
   g_assert_false (pm_reduction_find ("subject")->solve (&scene->place, matrix, map, job, &error));
@@ -355,7 +355,7 @@ test_subject_cancelled (void)
 static void
 test_eigen (void)
 {
-  const int         sizes[] = { 2, 3, 31, 32, 33, 64, 65, 150 };
+  const int sizes[] = { 2, 3, 31, 32, 33, 64, 65, 150 };
   g_autoptr (GRand) rand = g_rand_new_with_seed (7);
 
   for (guint s = 0; s < G_N_ELEMENTS (sizes); s++)
