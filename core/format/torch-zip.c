@@ -224,10 +224,14 @@ check_byte_order (const PmArchive *archive, GError **error)
 static gboolean
 read_archive (PmArchive *archive, GError **error)
 {
-  const PmZipEntry    *pickle = check_byte_order (archive, error) ? find_stored (archive, "data.pkl", error) : NULL;
-  g_autoptr (PmUnpickler) unpickler = pickle ? pm_unpickle (pickle->data, pickle->n, archive->path, error) : NULL;
-  const PmPickleValue *state = unpickler ? find_state (pm_unpickler_get_root (unpickler)) : NULL;
+  const PmZipEntry    *pickle = find_stored (archive, "data.pkl", error);
+  g_autoptr (PmUnpickler) unpickler = NULL;
+  const PmPickleValue *state = NULL;
 
+  if (pickle && check_byte_order (archive, error))
+    unpickler = pm_unpickle (pickle->data, pickle->n, archive->path, error);
+  if (unpickler)
+    state = find_state (pm_unpickler_get_root (unpickler));
   if (unpickler && ! state)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
                  _ ("%s holds no dictionary of tensors, perhaps a whole Python object. Load it in PyTorch and save its "
