@@ -21,8 +21,10 @@ def registries(tree):
 def built(tree):
     builds = " ".join(tree.text(p) for p in tree.under(ends="meson.build"))
     for path in tree.under("core", "ui", "plugin", "tests", ends=".c"):
-        name = os.path.basename(path)
-        if not re.search(r"['/]%s(\.c)?'" % re.escape(name[:-2]), builds):
+        folder, name = os.path.split(path)
+        own = tree.text(folder + "/meson.build") if tree.exists(folder + "/meson.build") else ""
+        named = re.search(r"['/]%s(\.c)?'" % re.escape(name[:-2]), builds)
+        if not named and not (name.startswith("test-") and "'%s'" % name[5:-2] in own):
             yield "%s is named in no meson.build" % path
 
 

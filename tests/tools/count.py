@@ -7,15 +7,22 @@ import os
 import re
 import sys
 
-CASE = re.compile(r"(not )?ok\b\s*(\d*)[\s-]*(.*?)(?:\s*#\s*(skip|todo)\b.*)?$", re.IGNORECASE)
+CASE = re.compile(r"(not )?ok\b\s*(\d*)\s*(?:- )?(.*?)(?:\s*#\s*(skip|todo)\b.*)?$", re.IGNORECASE)
+SAID = 12  # lines that a failed case may add below its name
 
 
 def count(test):
     """(passed, [what failed], skipped) of one test of the log."""
     passed, failed, skipped, plan = 0, [], 0, None
     result, status = test["result"], test.get("returncode", 0)
+    said = 0
     for line in (test.get("stdout") or "").split("\n"):
         match = CASE.match(line)
+        if line.startswith("#") and said:
+            failed[-1] += "\n    " + line
+            said -= 1
+        elif match:
+            said = SAID if match.group(1) else 0
         planned = re.match(r"1\.\.(\d+)", line)
         if planned:
             plan = int(planned.group(1))
