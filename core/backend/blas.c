@@ -202,6 +202,7 @@ blas_linear (PmBackend *backend, const PmLinear *op)
 static gpointer
 blas_open (PmBackend *backend, GError **error)
 {
+  openblas_set_num_threads (1); /* of a shared threaded build; the pool is ours */
   return g_new0 (PmBlas, 1);
 }
 

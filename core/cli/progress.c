@@ -42,7 +42,7 @@ pm_cli_progress_cb (const PmProgress *report, gpointer data)
 
   if (progress->is_json)
     {
-      if (report->n_steps == 0 || report->step == progress->last_step)
+      if (report->step == 0 || report->step == progress->last_step)
         return;
       progress->last_step = report->step;
       JsonBuilder *line = pm_cli_json_begin ("progress");

@@ -1,0 +1,308 @@
+/* One call of a DiT: facebookresearch/DiT, models.py, DiT.forward. Letters as in dit.h. */
+#include <math.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "family/dit.h"
+#include "nn/attention.h"
+#include "nn/layer.h"
+#include "nn/timestep.h"
+
+#define NORM_EPS 1e-6f
+
+typedef struct
+{
+  PmLayer qkv, proj, fc1, fc2, modulation;
+} PmDitBlock;
+
+/* Workspace, in the backend's memory. */
+typedef struct
+{
+  float *image;      /* [B, C, h, w] */
+  float *patches;    /* [B, T, max (C, C_out) * p * p] */
+  float *x, *h;      /* [B, T, D] the stream, and what a norm makes of it */
+  float *qkv;        /* [B, T, 3, D] */
+  float *mlp;        /* [B, T, F] */
+  float *time, *c;   /* [B, 256], [B, D] */
+  float *hidden;     /* [B, D] */
+  float *modulation; /* [B, 6, D] */
+  float *output;     /* [B, C_out, h, w] */
+  float *position;   /* [T, D] */
+} PmDitWork;
+
+struct _PmPrepared
+{
+  PmNetwork  *network;
+  PmBackend  *backend;
+  int         max_items;
+  PmLayer     embed, time0, time2, final_modulation, final;
+  PmDitBlock *blocks; /* [L] */
+  PmDitWork   work;
+  float      *memory; /* of work */
+  float      *host;   /* [B, 256 + D] timestep embeddings and class rows on their way */
+};
+
+/* Floats of each buffer of the workspace, in the order of PmDitWork. */
+#define N_BUFFERS 11
+static void
+work_sizes (const PmNetwork *network, int B, gsize sizes[N_BUFFERS])
+{
+  const PmNetworkInfo *info = &network->info;
+  gsize T = (gsize) info->grid_w * info->grid_h, D = info->width, area = (gsize) info->patch * info->patch;
+  const gsize floats[N_BUFFERS] = {
+    B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
+    B * T * D, B * T * D, B * T * 3 * D, B * T * network->F, B * (gsize) PM_TIMESTEP_DIM, B * D, B * D, B * 6 * D,
+    B * info->out_channels * T * area
+  };
+  for (int i = 0; i < N_BUFFERS; i++)
+    sizes[i] = (floats[i] + 15) / 16 * 16; /* every buffer on a cache line of its own */
+}
+
+gsize
+pm_dit_work_bytes (PmNetwork *network, int max_items)
+{
+  gsize sizes[N_BUFFERS], total = (gsize) network->info.grid_w * network->info.grid_h * network->info.width;
+  work_sizes (network, max_items, sizes);
+  for (int i = 0; i < N_BUFFERS; i++)
+    total += sizes[i];
+  return total * sizeof (float);
+}
+
+static gboolean
+alloc_work (PmPrepared *prepared, GError **error)
+{
+  PmDitWork *work = &prepared->work;
+  float    **buffers[N_BUFFERS] = { &work->image, &work->patches, &work->x,      &work->h,          &work->qkv,   &work->mlp,
+                                    &work->time,  &work->c,       &work->hidden, &work->modulation, &work->output };
+  gsize      sizes[N_BUFFERS];
+
+  prepared->memory = pm_backend_alloc (prepared->backend, pm_dit_work_bytes (prepared->network, prepared->max_items), error);
+  if (! prepared->memory)
+    return FALSE;
+  float *next = prepared->memory;
+  work_sizes (prepared->network, prepared->max_items, sizes);
+  for (int i = 0; i < N_BUFFERS; i++)
+    {
+      *buffers[i] = next;
+      next += sizes[i];
+    }
+  work->position = next;
+  return TRUE;
+}
+
+static gboolean
+prepare_layers (PmPrepared *prepared, GError **error)
+{
+  PmBackend    *backend = prepared->backend;
+  PmCheckpoint *checkpoint = prepared->network->checkpoint;
+
+  if (! pm_nn_layer_prepare (&prepared->embed, checkpoint, "x_embedder.proj", backend, error)
+      || ! pm_nn_layer_prepare (&prepared->time0, checkpoint, "t_embedder.mlp.0", backend, error)
+      || ! pm_nn_layer_prepare (&prepared->time2, checkpoint, "t_embedder.mlp.2", backend, error)
+      || ! pm_nn_layer_prepare (&prepared->final_modulation, checkpoint, "final_layer.adaLN_modulation.1", backend, error)
+      || ! pm_nn_layer_prepare (&prepared->final, checkpoint, "final_layer.linear", backend, error))
+    return FALSE;
+  for (int i = 0; i < prepared->network->info.n_layers; i++)
+    {
+      PmDitBlock *block = &prepared->blocks[i];
+      PmLayer    *layers[] = { &block->qkv, &block->proj, &block->fc1, &block->fc2, &block->modulation };
+      const char *names[] = { "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "adaLN_modulation.1" };
+      for (guint j = 0; j < G_N_ELEMENTS (layers); j++)
+        {
+          g_autofree char *prefix = g_strdup_printf ("blocks.%d.%s", i, names[j]);
+          if (! pm_nn_layer_prepare (layers[j], checkpoint, prefix, backend, error))
+            return FALSE;
+        }
+    }
+  return TRUE;
+}
+
+PmPrepared *
+pm_dit_prepare (PmNetwork *network, PmBackend *backend, int max_items, GError **error)
+{
+  const PmNetworkInfo *info = &network->info;
+  const PmTensor      *position = pm_checkpoint_find (network->checkpoint, "pos_embed");
+  PmPrepared          *prepared = g_new0 (PmPrepared, 1);
+  g_autofree float    *table = g_try_new (float, position->n_elements);
+
+  prepared->network = network;
+  prepared->backend = backend;
+  prepared->max_items = max_items;
+  prepared->blocks = g_new0 (PmDitBlock, info->n_layers);
+  prepared->host = g_try_new (float, (gsize) max_items * (PM_TIMESTEP_DIM + info->width));
+  if (! table || ! prepared->host)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                         _("There is not enough memory to run the model; close other programs and try again."));
+  if (! table || ! prepared->host || ! alloc_work (prepared, error) || ! prepare_layers (prepared, error))
+    {
+      pm_dit_release (prepared);
+      return NULL;
+    }
+  pm_convert_to_f32 (position->data, position->dtype, position->n_elements, table);
+  pm_backend_upload (backend, prepared->work.position, table, position->n_elements * sizeof (float));
+  return prepared;
+}
+
+void
+pm_dit_release (PmPrepared *prepared)
+{
+  if (! prepared)
+    return;
+  PmBackend *backend = prepared->backend;
+  PmLayer   *ends[] = { &prepared->embed, &prepared->time0, &prepared->time2, &prepared->final_modulation, &prepared->final };
+  for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
+    pm_nn_layer_release (ends[i], backend);
+  for (int i = 0; i < prepared->network->info.n_layers; i++)
+    {
+      PmDitBlock *block = &prepared->blocks[i];
+      PmLayer    *layers[] = { &block->qkv, &block->proj, &block->fc1, &block->fc2, &block->modulation };
+      for (guint j = 0; j < G_N_ELEMENTS (layers); j++)
+        pm_nn_layer_release (layers[j], backend);
+    }
+  if (prepared->memory)
+    pm_backend_free (backend, prepared->memory);
+  g_free (prepared->host);
+  g_free (prepared->blocks);
+  g_free (prepared);
+}
+
+/* c = mlp (embed (t)) + table[y], then SiLU, which every use of c begins with: work->c holds SiLU (c). */
+static void
+embed_condition (PmPrepared *prepared, const PmDenoise *in)
+{
+  PmBackend      *backend = prepared->backend;
+  PmDitWork      *work = &prepared->work;
+  gsize           D = prepared->network->info.width;
+  const PmTensor *table = pm_checkpoint_find (prepared->network->checkpoint, "y_embedder.embedding_table.weight");
+  float          *rows = prepared->host + (gsize) in->B * PM_TIMESTEP_DIM;
+
+  for (int b = 0; b < in->B; b++)
+    {
+      pm_nn_timestep_embed (in->t[b], prepared->host + b * PM_TIMESTEP_DIM);
+      pm_convert_to_f32 ((const char *) table->data + pm_dtype_size (table->dtype) * D * in->y[b], table->dtype, D, rows + b * D);
+    }
+  pm_backend_upload (backend, work->time, prepared->host, sizeof (float) * in->B * PM_TIMESTEP_DIM);
+  pm_backend_upload (backend, work->c, rows, sizeof (float) * in->B * D);
+
+  PmLinear op = pm_nn_layer_linear (&prepared->time0, in->B, work->time, work->hidden);
+  op.activation = PM_ACTIVATION_SILU;
+  pm_backend_linear (backend, &op);
+  op = pm_nn_layer_linear (&prepared->time2, in->B, work->hidden, work->c);
+  op.residual = work->c;
+  pm_backend_linear (backend, &op);
+  pm_backend_activate (backend, &(PmActivate) { .n = in->B * D, .activation = PM_ACTIVATION_SILU, .x = work->c, .y = work->c });
+}
+
+static void
+embed_picture (PmPrepared *prepared, const PmDenoise *in)
+{
+  PmBackend           *backend = prepared->backend;
+  const PmNetworkInfo *info = &prepared->network->info;
+  PmDitWork           *work = &prepared->work;
+  int                  T = info->grid_w * info->grid_h, height = info->grid_h * info->patch, width = info->grid_w * info->patch;
+
+  pm_backend_upload (backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * height * width);
+  pm_backend_patchify (backend, &(PmPatches) { .B = in->B, .C = info->in_channels, .height = height, .width = width,
+                                               .patch = info->patch, .from = work->image, .to = work->patches });
+  PmLinear op = pm_nn_layer_linear (&prepared->embed, in->B * T, work->patches, work->x);
+  pm_backend_linear (backend, &op);
+  pm_backend_add (backend, &(PmAdd) { .n = (gsize) in->B * T * info->width, .n_y = (gsize) T * info->width, .x = work->x,
+                                      .y = work->position });
+}
+
+/* h = norm (x) * (1 + scale) + shift, both among the chunks of D that modulation holds for each item. */
+static void
+modulate (PmPrepared *prepared, int B, int shift_chunk, int scale_chunk, int n_chunks)
+{
+  const PmNetworkInfo *info = &prepared->network->info;
+  PmDitWork           *work = &prepared->work;
+  int                  T = info->grid_w * info->grid_h, D = info->width;
+  pm_backend_norm_modulate (prepared->backend, &(PmNorm) { .M = B * T, .D = D, .rows_per_item = T, .x = work->x,
+                                                           .shift = work->modulation + (gsize) shift_chunk * D,
+                                                           .scale = work->modulation + (gsize) scale_chunk * D,
+                                                           .mod_stride = (gsize) n_chunks * D, .eps = NORM_EPS, .y = work->h });
+}
+
+/* x += gate * (from . layer), the gate a chunk of modulation. */
+static void
+add_gated (PmPrepared *prepared, const PmLayer *layer, int B, const float *from, int gate_chunk)
+{
+  const PmNetworkInfo *info = &prepared->network->info;
+  int                  T = info->grid_w * info->grid_h;
+  PmLinear             op = pm_nn_layer_linear (layer, B * T, from, prepared->work.x);
+  op.gate = prepared->work.modulation + (gsize) gate_chunk * info->width;
+  op.gate_stride = 6 * (gsize) info->width;
+  op.rows_per_item = T;
+  op.residual = prepared->work.x;
+  pm_backend_linear (prepared->backend, &op);
+}
+
+/* Chunks of a block's modulation: shift, scale and gate of the attention, then of the MLP. */
+static void
+run_block (PmPrepared *prepared, const PmDenoise *in, int layer)
+{
+  PmBackend           *backend = prepared->backend;
+  const PmNetworkInfo *info = &prepared->network->info;
+  PmDitBlock          *block = &prepared->blocks[layer];
+  PmDitWork           *work = &prepared->work;
+  int                  B = in->B, T = info->grid_w * info->grid_h, D = info->width, d = D / info->n_heads;
+  gsize                row = 3 * (gsize) D;
+
+  PmLinear op = pm_nn_layer_linear (&block->modulation, B, work->c, work->modulation);
+  pm_backend_linear (backend, &op);
+
+  modulate (prepared, B, 0, 1, 6);
+  op = pm_nn_layer_linear (&block->qkv, B * T, work->h, work->qkv);
+  pm_backend_linear (backend, &op);
+  PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
+                            .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
+                            .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
+  pm_nn_attention (backend, in->tap, &info->sites[layer], &attention);
+  add_gated (prepared, &block->proj, B, work->h, 2);
+
+  modulate (prepared, B, 3, 4, 6);
+  op = pm_nn_layer_linear (&block->fc1, B * T, work->h, work->mlp);
+  op.activation = PM_ACTIVATION_GELU_TANH;
+  pm_backend_linear (backend, &op);
+  add_gated (prepared, &block->fc2, B, work->mlp, 5);
+}
+
+static void
+run_final (PmPrepared *prepared, int B)
+{
+  PmBackend           *backend = prepared->backend;
+  const PmNetworkInfo *info = &prepared->network->info;
+  PmDitWork           *work = &prepared->work;
+  int                  T = info->grid_w * info->grid_h;
+
+  PmLinear op = pm_nn_layer_linear (&prepared->final_modulation, B, work->c, work->modulation);
+  pm_backend_linear (backend, &op);
+  modulate (prepared, B, 0, 1, 2);
+  op = pm_nn_layer_linear (&prepared->final, B * T, work->h, work->patches);
+  pm_backend_linear (backend, &op);
+  pm_backend_unpatchify (backend, &(PmPatches) { .B = B, .C = info->out_channels, .height = info->grid_h * info->patch,
+                                                 .width = info->grid_w * info->patch, .patch = info->patch,
+                                                 .from = work->patches, .to = work->output });
+}
+
+gboolean
+pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error)
+{
+  const PmNetworkInfo *info = &prepared->network->info;
+  gsize n = (gsize) info->out_channels * info->grid_w * info->grid_h * info->patch * info->patch;
+
+  g_assert (in->B >= 1 && in->B <= prepared->max_items);
+  embed_condition (prepared, in);
+  embed_picture (prepared, in);
+  for (int layer = 0; layer < info->n_layers; layer++)
+    {
+      if (! pm_job_check (in->job, error))
+        return FALSE;
+      run_block (prepared, in, layer);
+    }
+  run_final (prepared, in->B);
+  if (! pm_backend_finish (prepared->backend, error) || ! pm_job_check (in->job, error))
+    return FALSE;
+  pm_backend_download (prepared->backend, out, prepared->work.output, sizeof (float) * in->B * n);
+  return TRUE;
+}

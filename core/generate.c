@@ -1,0 +1,172 @@
+/* The main deed. Everything is checked, and every map's memory taken, before the first step. */
+#include "generate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "backend/speed.h"
+#include "record.h"
+#include "run.h"
+
+/* Bytes that the system could give without swapping; G_MAXUINT64 where it does not say. */
+static guint64
+free_memory (void)
+{
+  g_autofree char *text = NULL;
+  const char      *line = g_file_get_contents ("/proc/meminfo", &text, NULL, NULL) ? strstr (text, "MemAvailable:") : NULL;
+  return line ? g_ascii_strtoull (line + strlen ("MemAvailable:"), NULL, 10) * 1024 : G_MAXUINT64;
+}
+
+/* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
+static gboolean
+estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
+{
+  PmModel *model = run->model;
+  gsize    map_bytes = 0, n = pm_run_size (run);
+
+  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = free_memory () };
+  if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
+    return FALSE;
+  estimate->map_bytes = map_bytes;
+  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items)
+                         + (run->steps.n_steps + 8) * n * sizeof (float);
+  PmSampling sampling = { .info = &model->network_info,
+                          .steps = &run->steps,
+                          .class_row = run->class_row,
+                          .guidance = run->request->guidance,
+                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] } };
+  for (int i = 0; i < run->steps.n_steps; i++)
+    estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
+
+  if (estimate->work_bytes + estimate->map_bytes <= estimate->free_bytes)
+    return TRUE;
+  g_autofree char *needed = g_format_size (estimate->work_bytes + estimate->map_bytes);
+  g_autofree char *there = g_format_size (estimate->free_bytes);
+  g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
+               _("This needs %s of memory, but only %s are free; close other programs, or show fewer maps."), needed, there);
+  return FALSE;
+}
+
+gboolean
+pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstimate *estimate, GError **error)
+{
+  PmRun run;
+  if (! pm_run_init (&run, model, request, error))
+    return FALSE;
+  gboolean fits = estimate_run (&run, estimate, error);
+  pm_run_clear (&run);
+  if (! fits)
+    return FALSE;
+  g_autoptr (PmBackend) backend = pm_backend_open (request->device, request->n_threads, error);
+  if (! backend)
+    return FALSE;
+  double rate = pm_backend_measure_rate (backend);
+  estimate->seconds = rate > 0 ? estimate->floor_flops / rate : -1;
+  return TRUE;
+}
+
+/* [3, h, w] in -1..1 to [h, w, 3] in 0..1. */
+static float *
+make_picture (const float *latent, int width, int height, GError **error)
+{
+  gsize  area = (gsize) width * height;
+  float *picture = g_try_new (float, 3 * area);
+  if (! picture)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY, _("There is not enough memory for the picture; close other programs."));
+  for (gsize i = 0; picture && i < 3 * area; i++)
+    {
+      float value = latent[i % 3 * area + i / 3] * 0.5f + 0.5f;
+      picture[i] = value > 0.f ? MIN (value, 1.f) : 0.f; /* NaN becomes 0 */
+    }
+  return picture;
+}
+
+static gboolean
+fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backend, PmTap *tap, PmJob *job, GError **error)
+{
+  const PmNetworkInfo *info = &run->model->network_info;
+  gsize                n = pm_run_size (run);
+
+  result->channels = info->in_channels;
+  result->latent_width = info->grid_w * info->patch;
+  result->latent_height = info->grid_h * info->patch;
+  result->width = run->request->width;
+  result->height = run->request->height;
+  result->n_steps = run->steps.n_steps;
+  result->times = g_memdup2 (run->steps.shown_time, sizeof (double) * (run->steps.n_steps + 1));
+  result->trajectory = g_try_new (float, (run->steps.n_steps + 1) * n);
+  if (! result->trajectory)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory to keep the steps of the run; choose fewer steps."));
+      return FALSE;
+    }
+  if (noise)
+    memcpy (result->trajectory, noise, n * sizeof (float));
+  else
+    pm_run_noise (run, result->trajectory);
+  if (! pm_run_sample (run, backend, tap, result->trajectory, job, error))
+    return FALSE;
+  result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
+  if (! result->maps)
+    return FALSE;
+  if (! info->is_latent && info->in_channels == 3)
+    result->picture = make_picture (result->trajectory + run->steps.n_steps * n, result->width, result->height, error);
+  return info->is_latent || info->in_channels != 3 || result->picture != NULL;
+}
+
+static PmResult *
+generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
+{
+  g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
+  g_autoptr (PmBackend) backend = NULL;
+  g_autoptr (PmTap)     tap = NULL;
+  PmEstimate            estimate;
+  gint64                start = g_get_monotonic_time ();
+
+  if (! estimate_run (run, &estimate, error))
+    return NULL;
+  backend = pm_backend_open (run->request->device, run->request->n_threads, error);
+  if (! backend)
+    return NULL;
+  run->tap_options.backend = backend;
+  if (run->has_maps && ! (tap = pm_tap_new (&run->request->show, &run->tap_options, error)))
+    return NULL;
+  if (! fill_result (result, run, noise, backend, tap, job, error))
+    return NULL;
+  result->seconds = (g_get_monotonic_time () - start) / 1e6;
+  result->record = pm_record_new (run, backend, result->seconds);
+  return g_steal_pointer (&result);
+}
+
+PmResult *
+pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error)
+{
+  PmRun run;
+  if (! pm_run_init (&run, model, request, error))
+    return NULL;
+  PmResult *result = generate_run (&run, noise, job, error);
+  pm_run_clear (&run);
+  return result;
+}
+
+PmResult *
+pm_generate (PmModel *model, const PmRequest *request, PmJob *job, GError **error)
+{
+  return pm_generate_from (model, request, NULL, job, error);
+}
+
+void
+pm_result_free (PmResult *result)
+{
+  if (! result)
+    return;
+  g_free (result->picture);
+  g_free (result->trajectory);
+  g_free (result->times);
+  g_clear_pointer (&result->maps, g_ptr_array_unref);
+  g_free (result->record);
+  g_free (result);
+}

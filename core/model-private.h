@@ -1,0 +1,25 @@
+/* What the rest of the core knows of a model. */
+#ifndef PM_MODEL_PRIVATE_H
+#define PM_MODEL_PRIVATE_H
+
+#include "family/family.h"
+#include "model.h"
+
+struct _PmModel
+{
+  gint            ref_count;
+  char           *name, *path;
+  PmCheckpoint   *checkpoint;
+  PmConfig       *config;
+  const PmFamily *family;
+  PmNetwork      *network;
+  PmNetworkInfo   network_info;
+  PmModelInfo     info;
+  int            *recommended; /* behind info.recommended_layers */
+  char          **notes;       /* behind info.notes */
+};
+
+/* Takes checkpoint and config (freed on failure too). */
+PmModel *pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const char *name, GError **error);
+
+#endif

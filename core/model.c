@@ -1,0 +1,160 @@
+/* Opening a model: the checkpoint, its configuration, the family that claims it. Finding one is in model-find.c. */
+#include "model-private.h"
+
+#include "base/error.h"
+#include "base/i18n.h"
+
+static const char *const prediction_names[] = { "unknown", "eps", "eps_learned_range", "v", "x0" };
+
+static const PmFamily *
+find_family (PmCheckpoint *checkpoint, const PmConfig *config, GError **error)
+{
+  g_autoptr (GString) known = g_string_new (NULL);
+  for (int i = 0; pm_families[i]; i++)
+    {
+      if (pm_families[i]->probe (checkpoint))
+        return pm_families[i];
+      g_string_append_printf (known, "%s%s", known->len ? ", " : "", pm_families[i]->id);
+    }
+  g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+               _("The tensors of “%s” belong to no kind of model that this version knows (%s); choose another model, or a newer "
+                 "Pentimento."),
+               pm_checkpoint_get_path (checkpoint), known->str);
+  return NULL;
+}
+
+/* Recommended layers: the configuration's where they exist, else the middle half. */
+static void
+set_recommended (PmModel *model)
+{
+  int      n_layers = model->network_info.n_layers, n = 0;
+  GArray  *said = model->config->recommended_layers;
+  gboolean all_there = said && said->len > 0;
+
+  for (guint i = 0; all_there && i < said->len; i++)
+    all_there = g_array_index (said, int, i) >= 0 && g_array_index (said, int, i) < n_layers;
+  int first = n_layers / 4, count = all_there ? (int) said->len : MAX (n_layers - 2 * first, 1);
+  model->recommended = g_new (int, count);
+  for (; n < count; n++)
+    model->recommended[n] = all_there ? g_array_index (said, int, n) : first + n;
+  model->info.recommended_layers = model->recommended;
+  model->info.n_recommended_layers = count;
+}
+
+static void
+set_notes (PmModel *model)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  if (model->config->notes)
+    g_strv_builder_addv (builder, (const char **) model->config->notes);
+  if (model->config->family && g_strcmp0 (model->config->family, model->family->id) != 0)
+    {
+      g_autofree char *note = g_strdup_printf (_("The configuration says family “%s”, but the tensors are those of “%s”."),
+                                               model->config->family, model->family->id);
+      g_strv_builder_add (builder, note);
+    }
+  if (model->network_info.is_latent)
+    g_strv_builder_add (builder, _("This model paints latents; without its VAE it can be evaluated and inspected, but makes no "
+                                   "picture."));
+  model->notes = g_strv_builder_end (builder);
+  model->info.notes = (const char *const *) model->notes;
+}
+
+static void
+set_info (PmModel *model)
+{
+  const PmConfig      *config = model->config;
+  const PmNetworkInfo *network = &model->network_info;
+  PmModelInfo         *info = &model->info;
+  gboolean             is_flow = network->schedule.type == PM_SCHEDULE_FLOW;
+  int                  scale = network->is_latent ? 8 : 1;
+
+  *info = (PmModelInfo) {
+    .name = model->name,
+    .path = model->path,
+    .family = model->family->id,
+    .format = pm_checkpoint_get_format (model->checkpoint),
+    .n_bytes = pm_checkpoint_get_bytes (model->checkpoint),
+    .n_layers = network->n_layers,
+    .n_heads = network->n_heads,
+    .width = network->width,
+    .patch = network->patch,
+    .n_channels = network->in_channels,
+    .is_latent = network->is_latent,
+    .n_classes = network->n_classes,
+    .classes = (const char *const *) config->classes,
+    .prediction = prediction_names[network->prediction],
+    .schedule = is_flow ? "flow" : "linear",
+    .default_sampler = config->default_sampler ? config->default_sampler : is_flow ? "euler" : "ddim",
+    .default_steps = config->default_steps > 0 ? config->default_steps : is_flow ? 24 : 50,
+    .default_guidance = config->default_guidance >= 0 ? config->default_guidance : 4,
+    .guidance_interval = { config->guidance_interval[0], config->guidance_interval[1] },
+    .default_size = network->grid_w * network->patch * scale,
+  };
+  for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
+    info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
+  set_recommended (model);
+  set_notes (model);
+}
+
+PmModel *
+pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const char *name, GError **error)
+{
+  PmModel *model = g_new0 (PmModel, 1);
+  model->ref_count = 1;
+  model->name = g_strdup (name);
+  model->path = g_strdup (pm_checkpoint_get_path (checkpoint));
+  model->checkpoint = checkpoint;
+  model->config = config;
+  model->family = find_family (checkpoint, config, error);
+  if (model->family)
+    model->network = model->family->load (checkpoint, config, &model->network_info, error);
+  if (! model->network)
+    {
+      pm_model_unref (model);
+      return NULL;
+    }
+  set_info (model);
+  return model;
+}
+
+PmModel *
+pm_model_ref (PmModel *model)
+{
+  g_atomic_int_inc (&model->ref_count);
+  return model;
+}
+
+void
+pm_model_unref (PmModel *model)
+{
+  if (! model || ! g_atomic_int_dec_and_test (&model->ref_count))
+    return;
+  if (model->network)
+    model->family->free (model->network, &model->network_info);
+  pm_checkpoint_free (model->checkpoint);
+  pm_config_free (model->config);
+  g_free (model->recommended);
+  g_strfreev (model->notes);
+  g_free (model->name);
+  g_free (model->path);
+  g_free (model);
+}
+
+const PmModelInfo *
+pm_model_get_info (PmModel *model)
+{
+  return &model->info;
+}
+
+char **
+pm_device_list (void)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  g_autoptr (GHashTable)   seen = g_hash_table_new (g_str_hash, g_str_equal);
+  for (int i = 0; pm_backends[i]; i++)
+    if (! pm_backends[i]->is_hidden && (! pm_backends[i]->is_available || pm_backends[i]->is_available ())
+        && g_hash_table_add (seen, (gpointer) pm_backends[i]->device))
+      g_strv_builder_add (builder, pm_backends[i]->device);
+  return g_strv_builder_end (builder);
+}

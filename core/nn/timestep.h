@@ -1,0 +1,11 @@
+/* The sinusoidal embedding of a timestep. */
+#ifndef PM_NN_TIMESTEP_H
+#define PM_NN_TIMESTEP_H
+
+#define PM_TIMESTEP_DIM 256
+
+/* out [256] = [cos (t f_k), sin (t f_k)], f_k = exp (-ln (10000) k / 128). Source: facebookresearch/DiT, models.py,
+ * TimestepEmbedder. Frequencies and angles are rounded to f32 as there: at t near 1000 that decides the fifth digit. */
+void pm_nn_timestep_embed (float t, float *out /* [256] */);
+
+#endif

@@ -1,0 +1,61 @@
+/* See record.h. */
+#include "record.h"
+
+#include <json-glib/json-glib.h>
+
+#include "base/pool.h"
+#include "base/version.h"
+
+static void
+add_string (JsonBuilder *builder, const char *member, const char *value)
+{
+  json_builder_set_member_name (builder, member);
+  json_builder_add_string_value (builder, value);
+}
+
+static void
+add_int (JsonBuilder *builder, const char *member, gint64 value)
+{
+  json_builder_set_member_name (builder, member);
+  json_builder_add_int_value (builder, value);
+}
+
+static void
+add_model (JsonBuilder *builder, PmModel *model)
+{
+  json_builder_set_member_name (builder, "model");
+  json_builder_begin_object (builder);
+  add_string (builder, "name", model->info.name);
+  add_string (builder, "family", model->info.family);
+  add_int (builder, "parameters", (gint64) model->info.n_parameters);
+  add_int (builder, "bytes", (gint64) model->info.n_bytes);
+  json_builder_end_object (builder);
+}
+
+char *
+pm_record_new (const PmRun *run, PmBackend *backend, double seconds)
+{
+  g_autoptr (JsonBuilder)   builder = json_builder_new ();
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  g_autofree char          *request = pm_request_to_json (run->request);
+  const char               *class_name = pm_model_get_class_name (run->model, run->class_row);
+
+  json_builder_begin_object (builder);
+  add_string (builder, "program", "Pentimento");
+  add_string (builder, "version", pm_version ());
+  add_model (builder, run->model);
+  add_int (builder, "class-row", run->class_row);
+  if (class_name)
+    add_string (builder, "class-name", class_name);
+  json_builder_set_member_name (builder, "request");
+  json_builder_add_value (builder, json_from_string (request, NULL));
+  add_string (builder, "backend", pm_backend_get_class (backend)->id);
+  add_int (builder, "threads", pm_pool_get_n_workers (pm_backend_get_pool (backend)));
+  json_builder_set_member_name (builder, "seconds");
+  json_builder_add_double_value (builder, seconds);
+  json_builder_end_object (builder);
+
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  json_generator_set_root (generator, root);
+  return json_generator_to_data (generator, NULL);
+}

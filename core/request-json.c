@@ -1,0 +1,217 @@
+/* Requests as JSON, the member "request" of a record. A record may come from a stranger's picture: everything is checked. */
+#include "request.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "format/json.h"
+
+#define MAX_REGION_SIDE 65536
+#define MAX_REGION_PIXELS (1 << 28)
+
+/* Coverage in 256 levels as [value, count, value, count, ...]: regions are mostly flat. */
+static void
+add_region (JsonBuilder *builder, const PmRequest *request)
+{
+  gsize n = (gsize) request->region_width * request->region_height;
+
+  json_builder_set_member_name (builder, "region");
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "width");
+  json_builder_add_int_value (builder, request->region_width);
+  json_builder_set_member_name (builder, "height");
+  json_builder_add_int_value (builder, request->region_height);
+  json_builder_set_member_name (builder, "runs");
+  json_builder_begin_array (builder);
+  for (gsize i = 0, count; i < n; i += count)
+    {
+      int value = (int) lrintf (request->region[i] * 255);
+      for (count = 1; i + count < n && (int) lrintf (request->region[i + count] * 255) == value; count++)
+        ;
+      json_builder_add_int_value (builder, value);
+      json_builder_add_int_value (builder, count);
+    }
+  json_builder_end_array (builder);
+  json_builder_end_object (builder);
+}
+
+char *
+pm_request_to_json (const PmRequest *request)
+{
+  g_autoptr (JsonBuilder)   builder = json_builder_new ();
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  g_autofree char          *show = pm_show_to_string (&request->show);
+  const char *const strings[][2] = { { "model", request->model },     { "device", request->device }, { "class", request->class_name },
+                                     { "sampler", request->sampler }, { "show", show } };
+
+  json_builder_begin_object (builder);
+  for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
+    {
+      json_builder_set_member_name (builder, strings[i][0]);
+      json_builder_add_string_value (builder, strings[i][1]);
+    }
+  json_builder_set_member_name (builder, "num-steps");
+  json_builder_add_int_value (builder, request->num_steps);
+  json_builder_set_member_name (builder, "guidance");
+  json_builder_add_double_value (builder, request->guidance);
+  json_builder_set_member_name (builder, "guidance-interval");
+  json_builder_begin_array (builder);
+  json_builder_add_double_value (builder, request->guidance_interval[0]);
+  json_builder_add_double_value (builder, request->guidance_interval[1]);
+  json_builder_end_array (builder);
+  json_builder_set_member_name (builder, "seed");
+  json_builder_add_int_value (builder, (gint64) request->seed);
+  json_builder_set_member_name (builder, "width");
+  json_builder_add_int_value (builder, request->width);
+  json_builder_set_member_name (builder, "height");
+  json_builder_add_int_value (builder, request->height);
+  if (request->region)
+    add_region (builder, request);
+  json_builder_end_object (builder);
+
+  g_autoptr (JsonNode) root = json_builder_get_root (builder);
+  json_generator_set_root (generator, root);
+  return json_generator_to_data (generator, NULL);
+}
+
+static gboolean
+set_wrong (GError **error, const char *member)
+{
+  g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+               _("The record's member “%s” has a wrong value; it was damaged or written by another program. Paint the picture anew."),
+               member);
+  return FALSE;
+}
+
+static gboolean
+read_string (JsonObject *object, const char *member, char **value, GError **error)
+{
+  JsonNode   *node = json_object_get_member (object, member);
+  const char *text = pm_json_read_string (node);
+  if (! node)
+    return TRUE;
+  if (! text)
+    return set_wrong (error, member);
+  g_free (*value);
+  *value = g_strdup (text);
+  return TRUE;
+}
+
+static gboolean
+read_int (JsonObject *object, const char *member, int low, int high, int *value, GError **error)
+{
+  JsonNode *node = json_object_get_member (object, member);
+  gsize     number = 0;
+  if (! node)
+    return TRUE;
+  if (! pm_json_read_size (node, &number) || number < (gsize) low || number > (gsize) high)
+    return set_wrong (error, member);
+  *value = (int) number;
+  return TRUE;
+}
+
+static gboolean
+read_finite (JsonNode *node, double *value)
+{
+  return pm_json_read_number (node, value) && isfinite (*value);
+}
+
+static gboolean
+read_numbers (JsonObject *object, PmRequest *request, GError **error)
+{
+  JsonNode *guidance = json_object_get_member (object, "guidance");
+  JsonNode *interval = json_object_get_member (object, "guidance-interval");
+  JsonNode *seed = json_object_get_member (object, "seed");
+
+  if (guidance && ! read_finite (guidance, &request->guidance))
+    return set_wrong (error, "guidance");
+  if (seed && (! JSON_NODE_HOLDS_VALUE (seed) || json_node_get_value_type (seed) != G_TYPE_INT64))
+    return set_wrong (error, "seed");
+  if (seed)
+    request->seed = (guint64) json_node_get_int (seed);
+  if (! interval)
+    return TRUE;
+  if (! JSON_NODE_HOLDS_ARRAY (interval) || json_array_get_length (json_node_get_array (interval)) != 2)
+    return set_wrong (error, "guidance-interval");
+  for (guint i = 0; i < 2; i++)
+    if (! read_finite (json_array_get_element (json_node_get_array (interval), i), &request->guidance_interval[i]))
+      return set_wrong (error, "guidance-interval");
+  return TRUE;
+}
+
+static gboolean
+read_runs (JsonArray *runs, float *region, gsize n)
+{
+  gsize done = 0;
+  for (guint i = 0; i + 1 < json_array_get_length (runs); i += 2)
+    {
+      gsize value, count;
+      if (! pm_json_read_size (json_array_get_element (runs, i), &value) || value > 255
+          || ! pm_json_read_size (json_array_get_element (runs, i + 1), &count) || count > n - done)
+        return FALSE;
+      for (gsize end = done + count; done < end; done++)
+        region[done] = value / 255.f;
+    }
+  return done == n;
+}
+
+static gboolean
+read_region (JsonObject *object, PmRequest *request, GError **error)
+{
+  JsonNode   *node = json_object_get_member (object, "region");
+  JsonObject *region = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  JsonNode   *runs = region ? json_object_get_member (region, "runs") : NULL;
+  int         width = 0, height = 0;
+
+  if (! node)
+    return TRUE;
+  if (! runs || ! JSON_NODE_HOLDS_ARRAY (runs) || ! read_int (region, "width", 1, MAX_REGION_SIDE, &width, NULL)
+      || ! read_int (region, "height", 1, MAX_REGION_SIDE, &height, NULL) || width < 1 || height < 1
+      || (gsize) width * height > MAX_REGION_PIXELS)
+    return set_wrong (error, "region");
+  request->region = g_try_new (float, (gsize) width * height);
+  if (! request->region || ! read_runs (json_node_get_array (runs), request->region, (gsize) width * height))
+    return set_wrong (error, "region");
+  request->region_width = width;
+  request->region_height = height;
+  return TRUE;
+}
+
+PmRequest *
+pm_request_from_json (const char *json, GError **error)
+{
+  g_autoptr (JsonNode)  root = pm_json_parse (json, strlen (json), _("the record"), error);
+  g_autoptr (PmRequest) request = pm_request_new ();
+  g_autofree char      *show = NULL;
+  JsonObject           *object;
+
+  if (! root)
+    return NULL;
+  if (! JSON_NODE_HOLDS_OBJECT (root))
+    {
+      set_wrong (error, "request");
+      return NULL;
+    }
+  object = json_node_get_object (root);
+  if (json_object_has_member (object, "request")) /* a whole record */
+    {
+      JsonNode *member = json_object_get_member (object, "request");
+      if (! JSON_NODE_HOLDS_OBJECT (member))
+        {
+          set_wrong (error, "request");
+          return NULL;
+        }
+      object = json_node_get_object (member);
+    }
+  if (! read_string (object, "model", &request->model, error) || ! read_string (object, "device", &request->device, error)
+      || ! read_string (object, "class", &request->class_name, error) || ! read_string (object, "sampler", &request->sampler, error)
+      || ! read_string (object, "show", &show, error)
+      || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
+      || ! read_int (object, "width", 0, G_MAXINT, &request->width, error)
+      || ! read_int (object, "height", 0, G_MAXINT, &request->height, error) || ! read_numbers (object, request, error)
+      || ! read_region (object, request, error) || (show && ! pm_request_set_show (request, show, error)))
+    return NULL;
+  return g_steal_pointer (&request);
+}

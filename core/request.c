@@ -1,0 +1,86 @@
+/* Requests: defaults, copies, regions. Their JSON is in request-json.c. */
+#include "request.h"
+
+#include <string.h>
+
+PmRequest *
+pm_request_new (void)
+{
+  PmRequest *request = g_new0 (PmRequest, 1);
+  request->model = g_strdup ("");
+  request->device = g_strdup ("cpu");
+  request->class_name = g_strdup ("");
+  request->sampler = g_strdup ("");
+  request->guidance = 1;
+  request->guidance_interval[1] = 1;
+  pm_show_init (&request->show);
+  return request;
+}
+
+PmRequest *
+pm_request_new_for_model (PmModel *model)
+{
+  const PmModelInfo *info = pm_model_get_info (model);
+  PmRequest         *request = pm_request_new ();
+
+  g_free (request->model);
+  request->model = g_strdup (info->name);
+  g_free (request->sampler);
+  request->sampler = g_strdup (info->default_sampler);
+  request->num_steps = info->default_steps;
+  request->guidance = info->default_guidance;
+  memcpy (request->guidance_interval, info->guidance_interval, sizeof request->guidance_interval);
+  request->width = request->height = info->default_size;
+  return request;
+}
+
+PmRequest *
+pm_request_copy (const PmRequest *request)
+{
+  PmRequest *copy = g_new (PmRequest, 1);
+  gsize      n = (gsize) request->region_width * request->region_height;
+
+  *copy = *request;
+  copy->model = g_strdup (request->model);
+  copy->device = g_strdup (request->device);
+  copy->class_name = g_strdup (request->class_name);
+  copy->sampler = g_strdup (request->sampler);
+  copy->region = request->region ? g_memdup2 (request->region, n * sizeof (float)) : NULL;
+  pm_show_init (&copy->show);
+  pm_show_copy (&request->show, &copy->show);
+  return copy;
+}
+
+void
+pm_request_free (PmRequest *request)
+{
+  if (! request)
+    return;
+  g_free (request->model);
+  g_free (request->device);
+  g_free (request->class_name);
+  g_free (request->sampler);
+  g_free (request->region);
+  pm_show_clear (&request->show);
+  g_free (request);
+}
+
+gboolean
+pm_request_set_show (PmRequest *request, const char *text, GError **error)
+{
+  return pm_show_parse (&request->show, text, error);
+}
+
+void
+pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height)
+{
+  g_clear_pointer (&request->region, g_free);
+  request->region_width = request->region_height = 0;
+  if (! mask || width < 1 || height < 1)
+    return;
+  request->region = g_new (float, (gsize) width * height);
+  request->region_width = width;
+  request->region_height = height;
+  for (gsize i = 0; i < (gsize) width * height; i++)
+    request->region[i] = mask[i] / 255.f;
+}

@@ -1,0 +1,157 @@
+/* See run.h. */
+#include "run.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/random.h"
+
+static gboolean
+find_sampler (PmRun *run, GError **error)
+{
+  const PmSchedule   *schedule = &run->model->network_info.schedule;
+  g_autoptr (GString) usable = g_string_new (NULL);
+
+  run->sampler = pm_sampler_find (run->request->sampler);
+  if (run->sampler && run->sampler->supports (schedule))
+    return TRUE;
+  for (int i = 0; pm_samplers[i]; i++)
+    if (pm_samplers[i]->supports (schedule))
+      g_string_append_printf (usable, "%s%s", usable->len ? ", " : "", pm_samplers[i]->id);
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The model “%s” cannot be sampled with “%s”; choose %s."), run->model->name,
+               run->request->sampler, usable->str);
+  return FALSE;
+}
+
+static gboolean
+check_numbers (PmRun *run, GError **error)
+{
+  const PmRequest *request = run->request;
+  int              size = run->model->info.default_size;
+
+  if (request->width != size || request->height != size)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints %d × %d pixels, not %d × %d; choose that size, and scale the picture afterwards."),
+                 run->model->name, size, size, request->width, request->height);
+  else if (! isfinite (request->guidance) || fabs (request->guidance) > 1000)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The guidance is out of range; choose from -1000 to 1000, usually 1 to 10."));
+  else if (! (request->guidance_interval[0] <= request->guidance_interval[1]))
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                         _("The guidance interval ends before it begins; give two numbers from 0 to 1, the smaller first."));
+  else if (request->guidance != 1 && run->model->network_info.null_class < 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” was trained without a null class and cannot be guided; set the guidance to 1."), run->model->name);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+/* The region in the picture's pixels, whatever its size, to the share of each patch that it covers. */
+static gboolean
+make_region (PmRun *run, GError **error)
+{
+  const PmRequest     *request = run->request;
+  const PmNetworkInfo *info = &run->model->network_info;
+  int                  gw = info->grid_w, gh = info->grid_h;
+  double               total = 0;
+
+  if (! request->region)
+    return TRUE;
+  run->region = g_new0 (float, (gsize) gw * gh);
+  g_autofree double *area = g_new0 (double, (gsize) gw * gh);
+  for (int y = 0; y < request->region_height; y++)
+    for (int x = 0; x < request->region_width; x++)
+      {
+        gsize patch = (gsize) ((gint64) y * gh / request->region_height) * gw + (gint64) x * gw / request->region_width;
+        float value = request->region[(gsize) y * request->region_width + x];
+        run->region[patch] += value;
+        area[patch] += 1;
+        total += value;
+      }
+  for (gsize i = 0; i < (gsize) gw * gh; i++)
+    run->region[i] = area[i] > 0 ? (float) (run->region[i] / area[i]) : 0.f;
+  if (total > 0)
+    return TRUE;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The region is empty; select a part of the picture first."));
+  return FALSE;
+}
+
+gboolean
+pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **error)
+{
+  const PmNetworkInfo *info = &model->network_info;
+
+  *run = (PmRun) { .model = model, .request = request };
+  run->class_row = pm_model_find_class (model, request->class_name, error);
+  if (run->class_row < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
+      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! make_region (run, error))
+    {
+      pm_run_clear (run);
+      return FALSE;
+    }
+  run->steps.prediction = info->prediction;
+  run->max_items = request->guidance != 1 ? 2 : 1;
+  run->has_maps = request->show.readings && request->show.readings[0];
+  run->tap_options = (PmTapOptions) { .sites = info->sites,
+                                      .n_sites = info->n_layers,
+                                      .n_items = run->max_items,
+                                      .n_steps = run->steps.n_steps,
+                                      .times = run->steps.shown_time,
+                                      .recommended_layers = model->info.recommended_layers,
+                                      .n_recommended_layers = model->info.n_recommended_layers,
+                                      .region = run->region,
+                                      .region_items = 1,
+                                      .budget = request->map_budget };
+  return TRUE;
+}
+
+void
+pm_run_clear (PmRun *run)
+{
+  pm_steps_clear (&run->steps);
+  g_clear_pointer (&run->region, g_free);
+}
+
+gsize
+pm_run_size (const PmRun *run)
+{
+  const PmNetworkInfo *info = &run->model->network_info;
+  return (gsize) info->in_channels * info->grid_w * info->grid_h * info->patch * info->patch;
+}
+
+void
+pm_run_noise (const PmRun *run, float *out)
+{
+  PmRandom random;
+  pm_random_init (&random, run->request->seed);
+  pm_random_normal (&random, pm_run_size (run), out);
+}
+
+gboolean
+pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error)
+{
+  PmModel    *model = run->model;
+  PmPrepared *prepared;
+
+  if (! pm_checkpoint_verify (model->checkpoint, error))
+    return FALSE;
+  pm_backend_set_job (backend, job);
+  prepared = model->family->prepare (model->network, backend, run->max_items, error);
+  if (! prepared)
+    return FALSE;
+  PmSampling sampling = { .family = model->family,
+                          .info = &model->network_info,
+                          .prepared = prepared,
+                          .sampler = run->sampler,
+                          .steps = &run->steps,
+                          .class_row = run->class_row,
+                          .guidance = run->request->guidance,
+                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] },
+                          .tap = tap,
+                          .job = job };
+  gboolean   done = pm_sampling_run (&sampling, trajectory, error);
+  model->family->release (prepared);
+  pm_backend_set_job (backend, NULL);
+  return done;
+}

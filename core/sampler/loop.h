@@ -1,0 +1,28 @@
+/* The one sampling loop. */
+#ifndef PM_LOOP_H
+#define PM_LOOP_H
+
+#include "family/family.h"
+#include "sampler/sampler.h"
+
+typedef struct
+{
+  const PmFamily      *family;
+  const PmNetworkInfo *info;
+  PmPrepared          *prepared;   /* for two items at least when guided */
+  const PmSampler     *sampler;
+  const PmSteps       *steps;
+  int                  class_row;
+  double               guidance;   /* 1: the conditional prediction alone */
+  double               interval[2]; /* guided strictly inside, in unit time; 0 and 1 count as unbounded */
+  PmTap               *tap;        /* NULL: record nothing */
+  PmJob               *job;
+} PmSampling;
+
+/* trajectory [n_steps + 1, C, h, w]: entry 0 is the start; the others are filled. */
+gboolean pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error);
+
+/* Whether step i runs the null half too. */
+gboolean pm_sampling_is_guided (const PmSampling *sampling, int i);
+
+#endif

@@ -1,0 +1,46 @@
+#include "sampler/schedule.h"
+
+double *
+pm_schedule_alpha_bar (const PmSchedule *schedule)
+{
+  if (schedule->type != PM_SCHEDULE_LINEAR)
+    return NULL;
+
+  int     n = schedule->n_train_steps;
+  double *alpha_bar = g_new (double, n);
+  double  product = 1;
+  for (int t = 0; t < n; t++)
+    {
+      double beta = schedule->beta_start + (schedule->beta_end - schedule->beta_start) * t / MAX (n - 1, 1);
+      alpha_bar[t] = product *= 1 - beta;
+    }
+  return alpha_bar;
+}
+
+void
+pm_schedule_to_x0 (const PmSchedule *schedule, const PmSteps *steps, int i, gsize n, const float *x, const float *prediction,
+                   float *x0)
+{
+  double   alpha = steps->alpha[i], sigma = steps->sigma[i];
+  gboolean is_flow = schedule->type == PM_SCHEDULE_FLOW;
+  double   a = 0, b = 1; /* x0 = a x + b prediction */
+
+  switch (steps->prediction)
+    {
+    case PM_PREDICTION_EPS:
+    case PM_PREDICTION_EPS_LEARNED_RANGE:
+    case PM_PREDICTION_UNKNOWN:
+      a = 1 / alpha;
+      b = -sigma / alpha;
+      break;
+    case PM_PREDICTION_V:
+      a = is_flow ? 1 : alpha;
+      b = is_flow && schedule->noise_at == 0 ? sigma : -sigma;
+      break;
+    case PM_PREDICTION_X0:
+      break;
+    }
+  float fa = (float) a, fb = (float) b;
+  for (gsize j = 0; j < n; j++)
+    x0[j] = fa * x[j] + fb * prediction[j];
+}
