@@ -142,7 +142,7 @@ pm_generate_files_write (PmGenerateFiles *files, const PmGenerateOptions *option
       g_autoptr (GError) local = NULL;
       if (!g_file_set_contents (files->record, result->record, -1, &local))
         {
-          g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write the record \"%s\" (%s); look for a full disk."),
+          g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write the record “%s” (%s); look for a full disk."),
                        options->record, local->message);
           return FALSE;
         }

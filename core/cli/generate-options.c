@@ -54,7 +54,7 @@ check_options (const PmGenerateOptions *options, GError **error)
   g_autoptr (GString) known = g_string_new (NULL);
   for (int i = 0; i < PM_N_PALETTES; i++)
     g_string_append_printf (known, "%s%s", i ? ", " : "", pm_palette_id (i));
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no palette \"%s\"; choose one of: %s."), options->palette,
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no palette “%s”; choose one of: %s."), options->palette,
                known->str);
   return FALSE;
 }
@@ -102,7 +102,7 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     return FALSE;
   if (rest[0])
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("\"%s\" belongs to no option; `pentimento generate --help` lists them."),
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” belongs to no option; `pentimento generate --help` lists them."),
                    rest[0]);
       return FALSE;
     }
@@ -118,7 +118,7 @@ pm_generate_options_load_record (const char *path, GError **error)
   if (!json_parser_load_from_file (parser, path, &local))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("\"%s\" cannot be read as a record (%s); give a file that --record wrote."), path, local->message);
+                   _("“%s” cannot be read as a record (%s); give a file that --record wrote."), path, local->message);
       return NULL;
     }
   JsonNode *root = json_parser_get_root (parser);
@@ -126,7 +126,7 @@ pm_generate_options_load_record (const char *path, GError **error)
   JsonNode *request = object ? json_object_get_member (object, "request") : NULL;
   if (!request || !JSON_NODE_HOLDS_OBJECT (request))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("\"%s\" holds no request; give a file that --record wrote."), path);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” holds no request; give a file that --record wrote."), path);
       return NULL;
     }
   g_autofree char *json = json_to_string (request, FALSE);

@@ -59,7 +59,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   if (name)
     g_set_error (&error, PM_ERROR, PM_ERROR_USAGE,
-                 _("There is no command \"%s\"; the commands are generate, info, models, eval and bench."), name);
+                 _("There is no command “%s”; the commands are generate, info, models, eval and bench."), name);
   else
     g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("No command was given; `pentimento --help` lists the commands."));
   return pm_cli_report (error);

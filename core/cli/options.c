@@ -33,7 +33,7 @@ pm_cli_parse_seed (const char *text, guint64 *seed, GError **error)
 {
   if (g_ascii_string_to_unsigned (text, 10, 0, G_MAXINT64, seed, NULL))
     return TRUE;
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("\"%s\" is no seed; give a whole number of 0 or more, such as --seed 7."),
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no seed; give a whole number of 0 or more, such as --seed 7."),
                text);
   return FALSE;
 }
@@ -49,7 +49,7 @@ pm_cli_parse_size (const char *text, int *width, int *height, GError **error)
       *height = (int)sides[1];
       return TRUE;
     }
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("\"%s\" is no size; give width and height in pixels, such as --size 64x64."),
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no size; give width and height in pixels, such as --size 64x64."),
                text);
   return FALSE;
 }
@@ -60,7 +60,7 @@ pm_cli_parse_interval (const char *text, double interval[2], GError **error)
   if (parse_numbers (text, ",", 2, interval) && interval[0] >= 0 && interval[1] <= 1 && interval[0] <= interval[1])
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("\"%s\" is no guidance interval; give two rising numbers from 0 to 1, such as --guidance-interval 0.1,0.95."),
+               _("“%s” is no guidance interval; give two rising numbers from 0 to 1, such as --guidance-interval 0.1,0.95."),
                text);
   return FALSE;
 }
@@ -78,7 +78,7 @@ pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error)
       return TRUE;
     }
   g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("\"%s\" is no region; give the left, top, right and bottom edge in pixels, such as --region 16,16,48,48."),
+               _("“%s” is no region; give the left, top, right and bottom edge in pixels, such as --region 16,16,48,48."),
                text);
   return FALSE;
 }

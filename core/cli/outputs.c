@@ -74,7 +74,7 @@ make_temporary (const char *path, GError **error)
   if (fd < 0)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_IO,
-                   _("Cannot write \"%s\" (%s); choose an existing folder that may be written to."), path, g_strerror (errno));
+                   _("Cannot write “%s” (%s); choose an existing folder that may be written to."), path, g_strerror (errno));
       return NULL;
     }
   g_close (fd, NULL);
@@ -86,7 +86,7 @@ pm_cli_outputs_add (PmCliOutputs *outputs, const char *path, GError **error)
 {
   if (g_file_test (path, G_FILE_TEST_EXISTS) && !g_file_test (path, G_FILE_TEST_IS_REGULAR))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("\"%s\" is not an ordinary file; choose another name."), path);
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("“%s” is not an ordinary file; choose another name."), path);
       return NULL;
     }
   char *temporary = make_temporary (path, error);
@@ -113,7 +113,7 @@ pm_cli_outputs_add_folder (PmCliOutputs *outputs, const char *path, GError **err
     }
   if (!g_file_test (path, G_FILE_TEST_IS_DIR))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("\"%s\" is no folder and none can be made there; choose another place."),
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("“%s” is no folder and none can be made there; choose another place."),
                    path);
       return FALSE;
     }
@@ -134,7 +134,7 @@ pm_cli_outputs_commit (PmCliOutputs *outputs, GError **error)
       const Output *output = g_ptr_array_index (outputs->files, 0);
       if (g_rename (output->temporary, output->path) != 0)
         {
-          g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write \"%s\" (%s); choose another place."), output->path,
+          g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write “%s” (%s); choose another place."), output->path,
                        g_strerror (errno));
           ok = FALSE;
         }

@@ -19,7 +19,7 @@ pm_png_write_rgb (const char *path, const guint8 *rgb, int width, int height, GE
 
   gboolean ok = png_image_write_to_file (&image, path, 0, rgb, 0, NULL) != 0;
   if (!ok)
-    g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write the PNG file \"%s\" (%s); look for a full disk."), path,
+    g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write the PNG file “%s” (%s); look for a full disk."), path,
                  image.message);
   png_image_free (&image);
   return ok;
@@ -35,7 +35,7 @@ pm_png_read_grey (const char *path, int *width, int *height, GError **error)
   image.version = PNG_IMAGE_VERSION;
   if (png_image_begin_read_from_file (&image, path) == 0)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot read \"%s\" as a PNG picture (%s); give another file."), path,
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot read “%s” as a PNG picture (%s); give another file."), path,
                    image.message);
       return NULL;
     }
@@ -44,10 +44,10 @@ pm_png_read_grey (const char *path, int *width, int *height, GError **error)
   if (ok)
     grey = g_try_malloc0 ((gsize)image.width * image.height);
   if (!grey)
-    g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("\"%s\" is too large for a region; scale it to the picture's size."), path);
+    g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("“%s” is too large for a region; scale it to the picture's size."), path);
   else if (png_image_finish_read (&image, NULL, grey, 0, NULL) == 0)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("\"%s\" is damaged (%s); save it anew."), path, image.message);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” is damaged (%s); save it anew."), path, image.message);
       g_clear_pointer (&grey, g_free);
     }
   *width = (int)image.width;

@@ -48,7 +48,7 @@ interrupted ()
 {
   local pid code=0 began
   mkdir "$t/int"
-  "$program" generate --model starter-pixel --class fox --num-steps 3000 --show 'layers=3;steps=0;read=received' \
+  "$program" generate --model starter-pixel --class fox --num-steps 1000 --show 'layers=3;steps=0;read=received' \
     --out "$t/int/a.png" --maps "$t/int/maps" --raw "$t/int/r.safetensors" --record "$t/int/r.json" --json \
     >"$t/int.out" 2>"$t/int.err" &
   pid=$!
