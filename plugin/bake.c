@@ -36,7 +36,7 @@ bake_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, Gimp
   int      n_baked = 0;
   gboolean done;
 
-  gegl_init (NULL, NULL);
+  pm_procedure_begin (procedure);
   layers = pm_heatmap_list_layers (image);
   gimp_image_undo_group_start (image);
   done = bake_all (layers, &n_baked, &error);

@@ -34,7 +34,7 @@ generate_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, 
   GError *error = NULL;
   PmLaid  laid;
 
-  gegl_init (NULL, NULL);
+  pm_procedure_begin (procedure);
   if (run_mode == GIMP_RUN_INTERACTIVE)
     {
       if (! pm_generate_dialog_run (config, &paint))

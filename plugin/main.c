@@ -2,6 +2,8 @@
  * Source of truth: libgimp's gimpplugin.h. */
 #include "plugin/procedures.h"
 
+#include <libintl.h>
+
 typedef struct
 {
   GimpPlugIn parent_instance;
@@ -48,9 +50,19 @@ pm_plug_in_create_procedure (GimpPlugIn *plug_in, const char *name)
   return NULL;
 }
 
+/* Catalogues lie beside the plug-in; without that folder those of the system are bound, and libgimp has nothing to do. */
 static gboolean
 pm_plug_in_set_i18n (GimpPlugIn *plug_in, const gchar *procedure_name, gchar **gettext_domain, gchar **catalog_dir)
 {
+  g_autofree char *folder = g_path_get_dirname (gimp_get_progname ());
+  g_autofree char *catalogues = g_build_filename (folder, "locale", NULL);
+
+  if (! g_file_test (catalogues, G_FILE_TEST_IS_DIR))
+    {
+      bindtextdomain (GETTEXT_PACKAGE, PM_LOCALEDIR);
+      bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+      return FALSE;
+    }
   *gettext_domain = g_strdup (GETTEXT_PACKAGE);
   *catalog_dir = NULL;
   return TRUE;
@@ -69,8 +81,14 @@ pm_plug_in_class_init (PmPlugInClass *class)
 static void
 pm_plug_in_init (PmPlugIn *plug_in)
 {
+}
+
+void
+pm_procedure_begin (GimpProcedure *procedure)
+{
+  gegl_init (NULL, NULL);
   /* Every failed call is reported by us, as a sentence with its remedy. */
-  gimp_plug_in_set_pdb_error_handler (GIMP_PLUG_IN (plug_in), GIMP_PDB_ERROR_HANDLER_PLUGIN);
+  gimp_plug_in_set_pdb_error_handler (gimp_procedure_get_plug_in (procedure), GIMP_PDB_ERROR_HANDLER_PLUGIN);
 }
 
 GIMP_MAIN (pm_plug_in_get_type ())

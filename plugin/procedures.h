@@ -16,6 +16,9 @@ extern const PmProcedure pm_procedure_run_again;
 extern const PmProcedure pm_procedure_reapply;
 extern const PmProcedure pm_procedure_bake;
 
+/* To be called first by every run. */
+void pm_procedure_begin (GimpProcedure *procedure);
+
 #define PM_MENU_FILTERS "<Image>/Filters/Pentimento"
 
 #endif

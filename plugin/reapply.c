@@ -37,7 +37,7 @@ reapply_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, G
   int      n_restored = 0;
   gboolean done;
 
-  gegl_init (NULL, NULL);
+  pm_procedure_begin (procedure);
   layers = pm_heatmap_list_layers (image);
   gimp_image_undo_group_start (image);
   done = restore (layers, &n_restored, &error);

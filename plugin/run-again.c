@@ -62,7 +62,7 @@ run_again_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
   GError *error = NULL;
   PmLaid  laid;
 
-  gegl_init (NULL, NULL);
+  pm_procedure_begin (procedure);
   if (run_mode != GIMP_RUN_NONINTERACTIVE)
     gimp_ui_init ("pentimento");
 

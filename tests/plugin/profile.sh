@@ -42,6 +42,5 @@ if [ ! -e "$profile/gimp/gimprc" ]; then
 (show-welcome-dialog no)
 (check-updates no)
 (save-session-info no)
-(single-window-mode yes)
 TEXT
 fi

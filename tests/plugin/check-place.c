@@ -1,0 +1,150 @@
+/* Existing images: the whole canvas, a selection behind masks, grey images, a region for readings. */
+#include "check.h"
+
+static int
+count_layers (GimpImage *image)
+{
+  g_autofree GimpLayer **layers = gimp_image_get_layers (image);
+  int n = 0;
+
+  while (layers && layers[n])
+    n++;
+  return n;
+}
+
+static void
+test_canvas (void)
+{
+  GimpImage *image = blank_image (96, 160, GIMP_RGB);
+  g_autofree GimpLayer **layers = gimp_image_get_layers (image);
+  Call paint;
+  int  x, y;
+
+  paint = call ("plug-in-pentimento-generate", image, layers[0], STANDARD_CALL, "target", "current-image", NULL);
+  if (! check (paint.status == GIMP_PDB_SUCCESS, "paints into the current image (%s)", paint.error ? paint.error : "no error"))
+    return;
+  check (paint.image == image, "the image that comes back is the one that was given");
+  check (count_layers (image) == 3, "two layers were added");
+  check (gimp_drawable_get_width (GIMP_DRAWABLE (paint.picture)) == 96
+           && gimp_drawable_get_height (GIMP_DRAWABLE (paint.picture)) == 160,
+         "the picture covers the canvas");
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (paint.picture), &x, &y);
+  check (x == 0 && y == 0, "the picture starts at the corner");
+  check_picture (paint.picture);
+  check_group (paint.group, FALSE, TRUE);
+  gimp_image_delete (image);
+}
+
+/* The layer inside the selection against the same picture enlarged by GIMP: cropped in the middle, not stretched. */
+static void
+check_cover (GimpLayer *placed, int width, int height, int enlarged)
+{
+  Call plain = call ("plug-in-pentimento-generate", NULL, NULL, STANDARD_CALL, NULL);
+  g_autofree float *a = pixels_of (GIMP_DRAWABLE (placed)), *b = NULL;
+
+  if (! check (plain.status == GIMP_PDB_SUCCESS, "paints for comparison"))
+    return;
+  gimp_context_set_interpolation (GIMP_INTERPOLATION_CUBIC);
+  gimp_layer_scale (plain.picture, enlarged, enlarged, FALSE);
+  gimp_layer_resize (plain.picture, width, height, -(enlarged - width) / 2, -(enlarged - height) / 2);
+  b = pixels_of (GIMP_DRAWABLE (plain.picture));
+  check_near (largest_difference (a, b, width * height, FALSE), 0.0, 3.0 / 255.0, "the difference from the cropped picture");
+  gimp_image_delete (plain.image);
+}
+
+static void
+check_mask (GimpLayer *layer, GimpImage *image)
+{
+  GimpLayerMask *mask = gimp_layer_get_mask (layer);
+  g_autoptr (GeglBuffer) buffer = NULL, selection = NULL;
+  float  in, out, selected;
+  int    x, y;
+
+  if (! check (mask != NULL, "there is a layer mask"))
+    return;
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (layer), &x, &y);
+  buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (mask));
+  selection = gimp_drawable_get_buffer (GIMP_DRAWABLE (gimp_image_get_selection (image)));
+  gegl_buffer_get (buffer, GEGL_RECTANGLE (150 - x, 100 - y, 1, 1), 1.0, babl_format ("Y float"), &in, 0, GEGL_ABYSS_NONE);
+  gegl_buffer_get (buffer, GEGL_RECTANGLE (101 - x, 81 - y, 1, 1), 1.0, babl_format ("Y float"), &out, 0, GEGL_ABYSS_NONE);
+  gegl_buffer_get (selection, GEGL_RECTANGLE (150, 100, 1, 1), 1.0, babl_format ("Y float"), &selected, 0, GEGL_ABYSS_NONE);
+  check_near (in, selected, 0.01, "the mask in the middle of the ellipse");
+  check_near (out, 0.0, 0.01, "the mask in its corner");
+}
+
+static void
+test_selection (void)
+{
+  GimpImage *image = blank_image (300, 200, GIMP_RGB);
+  g_autofree GimpLayer **layers = gimp_image_get_layers (image);
+  Call paint;
+  int  x, y;
+
+  gimp_layer_set_offsets (layers[0], 20, -10);
+  gimp_image_select_ellipse (image, GIMP_CHANNEL_OP_REPLACE, 100, 80, 120, 60);
+  paint = call ("plug-in-pentimento-generate", image, layers[0], STANDARD_CALL, "target", "selection", NULL);
+  if (! check (paint.status == GIMP_PDB_SUCCESS, "paints into the selection (%s)", paint.error ? paint.error : "no error"))
+    return;
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (paint.picture), &x, &y);
+  check (x == 100 && y == 80, "the picture lies at the selection (%d, %d)", x, y);
+  check (gimp_drawable_get_width (GIMP_DRAWABLE (paint.picture)) == 120
+           && gimp_drawable_get_height (GIMP_DRAWABLE (paint.picture)) == 60,
+         "the picture is as large as the selection");
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (first_child (paint.group)), &x, &y);
+  check (x == 100 && y == 80, "the heat maps lie at the selection (%d, %d)", x, y);
+  check_mask (paint.picture, image);
+  check_mask (paint.group, image);
+  check (! gimp_selection_is_empty (image), "the selection stays");
+  check_cover (paint.picture, 120, 60, 120);
+  gimp_image_delete (image);
+}
+
+static void
+test_grey (void)
+{
+  GimpImage *image = blank_image (64, 64, GIMP_GRAY);
+  Call paint = call ("plug-in-pentimento-generate", image, NULL, STANDARD_CALL, "target", "current-image", NULL);
+
+  if (check (paint.status == GIMP_PDB_SUCCESS, "paints into a grey image (%s)", paint.error ? paint.error : "no error"))
+    {
+      check (gimp_drawable_type (GIMP_DRAWABLE (paint.picture)) == GIMP_GRAYA_IMAGE, "the picture is grey there");
+      check_picture (paint.picture);
+      check_group (paint.group, TRUE, TRUE);
+    }
+  gimp_image_delete (image);
+}
+
+static void
+test_region (void)
+{
+  GimpImage *image = blank_image (64, 64, GIMP_RGB);
+  g_autoptr (JsonParser) parser = NULL;
+  JsonObject *record, *request;
+  Call paint;
+
+  gimp_image_select_rectangle (image, GIMP_CHANNEL_OP_REPLACE, 0, 0, 16, 16);
+  paint = call ("plug-in-pentimento-generate", image, NULL, "class", "fox", "seed", 7, "num-steps", 2, "read", "from",
+                "show-layers", "5", "show-steps", "1", NULL);
+  if (check (paint.status == GIMP_PDB_SUCCESS, "reads from the selected region (%s)", paint.error ? paint.error : "no error"))
+    {
+      record = record_of (paint.image, NULL, &parser);
+      request = record ? json_object_get_object_member (record, "request") : NULL;
+      check (request && json_object_has_member (request, "region"), "the record holds the region");
+      check (paint.group && first_child (paint.group), "the region has a heat map");
+      gimp_image_delete (paint.image);
+    }
+  gimp_selection_none (image);
+  paint = call ("plug-in-pentimento-generate", image, NULL, "class", "fox", "num-steps", 2, "read", "from", NULL);
+  check (paint.status == GIMP_PDB_CALLING_ERROR, "a region needs a selection");
+  check_contains (paint.error, "select", "the error without a selection");
+  gimp_image_delete (image);
+}
+
+void
+suite_place (const char *folder)
+{
+  test_canvas ();
+  test_selection ();
+  test_grey ();
+  test_region ();
+}
