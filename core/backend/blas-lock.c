@@ -9,21 +9,21 @@ void  __real_blas_memory_free (void *buffer);
 void *__wrap_blas_memory_alloc (int position);
 void  __wrap_blas_memory_free (void *buffer);
 
-static GMutex table_mutex; /* of OpenBLAS's one table, so one a process */
+G_LOCK_DEFINE_STATIC (table); /* OpenBLAS has one table, so one lock a process */
 
 void *
 __wrap_blas_memory_alloc (int position)
 {
-  g_mutex_lock (&table_mutex);
+  G_LOCK (table);
   void *buffer = __real_blas_memory_alloc (position);
-  g_mutex_unlock (&table_mutex);
+  G_UNLOCK (table);
   return buffer;
 }
 
 void
 __wrap_blas_memory_free (void *buffer)
 {
-  g_mutex_lock (&table_mutex);
+  G_LOCK (table);
   __real_blas_memory_free (buffer);
-  g_mutex_unlock (&table_mutex);
+  G_UNLOCK (table);
 }
