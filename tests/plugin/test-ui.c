@@ -1,0 +1,286 @@
+/* The widgets alone, on a real display, without GIMP: what they show, what they say back, and that Cancel is quick. */
+#include "pentimento.h"
+#include "ui/check-list.h"
+#include "ui/class-list.h"
+#include "ui/error-dialog.h"
+#include "ui/progress.h"
+
+#include <string.h>
+
+static const char *const names[] = { "tabby cat", "tiger cat", "Café", "goldfish", "great white shark", "fox" };
+
+static GtkWidget *
+find (GtkWidget *root, const char *name)
+{
+  GtkWidget *found = NULL;
+
+  if (strcmp (gtk_widget_get_name (root), name) == 0)
+    return root;
+  if (GTK_IS_CONTAINER (root))
+    {
+      g_autoptr (GList) children = gtk_container_get_children (GTK_CONTAINER (root));
+
+      for (GList *at = children; at && ! found; at = at->next)
+        found = find (at->data, name);
+    }
+  return found;
+}
+
+static void
+settle (void)
+{
+  gint64 until = g_get_monotonic_time () + 300000; /* a search entry waits 150 ms before it says that it changed */
+
+  while (g_get_monotonic_time () < until)
+    if (! gtk_main_iteration_do (FALSE))
+      g_usleep (5000);
+}
+
+static void
+search (GtkWidget *list, const char *text)
+{
+  gtk_entry_set_text (GTK_ENTRY (find (list, "pentimento-class-search")), text);
+  settle ();
+}
+
+static void
+count_cb (GtkWidget *list, gpointer data)
+{
+  (*(int *) data)++;
+}
+
+static void
+test_class_list (void)
+{
+  GtkWidget   *window = gtk_window_new (GTK_WINDOW_TOPLEVEL);
+  GtkWidget   *widget = pm_class_list_new ();
+  PmClassList *list = PM_CLASS_LIST (widget);
+  g_autofree char *text = NULL;
+  int n_changed = 0;
+
+  gtk_container_add (GTK_CONTAINER (window), widget);
+  gtk_widget_show_all (window);
+  g_signal_connect (list, "changed", G_CALLBACK (count_cb), &n_changed);
+  pm_class_list_set_classes (list, names, G_N_ELEMENTS (names));
+  settle ();
+  g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 7);
+  g_assert_cmpint (pm_class_list_get_selected (list), ==, -2);
+  g_assert_cmpint (n_changed, ==, 0);
+
+  g_assert_true (pm_class_list_select (list, 5));
+  g_assert_cmpint (n_changed, ==, 1);
+  text = pm_class_list_get_text (list);
+  g_assert_cmpstr (text, ==, "fox");
+  g_assert_false (pm_class_list_select (list, 6));
+  g_assert_false (pm_class_list_select (list, -2));
+
+  search (widget, "CAT");
+  g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 2);
+  g_assert_cmpint (pm_class_list_get_selected (list), ==, 0);
+  search (widget, "cafe");
+  g_assert_cmpint (pm_class_list_get_selected (list), ==, 2);
+  search (widget, "4");
+  g_assert_cmpint (pm_class_list_get_selected (list), ==, 4);
+  search (widget, "zebra");
+  g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 0);
+  g_assert_true (gtk_widget_get_visible (find (widget, "pentimento-class-none")));
+  g_assert_true (pm_class_list_select (list, -1)); /* clears the search that hides it */
+  g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 7);
+  g_free (text);
+  text = pm_class_list_get_text (list);
+  g_assert_cmpstr (text, ==, "");
+  gtk_widget_destroy (window);
+}
+
+static void
+test_class_numbers (void)
+{
+  GtkWidget   *window = gtk_window_new (GTK_WINDOW_TOPLEVEL);
+  PmClassList *list = PM_CLASS_LIST (pm_class_list_new ());
+  g_autofree char *text = NULL;
+  int n_activated = 0;
+
+  gtk_container_add (GTK_CONTAINER (window), GTK_WIDGET (list));
+  gtk_widget_show_all (window);
+  g_signal_connect (list, "activated", G_CALLBACK (count_cb), &n_activated);
+  pm_class_list_set_classes (list, NULL, 1000);
+  g_signal_emit_by_name (find (GTK_WIDGET (list), "pentimento-class-search"), "activate");
+  g_assert_cmpint (n_activated, ==, 0); /* nothing is selected yet */
+  search (GTK_WIDGET (list), "20");
+  g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 11); /* 20, 200..209 */
+  text = pm_class_list_get_text (list);
+  g_assert_cmpstr (text, ==, "20");
+  g_signal_emit_by_name (find (GTK_WIDGET (list), "pentimento-class-search"), "activate");
+  g_assert_cmpint (n_activated, ==, 1);
+  gtk_widget_destroy (window);
+}
+
+static void
+check_changed_cb (GtkWidget *list, gpointer data)
+{
+  (*(int *) data)++;
+}
+
+static void
+test_check_list (void)
+{
+  int n_changed = 0;
+  GtkWidget *list = g_object_ref_sink (pm_check_list_new ("read", check_changed_cb, &n_changed));
+  g_autofree char *text = NULL;
+
+  pm_check_list_add (list, "subject", "Subject", NULL);
+  pm_check_list_add (list, "received", "Received", NULL);
+  pm_check_list_add (list, "entropy", "Entropy", NULL);
+  pm_check_list_set_text (list, "entropy, subject,unknown");
+  g_assert_cmpint (n_changed, ==, 0);
+  text = pm_check_list_get_text (list);
+  g_assert_cmpstr (text, ==, "subject,entropy");
+  gtk_button_clicked (GTK_BUTTON (find (list, "read-received")));
+  g_assert_cmpint (n_changed, ==, 1);
+  g_free (text);
+  text = pm_check_list_get_text (list);
+  g_assert_cmpstr (text, ==, "subject,received,entropy");
+  g_object_unref (list);
+}
+
+/* Works until cancelled, or for as long as data says; reports as the core does. */
+static gboolean
+work_cb (PmJob *job, gpointer data, GError **error)
+{
+  int n_steps = *(int *) data;
+
+  for (int i = 0; i < n_steps; i++)
+    {
+      pm_job_report (job, "Painting", i, n_steps, (double) i / n_steps);
+      g_usleep (20000);
+      if (! pm_job_check (job, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+fail_cb (PmJob *job, gpointer data, GError **error)
+{
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY, "There is too little memory; close something.");
+  return FALSE;
+}
+
+typedef struct
+{
+  GtkWidget *window;
+  char      *status;
+  gint64     cancelled_at;
+  const char *how;
+} Watch;
+
+static gboolean
+watch_cb (gpointer data)
+{
+  Watch *watch = data;
+
+  watch->status = g_strdup (gtk_label_get_text (GTK_LABEL (find (watch->window, "pentimento-progress-status"))));
+  watch->cancelled_at = g_get_monotonic_time ();
+  if (g_strcmp0 (watch->how, "button") == 0)
+    gtk_button_clicked (GTK_BUTTON (find (watch->window, "pentimento-progress-cancel")));
+  else if (g_strcmp0 (watch->how, "close") == 0)
+    gtk_window_close (GTK_WINDOW (watch->window));
+  return G_SOURCE_REMOVE;
+}
+
+static void
+test_progress (void)
+{
+  GtkWidget *window = pm_progress_new ("Title", "Painting a fox");
+  g_autoptr (GError) error = NULL;
+  Watch watch = { window, NULL, 0, NULL };
+  int   n_steps = 30;
+
+  g_timeout_add (350, watch_cb, &watch);
+  g_assert_true (pm_progress_run (window, work_cb, &n_steps, &error));
+  g_assert_no_error (error);
+  g_assert_true (g_str_has_prefix (watch.status, "Painting: step "));
+  g_assert_nonnull (strstr (watch.status, "of 30"));
+  g_assert_false (gtk_widget_get_visible (window));
+
+  g_assert_false (pm_progress_run (window, fail_cb, NULL, &error)); /* the window can be used again */
+  g_assert_error (error, PM_ERROR, PM_ERROR_MEMORY);
+  gtk_widget_destroy (window);
+  g_free (watch.status);
+}
+
+static void
+test_cancel (gconstpointer how)
+{
+  for (int i = 0; i < 5; i++)
+    {
+      GtkWidget *window = pm_progress_new ("Title", "Painting a fox");
+      g_autoptr (GError) error = NULL;
+      Watch watch = { window, NULL, 0, how };
+      int   n_steps = 3000;
+
+      g_timeout_add (g_test_rand_int_range (0, 400), watch_cb, &watch);
+      g_assert_false (pm_progress_run (window, work_cb, &n_steps, &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_assert_cmpint (g_get_monotonic_time () - watch.cancelled_at, <, G_USEC_PER_SEC);
+      gtk_widget_destroy (window);
+      g_free (watch.status);
+    }
+}
+
+static void
+test_time_text (void)
+{
+  g_autofree char *unknown = pm_progress_time_text (-1.0), *one = pm_progress_time_text (0.4), *many = pm_progress_time_text (41.0),
+                  *minutes = pm_progress_time_text (200.0);
+
+  g_assert_cmpstr (unknown, ==, "");
+  g_assert_cmpstr (one, ==, "about 1 second left");
+  g_assert_cmpstr (many, ==, "about 41 seconds left");
+  g_assert_cmpstr (minutes, ==, "about 4 minutes left");
+}
+
+static gboolean
+press_copy_cb (gpointer dialog)
+{
+  gtk_button_clicked (GTK_BUTTON (find (dialog, "pentimento-error-copy")));
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+press_close_cb (gpointer dialog)
+{
+  gtk_dialog_response (dialog, GTK_RESPONSE_CLOSE);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+test_error_dialog (void)
+{
+  GtkWidget *dialog = pm_error_dialog_new (NULL, "Pentimento", "There is no model; install one.", "report text", "/log/file");
+  GtkLabel  *message = GTK_LABEL (find (dialog, "pentimento-error-message"));
+  g_autofree char *copied = NULL;
+
+  g_assert_cmpstr (gtk_label_get_text (message), ==, "There is no model; install one.");
+  g_assert_nonnull (strstr (gtk_label_get_text (GTK_LABEL (find (dialog, "pentimento-error-log"))), "/log/file"));
+  g_timeout_add (50, press_copy_cb, dialog);
+  g_timeout_add (200, press_close_cb, dialog);
+  pm_error_dialog_run (dialog);
+  copied = gtk_clipboard_wait_for_text (gtk_clipboard_get (GDK_SELECTION_CLIPBOARD));
+  g_assert_cmpstr (copied, ==, "report text");
+}
+
+int
+main (int argc, char **argv)
+{
+  gtk_test_init (&argc, &argv);
+  g_test_add_func ("/ui/class-list/names", test_class_list);
+  g_test_add_func ("/ui/class-list/numbers", test_class_numbers);
+  g_test_add_func ("/ui/check-list", test_check_list);
+  g_test_add_func ("/ui/progress/run", test_progress);
+  g_test_add_data_func ("/ui/progress/cancel-button", "button", test_cancel);
+  g_test_add_data_func ("/ui/progress/cancel-close", "close", test_cancel);
+  g_test_add_func ("/ui/progress/time", test_time_text);
+  g_test_add_func ("/ui/error-dialog", test_error_dialog);
+  return g_test_run ();
+}
