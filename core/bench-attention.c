@@ -88,7 +88,7 @@ run_length (PmBench *bench, int T, GError **error)
   for (int i = 0; ok && i < n; i++)
     {
       if (i % 8 == 0)
-        sgemm = MAX (sgemm, pm_bench_sgemm (bench));
+        sgemm = MAX (sgemm, pm_bench_sgemm (bench, NULL));
       double without = time_attention (bench->backend, &buffers, FALSE);
       ratios[i] = time_attention (bench->backend, &buffers, TRUE) / without;
       plain = MIN (plain, without);

@@ -210,27 +210,67 @@ print_fallbacks (PmBench *bench)
   pm_bench_row (bench, name, g_strv_length (fallbacks), "", -1, NULL);
 }
 
-/* Two steps, one of them recorded, in either order: what drifts must not favour one. */
+/* What one turn of time_dit_xl measured; "cpu" is by processor time. */
+typedef struct
+{
+  double plain, recorded, plain_cpu; /* seconds of a step */
+  double sgemm, sgemm_cpu;           /* operations per second after it */
+} Turn;
+
+/* Two steps, one of them recorded, in either order: what drifts must not favour one. Then sgemm. */
 static gboolean
-time_pair (PmBench *bench, Net *net, PmTap *tap, int i, double *plain, double *recorded, GError **error)
+take_turn (PmBench *bench, Net *net, PmTap *tap, int i, Turn *turn, GError **error)
 {
   for (int k = 0; k < 2; k++)
     {
       gboolean with = (i + k) % 2;
-      double seconds = net_step (net, with ? tap : NULL, i, bench->job, error);
+      double cpu = pm_bench_cpu (), seconds = net_step (net, with ? tap : NULL, i, bench->job, error);
       if (seconds < 0)
         return FALSE;
-      *(with ? recorded : plain) = seconds;
+      *(with ? &turn->recorded : &turn->plain) = seconds;
+      if (!with)
+        turn->plain_cpu = pm_bench_cpu () - cpu;
     }
+  turn->sgemm = pm_bench_sgemm (bench, &turn->sgemm_cpu);
   return TRUE;
+}
+
+static void
+print_turns (PmBench *bench, const Net *net, const Turn *turns, int n)
+{
+  double flops = net->family->flops (net->network, net->B);
+  double sgemm[TAP_STEPS], plain[TAP_STEPS], recorded[TAP_STEPS], speeds[TAP_STEPS], cpu_speeds[TAP_STEPS], costs[TAP_STEPS];
+  double shares[TAP_STEPS], cpu[TAP_STEPS];
+
+  for (int i = 0; i < n; i++)
+    {
+      double before = turns[MAX (i - 1, 0)].sgemm;
+      sgemm[i] = turns[i].sgemm;
+      plain[i] = turns[i].plain;
+      recorded[i] = turns[i].recorded;
+      speeds[i] = flops / turns[i].plain / ((before + turns[i].sgemm) / 2);
+      cpu_speeds[i] = flops / turns[i].plain_cpu / turns[i].sgemm_cpu;
+      costs[i] = turns[i].recorded / turns[i].plain;
+      cpu[i] = turns[i].plain_cpu;
+      shares[i] = turns[i].plain_cpu / turns[i].plain;
+    }
+  double step = pm_bench_median (plain, n);
+  pm_bench_row (bench, "sgemm 2048 in the same run", pm_bench_median (sgemm, n) / 1e9, "GFLOP/s", -1, NULL);
+  pm_bench_row (bench, "processors that the other programs left to this one", pm_bench_median (shares, n), "", -1, NULL);
+  pm_bench_row (bench, "DiT-XL/2 256 px, batch 2, f32: one step", step, "s", -1, NULL);
+  pm_bench_row (bench, "DiT-XL/2 256 px: speed (aim 0.85)", flops / step / 1e9, "GFLOP/s", pm_bench_median (speeds, n),
+                "sgemm 2048");
+  pm_bench_row (bench, "DiT-XL/2 256 px: speed by processor time", flops / pm_bench_median (cpu, n) / 1e9, "GFLOP/s",
+                pm_bench_median (cpu_speeds, n), "sgemm 2048");
+  pm_bench_row (bench, "DiT-XL/2 with `received` of 28 x 16 heads (aim 1.05)", pm_bench_median (recorded, n), "s",
+                pm_bench_median (costs, n), _("the plain step"));
 }
 
 static gboolean
 time_dit_xl (PmBench *bench, Net *net, GError **error)
 {
   int n = bench->is_quick ? 4 : TAP_STEPS;
-  double sgemm[TAP_STEPS + 1], plain[TAP_STEPS], recorded[TAP_STEPS], speeds[TAP_STEPS], costs[TAP_STEPS];
-  double flops = net->family->flops (net->network, net->B);
+  Turn turns[TAP_STEPS];
   gsize tap_bytes = 0;
 
   if (net_step (net, NULL, 0, bench->job, error) < 0)
@@ -239,26 +279,16 @@ time_dit_xl (PmBench *bench, Net *net, GError **error)
   g_autoptr (PmTap) tap = make_tap (bench, net, &tap_bytes, error);
   if (!tap)
     return FALSE;
-  sgemm[0] = pm_bench_sgemm (bench);
   for (int i = 0; i < n; i++)
     {
       pm_job_report (bench->job, "DiT-XL/2", i, n, (double)i / n);
-      if (!time_pair (bench, net, tap, i, &plain[i], &recorded[i], error))
+      if (!take_turn (bench, net, tap, i, &turns[i], error))
         return FALSE;
-      sgemm[i + 1] = pm_bench_sgemm (bench);
-      speeds[i] = flops / plain[i] / ((sgemm[i] + sgemm[i + 1]) / 2);
-      costs[i] = recorded[i] / plain[i];
     }
   guint64 after = peak_memory (FALSE);
   double more = MAX (tap_bytes, after > before ? after - before : 0) / 1048576.0;
-  double step = pm_bench_median (plain, n);
 
-  pm_bench_row (bench, "sgemm 2048 in the same run", pm_bench_median (sgemm, n + 1) / 1e9, "GFLOP/s", -1, NULL);
-  pm_bench_row (bench, "DiT-XL/2 256 px, batch 2, f32: one step", step, "s", -1, NULL);
-  pm_bench_row (bench, "DiT-XL/2 256 px: speed (aim 0.85)", flops / step / 1e9, "GFLOP/s", pm_bench_median (speeds, n),
-                "sgemm 2048");
-  pm_bench_row (bench, "DiT-XL/2 with `received` of 28 x 16 heads (aim 1.05)", pm_bench_median (recorded, n), "s",
-                pm_bench_median (costs, n), _("the plain step"));
+  print_turns (bench, net, turns, n);
   pm_bench_row (bench, "DiT-XL/2 memory for `received` of 20 steps (aim 64)", more, "MiB", -1, NULL);
   print_fallbacks (bench);
   return TRUE;
@@ -283,7 +313,7 @@ pm_bench_run_dit_s (PmBench *bench, GError **error)
 
   for (int i = 0; ok && i < (bench->is_quick ? 5 : 20); i++)
     {
-      sgemm = MAX (sgemm, pm_bench_sgemm (bench));
+      sgemm = MAX (sgemm, pm_bench_sgemm (bench, NULL));
       double seconds = net_step (&net, NULL, i, bench->job, error);
       ok = seconds >= 0;
       best = MIN (best, seconds);
