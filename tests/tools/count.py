@@ -42,7 +42,8 @@ def count(test):
             return 0, [], 1
         return 0, ["%s: %s, status %s" % (test["name"], result, status)], 0
     if plan is None or plan != seen:
-        failed += ["%s: %s of %s planned cases reported" % (test["name"], seen, plan)] * max(1, (plan or 0) - seen)
+        failed.append("%s: %s of %s planned cases reported" % (test["name"], seen, plan))
+        failed += [""] * ((plan or 0) - seen - 1)  # each counts, one line says it
     if not failed and (result not in ("OK", "SKIP") or status not in (0, 77)):
         failed.append("%s: %s, status %s" % (test["name"], result, status))
     return passed, failed, skipped
@@ -59,7 +60,7 @@ def main():
             for line in file:
                 one = count(json.loads(line))
                 passed, failed, skipped = passed + one[0], failed + one[1], skipped + one[2]
-    for what in failed:
+    for what in filter(None, failed):
         print("failed: " + what)
     print("%d passed, %d failed, %d skipped" % (passed, len(failed), skipped))
     return 1 if failed or not passed else 0
