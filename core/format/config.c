@@ -409,7 +409,8 @@ find_config (const char *model_path)
   if (g_str_has_suffix (own, ".json") && strlen (own) == strlen (name) + strlen (".json"))
     return NULL; /* the checkpoint itself */
   sidecar = g_strconcat (folder, G_DIR_SEPARATOR_S, name, ".json", NULL);
-  if (! g_file_test (sidecar, G_FILE_TEST_EXISTS) && (strcmp (name, "model") == 0 || strcmp (name, "diffusion_pytorch_model") == 0))
+  if (! g_file_test (sidecar, G_FILE_TEST_EXISTS)
+      && (strcmp (name, "model") == 0 || strcmp (name, "diffusion_pytorch_model") == 0))
     return g_build_filename (folder, "config.json", NULL);
   return g_steal_pointer (&sidecar);
 }

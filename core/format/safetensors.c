@@ -119,7 +119,8 @@ open_safetensors (PmCheckpoint *checkpoint, const char *path, GMappedFile *file,
 
   if (n < LENGTH_BYTES || n_header > n - LENGTH_BYTES || n_header > MAX_HEADER_BYTES)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s is damaged: it ends within its own header. Download it again."), path);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _ ("%s is damaged: it ends within its own header. Download it again."), path);
       return FALSE;
     }
   root = pm_json_parse ((const char *) bytes + LENGTH_BYTES, n_header, path, error);

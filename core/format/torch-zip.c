@@ -37,8 +37,8 @@ find_stored (const PmArchive *archive, const char *name, GError **error)
                  archive->path, name);
   else if (! entry->is_stored)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _ ("%s is compressed or encrypted, which PyTorch itself never does. Unpack it, or load it in PyTorch and save it "
-                    "again."),
+                 _ ("%s is compressed or encrypted, which PyTorch itself never does. Unpack it, or load it in PyTorch and save "
+                    "it again."),
                  archive->path);
   return entry && entry->is_stored ? entry : NULL;
 }
@@ -47,7 +47,8 @@ static gboolean
 fail_tensor (const PmArchive *archive, const char *name, GError **error)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-               _ ("%s is damaged: the tensor \"%s\" reaches beyond its stored elements. Download it again."), archive->path, name);
+               _ ("%s is damaged: the tensor \"%s\" reaches beyond its stored elements. Download it again."), archive->path,
+               name);
   return FALSE;
 }
 
@@ -217,7 +218,8 @@ check_byte_order (const PmArchive *archive, GError **error)
   if (! entry || (entry->n == strlen ("little") && memcmp (entry->data, "little", entry->n) == 0))
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _ ("%s was saved on a computer with another order of bytes. Load it in PyTorch and save it again."), archive->path);
+               _ ("%s was saved on a computer with another order of bytes. Load it in PyTorch and save it again."),
+               archive->path);
   return FALSE;
 }
 

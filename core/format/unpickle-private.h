@@ -1,8 +1,28 @@
-/* Between the pickle machine (unpickle.c) and what knows PyTorch's names (unpickle-rebuild.c). */
+/* Between the pickle machine (unpickle.c), its instructions (unpickle-opcodes.c) and what knows PyTorch's names
+ * (unpickle-rebuild.c). */
 #ifndef PM_UNPICKLE_PRIVATE_H
 #define PM_UNPICKLE_PRIVATE_H
 
 #include "format/unpickle.h"
+
+#define PM_PICKLE_MAX_VALUES (4u << 20)
+
+struct _PmUnpickler
+{
+  const guint8  *next, *end;
+  GPtrArray     *values; /* owns every value */
+  GPtrArray     *stack;  /* borrowed */
+  GArray        *marks;  /* of guint: the stack's length at each mark */
+  GHashTable    *memo;   /* number -> value */
+  PmPickleValue *root;   /* set by STOP */
+};
+
+/* FALSE when the pickle makes no sense there. */
+typedef gboolean (*PmOpcodeFunc) (PmUnpickler *u, guint8 opcode);
+
+extern const PmOpcodeFunc pm_pickle_opcodes[256]; /* NULL for bytes that are no opcode */
+
+gboolean pm_pickle_has_items (PmPickleKind kind); /* LIST, TUPLE, DICT */
 
 /* A new value owned by the unpickler; NULL when there are too many. */
 PmPickleValue *pm_unpickler_new_value (PmUnpickler *unpickler, PmPickleKind kind);

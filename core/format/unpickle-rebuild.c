@@ -34,7 +34,8 @@ dtype_from_global (const PmPickleValue *global)
 
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     if (slice_is (global->text, global->n_text, "torch")
-        && (slice_is (global->name, global->n_name, names[i].storage) || slice_is (global->name, global->n_name, names[i].object)))
+        && (slice_is (global->name, global->n_name, names[i].storage)
+            || slice_is (global->name, global->n_name, names[i].object)))
       return names[i].dtype;
   return PM_DTYPE_OTHER;
 }
@@ -177,7 +178,8 @@ pm_unpickle_call (PmUnpickler *unpickler, const PmPickleValue *callable, const P
   if (callable->kind != PM_PICKLE_GLOBAL || args->kind != PM_PICKLE_TUPLE)
     return pm_unpickler_new_opaque (unpickler, callable);
   for (gsize i = 0; i < G_N_ELEMENTS (known); i++)
-    if (slice_is (callable->text, callable->n_text, known[i].module) && slice_is (callable->name, callable->n_name, known[i].name))
+    if (slice_is (callable->text, callable->n_text, known[i].module)
+        && slice_is (callable->name, callable->n_name, known[i].name))
       return known[i].rebuild (unpickler, callable, args);
   if (slice_is (callable->text, callable->n_text, "torch._utils") && callable->n_name > strlen (rebuilds)
       && memcmp (callable->name, rebuilds, strlen (rebuilds)) == 0)

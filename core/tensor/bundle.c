@@ -175,7 +175,8 @@ get_array (PmBundle *bundle, const char *name, int rank, const gssize *dims, GEr
     {
       g_autofree char *shape = pm_tensor_shape_to_string (&array->tensor);
 
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _ ("The array \"%s\" has the shape %s, but should have %s. Correct the input."),
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                   _ ("The array \"%s\" has the shape %s, but should have %s. Correct the input."),
                    name, shape, expected);
       return NULL;
     }

@@ -91,7 +91,8 @@ test_defaults (void)
 static void
 test_notes (void)
 {
-  g_autoptr (PmConfig) config = load_text ("{\"_class_name\": \"DiT\", \"defaults\": {\"speed\": 3}, \"num_attention_heads\": 2}");
+  g_autoptr (PmConfig) config =
+    load_text ("{\"_class_name\": \"DiT\", \"defaults\": {\"speed\": 3}, \"num_attention_heads\": 2}");
 
   g_assert_cmpuint (g_strv_length (config->notes), ==, 2);
   g_assert_nonnull (strstr (config->notes[0], "the key \"_class_name\" is not known"));
@@ -153,7 +154,8 @@ test_wrong_values (void)
 static void
 test_damaged (void)
 {
-  static const char *const damaged[] = { "", "[]", "{\"family\":", "3", "{\"family\": \"dit\", \"family\": \"dit\"}", "{'a': 1}" };
+  static const char *const damaged[] = { "", "[]", "3", "{'a': 1}", "{\"family\":",
+                                         "{\"family\": \"dit\", \"family\": \"dit\"}" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (damaged); i++)
     {

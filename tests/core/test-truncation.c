@@ -136,8 +136,8 @@ test_shards (void)
 static void
 test_config (void)
 {
-  static const char whole[] = "{\"family\":\"dit\",\"num_attention_heads\":6,\"prediction\":\"x0\",\"schedule\":{\"type\":\"flow\","
-                              "\"noise_at\":0,\"time_scale\":1000},\"null_class\":24,\"classes\":[\"a\",\"b\"],"
+  static const char whole[] = "{\"family\":\"dit\",\"num_attention_heads\":6,\"prediction\":\"x0\",\"schedule\":{\"type\":"
+                              "\"flow\",\"noise_at\":0,\"time_scale\":1000},\"null_class\":24,\"classes\":[\"a\",\"b\"],"
                               "\"guidance_channels\":\"all\",\"vae\":null,\"recommended_layers\":[3,4],\"defaults\":{\"sampler\":"
                               "\"euler\",\"steps\":24,\"guidance\":2.0,\"guidance_interval\":[0.1,0.95],\"size\":64}}";
 
