@@ -1,5 +1,7 @@
 /* The core against the twin: every folder of tests/reference with a case.json, on the reference loops and on the CPU.
  * Expected values were computed in float64 (tests/reference/make.py), so errors are the core's own rounding. */
+#include <string.h>
+
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
@@ -186,7 +188,8 @@ require_same (PmBundle *a, PmBundle *b, const char *name)
   gsize n;
   const float *first = pm_test_array (a, name, &n);
 
-  g_assert_cmpmem (first, n * sizeof (float), pm_test_array_of (b, name, n), n * sizeof (float));
+  if (memcmp (first, pm_test_array_of (b, name, n), n * sizeof (float)) != 0)
+    g_test_fail_printf ("\"%s\" depends on the number of threads", name);
 }
 
 /* The same bits from 1, 2 and 3 threads, whatever is computed. */
