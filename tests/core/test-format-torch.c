@@ -90,7 +90,7 @@ test_refused (void)
   refuse ("deflated.pt", PM_ERROR_UNSUPPORTED, "compressed");
   refuse ("big-endian.pt", PM_ERROR_UNSUPPORTED, "order of bytes");
   refuse ("other.zip", PM_ERROR_UNSUPPORTED, "not one of PyTorch's");
-  refuse ("unknown-opcode.pt", PM_ERROR_DAMAGED, "at byte 3");
+  refuse ("unknown-opcode.pt", PM_ERROR_DAMAGED, "at byte 2");
   refuse ("underflow.pt", PM_ERROR_DAMAGED, "at byte");
 }
 
