@@ -47,6 +47,28 @@ check_numbers (PmRun *run, GError **error)
   return FALSE;
 }
 
+/* Maps of the null half need a step that runs it. */
+static gboolean
+check_halves (PmRun *run, GError **error)
+{
+  const PmRequest *request = run->request;
+  PmSampling       sampling = { .info = &run->model->network_info,
+                                .steps = &run->steps,
+                                .class_row = run->class_row,
+                                .guidance = request->guidance,
+                                .interval = { request->guidance_interval[0], request->guidance_interval[1] } };
+
+  if (! run->has_maps || request->show.which == PM_WHICH_CONDITION)
+    return TRUE;
+  for (int i = 0; i < run->steps.n_steps; i++)
+    if (pm_sampling_is_guided (&sampling, i))
+      return TRUE;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("Maps without the class, or of the difference, need guidance: choose a class and a guidance other than 1, "
+                         "or show which=condition."));
+  return FALSE;
+}
+
 /* The region in the picture's pixels, whatever its size, to the share of each patch that it covers. */
 static gboolean
 make_region (PmRun *run, GError **error)
@@ -82,17 +104,17 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
 {
   const PmNetworkInfo *info = &model->network_info;
 
-  *run = (PmRun) { .model = model, .request = request };
+  *run = (PmRun) { .model = model, .request = request, .has_maps = request->show.readings && request->show.readings[0] };
   run->class_row = pm_model_find_class (model, request->class_name, error);
   if (run->class_row < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
-      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! make_region (run, error))
+      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! check_halves (run, error)
+      || ! make_region (run, error))
     {
       pm_run_clear (run);
       return FALSE;
     }
   run->steps.prediction = info->prediction;
   run->max_items = request->guidance != 1 ? 2 : 1;
-  run->has_maps = request->show.readings && request->show.readings[0];
   run->tap_options = (PmTapOptions) { .sites = info->sites,
                                       .n_sites = info->n_layers,
                                       .n_items = run->max_items,

@@ -1,9 +1,10 @@
 /* The CPU backend: products by a serial BLAS called from our own workers, each on a block of the output, so that bias,
  * activation, gate and residual run while the block is in cache. The only file that includes cblas.h.
  *
- * Blocks are cut at multiples of 64 rows and columns: BLAS sums every element over K in the same order whatever the block,
- * as long as no block has a ragged edge inside the matrix, so that results do not depend on the number of workers. */
+ * Blocks are cut for the processors that the machine has, not for the workers of the run: BLAS may sum an element in another
+ * order when its block is another (OpenBLAS's kernels for Haswell do), and results shall not depend on the number of workers. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cblas.h>
 
@@ -148,11 +149,12 @@ round_up (int n, int grain)
   return (n + grain - 1) / grain * grain;
 }
 
-/* Cuts the output into blocks: as many columns as keep every worker busy, and rows too where columns are few. */
+/* Cuts the output into blocks: as many columns as keep every processor busy, and rows too where columns are few. */
 static int
-linear_cut (PmLinearJob *job, int n_workers)
+linear_cut (PmLinearJob *job)
 {
   const PmLinear *op = job->op;
+  int             n_workers = (int) CLAMP (sysconf (_SC_NPROCESSORS_CONF), 2, PM_POOL_MAX_WORKERS);
   int             per_round = n_workers * BLOCK_COLS;
   int             n_blocks = n_workers * ((op->N + per_round - 1) / per_round);
 
@@ -194,8 +196,7 @@ blas_linear (PmBackend *backend, const PmLinear *op)
     }
   else
     {
-      int n_tasks = linear_cut (&job, pm_pool_get_n_workers (pool));
-      pm_pool_run (pool, n_tasks, linear_task_cb, &job);
+      pm_pool_run (pool, linear_cut (&job), linear_task_cb, &job);
     }
 }
 
