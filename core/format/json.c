@@ -1,6 +1,6 @@
-/* JSON from a file that is not trusted (RFC 8259). json-glib parses recursively, accepts comments and keeps the last of
- * two equal keys; one pass over the text before it bounds the depth, admits only characters of the grammar outside
- * strings and counts the keys. */
+/* JSON from a file that is not trusted (RFC 8259). json-glib parses recursively, accepts comments, keeps the last of two
+ * equal keys, and some versions abort on two values in a row; one pass over the text before it bounds the depth, admits
+ * only characters of the grammar outside strings, wants one object or array and counts the keys. */
 #include "format/json.h"
 
 #include <glib/gstdio.h>
@@ -9,11 +9,20 @@
 #include "base/error.h"
 #include "base/i18n.h"
 
+/* Between the brackets of the one value (depth 0 outside it) any character of the grammar may stand. */
+static gboolean
+is_allowed (char c, int depth, gboolean has_begun)
+{
+  if (depth == 0)
+    return c != '\0' && strchr (has_begun ? " \t\r\n" : " \t\r\n[{", c);
+  return c != '\0' && strchr ("\"[]{}:,+-.0123456789eEtrufalsn \t\r\n", c);
+}
+
 /* The number of keys in all objects, or -1. */
 static gssize
 check_text (const char *text, gsize n)
 {
-  gboolean in_string = FALSE;
+  gboolean in_string = FALSE, has_begun = FALSE;
   int      depth = 0;
   gssize   n_keys = 0;
 
@@ -29,15 +38,16 @@ check_text (const char *text, gsize n)
             in_string = FALSE;
           continue;
         }
-      if (c == '\0' || ! strchr ("\"[]{}:,+-.0123456789eEtrufalsn \t\r\n", c))
+      if (! is_allowed (c, depth, has_begun))
         return -1;
       in_string = c == '"';
       depth += (c == '[' || c == '{') - (c == ']' || c == '}');
+      has_begun = has_begun || depth > 0;
       n_keys += c == ':';
       if (depth < 0 || depth > PM_JSON_MAX_DEPTH)
         return -1;
     }
-  return depth == 0 && ! in_string ? n_keys : -1;
+  return has_begun && depth == 0 && ! in_string ? n_keys : -1;
 }
 
 static gssize count_keys (JsonNode *node);
@@ -70,7 +80,7 @@ count_keys (JsonNode *node)
 JsonNode *
 pm_json_parse (const char *text, gsize n, const char *path, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
+  g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) cause = NULL;
   g_autoptr (JsonNode) root = NULL;
   gssize n_keys = n <= G_MAXSSIZE && g_utf8_validate_len (text, n, NULL) ? check_text (text, n) : -1;
@@ -78,8 +88,8 @@ pm_json_parse (const char *text, gsize n, const char *path, GError **error)
   if (n_keys < 0)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s holds damaged JSON: it is cut off, not UTF-8, nested too deeply or not JSON at all. Correct it or "
-                      "download it again."),
+                   _ ("%s holds damaged JSON: it is cut off, not UTF-8, nested too deeply or no list or object at all. Correct it "
+                      "or download it again."),
                    path);
       return NULL;
     }

@@ -154,7 +154,7 @@ test_wrong_values (void)
 static void
 test_damaged (void)
 {
-  static const char *const damaged[] = { "", "[]", "3", "{'a': 1}", "{\"family\":",
+  static const char *const damaged[] = { "", "[]", "3", "{'a': 1}", "\"a\" {}", "{} {}", "{\"family\":",
                                          "{\"family\": \"dit\", \"family\": \"dit\"}" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (damaged); i++)
