@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/pool.h"
 #include "base/random.h"
 #include "family/family.h"
 #include "format/checkpoint.h"
@@ -255,8 +256,9 @@ print_turns (PmBench *bench, const Net *net, const Turn *turns, int n)
       shares[i] = turns[i].plain_cpu / turns[i].plain;
     }
   double step = pm_bench_median (plain, n);
+  double share = pm_bench_median (shares, n) / pm_pool_get_n_workers (pm_backend_get_pool (bench->backend));
   pm_bench_row (bench, "sgemm 2048 in the same run", pm_bench_median (sgemm, n) / 1e9, "GFLOP/s", -1, NULL);
-  pm_bench_row (bench, "processors that the other programs left to this one", pm_bench_median (shares, n), "", -1, NULL);
+  pm_bench_row (bench, "processors that other programs left to this run", pm_bench_median (shares, n), "", share, "all");
   pm_bench_row (bench, "DiT-XL/2 256 px, batch 2, f32: one step", step, "s", -1, NULL);
   pm_bench_row (bench, "DiT-XL/2 256 px: speed (aim 0.85)", flops / step / 1e9, "GFLOP/s", pm_bench_median (speeds, n),
                 "sgemm 2048");
