@@ -37,8 +37,8 @@ parse_capture (const char *text, int n_layers, PmCapture *capture, GError **erro
       gint64 layer = g_ascii_strtoll (words[i] + strlen ("probs:"), &end, 10);
       if (*end || end == words[i] + strlen ("probs:") || layer < 0 || layer >= n_layers)
         {
-          g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” names no layer of this model; give probs:0 to probs:%d."), words[i],
-                       n_layers - 1);
+          g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” names no layer of this model; give probs:0 to probs:%d."),
+                       words[i], n_layers - 1);
           return FALSE;
         }
       capture->probe_layer = (int) layer;
@@ -144,9 +144,9 @@ run_denoise (PmModel *model, PmBackend *backend, const PmEvalInput *input, PmTap
   const PmNetworkInfo *info = &model->network_info;
   g_autofree PmItemTag *tags = g_new0 (PmItemTag, input->B);
   PmDenoise             in = { .B = input->B, .x = input->x, .t = input->t, .y = input->y, .tags = tags, .tap = tap, .job = job };
-  float *result = pm_bundle_add (out, "out", PM_DTYPE_F32, 4,
-                                 (gsize[]) { input->B, info->out_channels, info->grid_h * info->patch, info->grid_w * info->patch },
-                                 error);
+  float *result
+      = pm_bundle_add (out, "out", PM_DTYPE_F32, 4,
+                       (gsize[]){ input->B, info->out_channels, info->grid_h * info->patch, info->grid_w * info->patch }, error);
 
   if (! result || ! pm_checkpoint_verify (model->checkpoint, error))
     return FALSE;
@@ -170,7 +170,8 @@ pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *c
   g_autoptr (PmTap)     tap = NULL;
   g_autoptr (PmBundle)  out = pm_bundle_new ();
 
-  gboolean done = parse_capture (capture_text, model->network_info.n_layers, &capture, error) && read_input (model, in, &input, error);
+  gboolean done
+      = parse_capture (capture_text, model->network_info.n_layers, &capture, error) && read_input (model, in, &input, error);
   done = done && (backend = pm_backend_open (device, n_threads, error));
   if (done)
     pm_backend_set_job (backend, job);

@@ -74,7 +74,8 @@ make_picture (const float *latent, int width, int height, GError **error)
   gsize  area = (gsize) width * height;
   float *picture = g_try_new (float, 3 * area);
   if (! picture)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY, _("There is not enough memory for the picture; close other programs."));
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                         _("There is not enough memory for the picture; close other programs."));
   for (gsize i = 0; picture && i < 3 * area; i++)
     {
       float value = latent[i % 3 * area + i / 3] * 0.5f + 0.5f;

@@ -93,9 +93,10 @@ set_no_model (GError **error, const char *name)
   g_autofree char *there = g_strjoinv (", ", names);
 
   if (*names)
-    g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
-                 _("There is no model “%s”; installed are: %s. Give one of these names, or the path of a model's folder or file."),
-                 name, there);
+    g_set_error (
+        error, PM_ERROR, PM_ERROR_NO_MODEL,
+        _("There is no model “%s”; installed are: %s. Give one of these names, or the path of a model's folder or file."), name,
+        there);
   else
     g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
                  _("There is no model “%s”, and none is installed; put a model's folder into one of these: %s."), name, looked);
@@ -230,7 +231,8 @@ pm_model_find_class (PmModel *model, const char *text, GError **error)
 
   if ((! text || ! *text) && model->network_info.null_class < 0)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The model “%s” cannot paint without a class; choose one."), model->name);
+      g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The model “%s” cannot paint without a class; choose one."),
+                   model->name);
       return -1;
     }
   if (! text || ! *text)

@@ -43,8 +43,11 @@ pm_request_to_json (const PmRequest *request)
   g_autoptr (JsonBuilder)   builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
   g_autofree char          *show = pm_show_to_string (&request->show);
-  const char *const strings[][2] = { { "model", request->model },     { "device", request->device }, { "class", request->class_name },
-                                     { "sampler", request->sampler }, { "show", show } };
+  const char *const strings[][2] = { { "model", request->model },
+                                     { "device", request->device },
+                                     { "class", request->class_name },
+                                     { "sampler", request->sampler },
+                                     { "show", show } };
 
   json_builder_begin_object (builder);
   for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
@@ -79,9 +82,10 @@ pm_request_to_json (const PmRequest *request)
 static gboolean
 set_wrong (GError **error, const char *member)
 {
-  g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-               _("The record's member “%s” has a wrong value; it was damaged or written by another program. Paint the picture anew."),
-               member);
+  g_set_error (
+      error, PM_ERROR, PM_ERROR_DAMAGED,
+      _("The record's member “%s” has a wrong value; it was damaged or written by another program. Paint the picture anew."),
+      member);
   return FALSE;
 }
 
@@ -206,8 +210,8 @@ pm_request_from_json (const char *json, GError **error)
       object = json_node_get_object (member);
     }
   if (! read_string (object, "model", &request->model, error) || ! read_string (object, "device", &request->device, error)
-      || ! read_string (object, "class", &request->class_name, error) || ! read_string (object, "sampler", &request->sampler, error)
-      || ! read_string (object, "show", &show, error)
+      || ! read_string (object, "class", &request->class_name, error)
+      || ! read_string (object, "sampler", &request->sampler, error) || ! read_string (object, "show", &show, error)
       || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
       || ! read_int (object, "width", 0, G_MAXINT, &request->width, error)
       || ! read_int (object, "height", 0, G_MAXINT, &request->height, error) || ! read_numbers (object, request, error)

@@ -35,13 +35,15 @@ check_numbers (PmRun *run, GError **error)
                  _("The model “%s” paints %d × %d pixels, not %d × %d; choose that size, and scale the picture afterwards."),
                  run->model->name, size, size, request->width, request->height);
   else if (! isfinite (request->guidance) || fabs (request->guidance) > 1000)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The guidance is out of range; choose from -1000 to 1000, usually 1 to 10."));
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                         _("The guidance is out of range; choose from -1000 to 1000, usually 1 to 10."));
   else if (! (request->guidance_interval[0] <= request->guidance_interval[1]))
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                          _("The guidance interval ends before it begins; give two numbers from 0 to 1, the smaller first."));
   else if (request->guidance != 1 && run->model->network_info.null_class < 0)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                 _("The model “%s” was trained without a null class and cannot be guided; set the guidance to 1."), run->model->name);
+                 _("The model “%s” was trained without a null class and cannot be guided; set the guidance to 1."),
+                 run->model->name);
   else
     return TRUE;
   return FALSE;
@@ -63,9 +65,10 @@ check_halves (PmRun *run, GError **error)
   for (int i = 0; i < run->steps.n_steps; i++)
     if (pm_sampling_is_guided (&sampling, i))
       return TRUE;
-  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
-                       _("Maps without the class, or of the difference, need guidance: choose a class and a guidance other than 1, "
-                         "or show which=condition."));
+  g_set_error_literal (
+      error, PM_ERROR, PM_ERROR_USAGE,
+      _("Maps without the class, or of the difference, need guidance: choose a class and a guidance other than 1, "
+        "or show which=condition."));
   return FALSE;
 }
 

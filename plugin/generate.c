@@ -62,12 +62,12 @@ generate_create (GimpPlugIn *plug_in, const char *name)
   gimp_procedure_set_sensitivity_mask (procedure, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
   gimp_procedure_set_menu_label (procedure, _("_Generate with Pentimento..."));
   gimp_procedure_add_menu_path (procedure, "<Image>/File/Create");
-  gimp_procedure_set_documentation (procedure,
-                                    _("Paint with a diffusion transformer and show its attention as layers"),
-                                    _("Paints a picture of a class with a diffusion transformer on this computer's processor, and "
-                                      "adds one heat-map layer for every chosen reading of its attention, layer, head and step. "
-                                      "Everything needed to run it again is stored in the image."),
-                                    name);
+  gimp_procedure_set_documentation (
+      procedure, _("Paint with a diffusion transformer and show its attention as layers"),
+      _("Paints a picture of a class with a diffusion transformer on this computer's processor, and "
+        "adds one heat-map layer for every chosen reading of its attention, layer, head and step. "
+        "Everything needed to run it again is stored in the image."),
+      name);
   pm_arguments_declare (procedure);
   pm_paint_declare_values (procedure);
   return procedure;

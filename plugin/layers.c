@@ -50,7 +50,8 @@ pm_layers_estimate (GimpImage *image, const PmPlacement *placement, int n_maps)
 
   if (image)
     {
-      const Babl *format = gimp_image_get_base_type (image) == GIMP_GRAY ? babl_format ("Y'A float") : babl_format ("R'G'B'A float");
+      const Babl *format
+          = gimp_image_get_base_type (image) == GIMP_GRAY ? babl_format ("Y'A float") : babl_format ("R'G'B'A float");
 
       pixel_bytes = babl_format_get_bytes_per_pixel (format);
     }
@@ -307,8 +308,9 @@ pm_layers_add (const PmResult *result, const PmRequest *request, const char *cla
   memset (laid, 0, sizeof (*laid));
   if (! result->picture)
     {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                           _("The model paints latents and has no decoder, so there is no picture; add its VAE to the model's folder."));
+      g_set_error_literal (
+          error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+          _("The model paints latents and has no decoder, so there is no picture; add its VAE to the model's folder."));
       return FALSE;
     }
   if (! pm_placement_check (image, look->target, error))

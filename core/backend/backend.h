@@ -1,6 +1,7 @@
 /* The contract between the networks and what computes them.
  *
- * Letters: B items of a batch; T tokens of an item; D width; H heads; d = D / H; M rows, N columns out, K columns in of a product.
+ * Letters: B items of a batch; T tokens of an item; D width; H heads; d = D / H; M rows, N columns out, K columns in of a
+ * product.
  *
  * Memory: pointers named here are the backend's (on the CPU, plain memory); they move by upload and download only.
  * Operations are queued in order and do not fail by themselves: pm_backend_finish waits and reports.

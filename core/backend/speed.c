@@ -1,3 +1,4 @@
+/* How fast this machine multiplies matrices just now: what an estimate of time is based on. */
 #include "backend/speed.h"
 
 #define SIDE 768
@@ -9,7 +10,8 @@ pm_backend_measure_rate (PmBackend *backend)
   gsize            n = (gsize) SIDE * SIDE;
   g_autofree float *zeros = g_try_new0 (float, n);
   float            *memory = zeros ? pm_backend_alloc (backend, 2 * n * sizeof (float), NULL) : NULL;
-  PmTensor          tensor = { .name = "speed", .dtype = PM_DTYPE_F32, .rank = 2, .shape = { SIDE, SIDE }, .n_elements = n, .data = zeros };
+  PmTensor tensor
+      = { .name = "speed", .dtype = PM_DTYPE_F32, .rank = 2, .shape = { SIDE, SIDE }, .n_elements = n, .data = zeros };
   PmWeight          weight = { 0 };
   double            best = 0;
 

@@ -1,6 +1,6 @@
 /* Family `dit`: the class-conditioned diffusion transformer of Peebles and Xie (arXiv 2212.09748), in the layout of
  * facebookresearch/DiT (models.py), any width, depth, patch and size, with or without learned variance.
- * This file reads and validates; dit-run.c computes. */
+ * This file reads and validates; dit-condition.c and dit-run.c compute. */
 #include "family/dit.h"
 
 #include <math.h>
@@ -61,10 +61,11 @@ read_embedder (PmCheckpoint *checkpoint, PmNetworkInfo *info, GError **error)
       || patch->shape[1] < 1 || patch->shape[1] > 256 || patch->shape[2] < 1 || patch->shape[2] > 256)
     {
       g_autofree char *shape = pm_tensor_shape_to_string (patch);
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The tensor “x_embedder.proj.weight” has the shape %s where [width, channels, patch, patch] is expected; the "
-                     "file is damaged or of another kind."),
-                   shape);
+      g_set_error (
+          error, PM_ERROR, PM_ERROR_DAMAGED,
+          _("The tensor “x_embedder.proj.weight” has the shape %s where [width, channels, patch, patch] is expected; the "
+            "file is damaged or of another kind."),
+          shape);
       return FALSE;
     }
   info->width = (int) patch->shape[0];
@@ -94,10 +95,11 @@ read_prediction (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo
 
   if (out != C && out != 2 * C)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The tensor “final_layer.linear.weight” is missing or does not give %d or %d channels; the file is damaged or "
-                     "of another kind."),
-                   info->in_channels, 2 * info->in_channels);
+      g_set_error (
+          error, PM_ERROR, PM_ERROR_DAMAGED,
+          _("The tensor “final_layer.linear.weight” is missing or does not give %d or %d channels; the file is damaged or "
+            "of another kind."),
+          info->in_channels, 2 * info->in_channels);
       return FALSE;
     }
   info->out_channels = (int) out;
@@ -267,6 +269,7 @@ const PmFamily pm_family_dit = {
   .free = dit_free,
   .prepare = pm_dit_prepare,
   .release = pm_dit_release,
+  .expect = pm_dit_expect,
   .denoise = pm_dit_denoise,
   .flops = dit_flops,
   .work_bytes = pm_dit_work_bytes,

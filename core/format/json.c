@@ -87,15 +87,16 @@ pm_json_parse (const char *text, gsize n, const char *path, GError **error)
 
   if (n_keys < 0)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s holds damaged JSON: it is cut off, not UTF-8, nested too deeply or no list or object at all. Correct it "
-                      "or download it again."),
-                   path);
+      g_set_error (
+          error, PM_ERROR, PM_ERROR_DAMAGED,
+          _("%s holds damaged JSON: it is cut off, not UTF-8, nested too deeply or no list or object at all. Correct it "
+            "or download it again."),
+          path);
       return NULL;
     }
   if (! json_parser_load_from_data (parser, text, n, &cause))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s holds damaged JSON (%s). Correct it or download it again."), path,
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s holds damaged JSON (%s). Correct it or download it again."), path,
                    cause->message);
       return NULL;
     }
@@ -103,7 +104,7 @@ pm_json_parse (const char *text, gsize n, const char *path, GError **error)
   if (! root || count_keys (root) != n_keys)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s holds damaged JSON: it is empty or a key occurs twice in one object. Correct it or download it again."),
+                   _("%s holds damaged JSON: it is empty or a key occurs twice in one object. Correct it or download it again."),
                    path);
       return NULL;
     }
@@ -122,14 +123,14 @@ pm_json_load (const char *path, gsize max_bytes, GError **error)
   if (g_stat (path, &info) == 0 && (! S_ISREG (info.st_mode) || (guint64) info.st_size > max_bytes))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is not a file of at most %" G_GSIZE_FORMAT " bytes, as JSON of this kind should be. Correct it or "
-                      "download it again."),
+                   _("%s is not a file of at most %" G_GSIZE_FORMAT " bytes, as JSON of this kind should be. Correct it or "
+                     "download it again."),
                    shown, max_bytes);
       return NULL;
     }
   if (! g_file_get_contents (path, &text, &n, &cause))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _ ("%s cannot be read (%s). Check its name and permissions."), shown,
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("%s cannot be read (%s). Check its name and permissions."), shown,
                    cause->message);
       return NULL;
     }

@@ -7,7 +7,8 @@
 #define PM_JSON_MAX_DEPTH 64
 
 /* text: [n], needs no end. path is for messages. Refuses what json-glib would tolerate: comments, more than
- * PM_JSON_MAX_DEPTH levels, a key twice in one object, and what is neither one object nor one array. Errors: PM_ERROR_DAMAGED. Free with json_node_unref. */
+ * PM_JSON_MAX_DEPTH levels, a key twice in one object, and what is neither one object nor one array. Errors: PM_ERROR_DAMAGED.
+ * Free with json_node_unref. */
 JsonNode *pm_json_parse (const char *text, gsize n, const char *path, GError **error);
 
 /* A whole file of at most max_bytes. Errors: PM_ERROR_IO, PM_ERROR_DAMAGED. */

@@ -50,9 +50,10 @@ pm_nn_require (PmCheckpoint *checkpoint, GError **error, const char *name, int r
   g_autofree char *found = pm_tensor_shape_to_string (tensor);
   g_autofree char *wanted = shape_to_string (rank, shape);
   if (fits)
-    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _("In “%s” the tensor “%s” is stored in a type that cannot be computed with; convert the model to f32, f16 or bf16."),
-                 pm_checkpoint_get_path (checkpoint), name);
+    g_set_error (
+        error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+        _("In “%s” the tensor “%s” is stored in a type that cannot be computed with; convert the model to f32, f16 or bf16."),
+        pm_checkpoint_get_path (checkpoint), name);
   else
     g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
                  _("In “%s” the tensor “%s” has the shape %s where %s is expected; the file is damaged or holds another kind of "

@@ -1,3 +1,4 @@
+/* The sinusoidal embedding of a timestep. Source of truth: facebookresearch/DiT, models.py, TimestepEmbedder. */
 #include "nn/timestep.h"
 
 #include <math.h>

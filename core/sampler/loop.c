@@ -36,7 +36,8 @@ predict (const PmSampling *sampling, int i, const float *x, float *batch, float 
   float     times[2] = { (float) sampling->steps->time[i], (float) sampling->steps->time[i] };
   int       rows[2] = { sampling->class_row, info->null_class };
   PmItemTag tags[2] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
-  PmDenoise in = { .B = guided ? 2 : 1, .x = batch, .t = times, .y = rows, .tags = tags, .tap = sampling->tap, .job = sampling->job };
+  PmDenoise in
+      = { .B = guided ? 2 : 1, .x = batch, .t = times, .y = rows, .tags = tags, .tap = sampling->tap, .job = sampling->job };
 
   memcpy (batch, x, sizeof (float) * n);
   if (guided)
@@ -48,6 +49,24 @@ predict (const PmSampling *sampling, int i, const float *x, float *batch, float 
   if (guided)
     guide (sampling, area, out, out + info->out_channels * area);
   return TRUE;
+}
+
+/* Tells the network every condition of the run. */
+static gboolean
+expect_conditions (const PmSampling *sampling, GError **error)
+{
+  const PmSteps    *steps = sampling->steps;
+  g_autofree float *t = g_new (float, 2 * steps->n_steps);
+  g_autofree int   *y = g_new (int, 2 * steps->n_steps);
+  int               n = 0;
+
+  for (int i = 0; i < steps->n_steps; i++)
+    for (int half = 0; half <= pm_sampling_is_guided (sampling, i); half++, n++)
+      {
+        t[n] = (float) steps->time[i];
+        y[n] = half ? sampling->info->null_class : sampling->class_row;
+      }
+  return sampling->family->expect (sampling->prepared, n, t, y, sampling->job, error);
 }
 
 gboolean
@@ -65,6 +84,9 @@ pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error)
                            _("There is not enough memory to run the model; close other programs and try again."));
       return FALSE;
     }
+  pm_job_report (sampling->job, _("Painting"), 0, steps->n_steps, 0);
+  if (! expect_conditions (sampling, error))
+    return FALSE;
   for (int i = 0; i < steps->n_steps; i++)
     {
       const float *x = trajectory + i * n;

@@ -1,3 +1,4 @@
+/* Noise schedules: what alpha and sigma are at a time. */
 #include "sampler/schedule.h"
 
 double *

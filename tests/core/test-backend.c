@@ -131,12 +131,14 @@ run_linear (PmBackend *backend, const LinearCase *c, const float *x, gconstpoint
             const float *y0)
 {
   g_autoptr (GError) error = NULL;
-  PmTensor wt = { .name = "w", .dtype = c->dtype, .rank = 2, .shape = { c->N, c->K }, .n_elements = (gsize) c->N * c->K, .data = w };
+  PmTensor wt
+      = { .name = "w", .dtype = c->dtype, .rank = 2, .shape = { c->N, c->K }, .n_elements = (gsize)c->N * c->K, .data = w };
   PmTensor bt = { .name = "b", .dtype = PM_DTYPE_F32, .rank = 1, .shape = { c->N }, .n_elements = c->N, .data = bias };
   PmWeight weight, bias_weight;
   int      rows_per_item = (c->M + 1) / 2;
   gsize    xs = c->K + c->pad, ys = c->N + c->pad;
-  float   *bx = to_backend (backend, x, c->M * xs), *by = to_backend (backend, y0, c->M * ys), *bg = to_backend (backend, gate, 2 * c->N);
+  float *bx = to_backend (backend, x, c->M * xs), *by = to_backend (backend, y0, c->M * ys),
+        *bg = to_backend (backend, gate, 2 * c->N);
 
   g_assert_true (pm_backend_prepare (backend, &wt, &weight, &error) && pm_backend_prepare (backend, &bt, &bias_weight, &error));
   pm_backend_linear (backend, &(PmLinear) { .M = c->M, .N = c->N, .K = c->K, .x = bx, .x_stride = xs, .w = &weight,
@@ -182,9 +184,17 @@ test_linear (Fixture *fixture, gconstpointer data)
 static float *
 run_norm (PmBackend *backend, int M, int D, const float *x, const float *mod)
 {
-  float *bx = to_backend (backend, x, (gsize) M * D), *bm = to_backend (backend, mod, 4 * D), *by = to_backend (backend, x, (gsize) M * D);
-  pm_backend_norm_modulate (backend, &(PmNorm) { .M = M, .D = D, .rows_per_item = (M + 1) / 2, .x = bx, .shift = bm, .scale = bm + D,
-                                                 .mod_stride = 2 * (gsize) D, .eps = 1e-6f, .y = by });
+  float *bx = to_backend (backend, x, (gsize)M * D), *bm = to_backend (backend, mod, 4 * D),
+        *by = to_backend (backend, x, (gsize)M * D);
+  pm_backend_norm_modulate (backend, &(PmNorm){ .M = M,
+                                                .D = D,
+                                                .rows_per_item = (M + 1) / 2,
+                                                .x = bx,
+                                                .shift = bm,
+                                                .scale = bm + D,
+                                                .mod_stride = 2 * (gsize)D,
+                                                .eps = 1e-6f,
+                                                .y = by });
   pm_backend_free (backend, bx);
   pm_backend_free (backend, bm);
   return from_backend (backend, by, (gsize) M * D);
@@ -211,7 +221,8 @@ test_patches (Fixture *fixture, gconstpointer data)
   static const int shapes[][5] = { { 1, 1, 2, 2, 1 }, { 2, 4, 32, 32, 2 }, { 3, 3, 24, 40, 8 }, { 2, 5, 6, 9, 3 } };
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
     {
-      PmPatches op = { .B = shapes[i][0], .C = shapes[i][1], .height = shapes[i][2], .width = shapes[i][3], .patch = shapes[i][4] };
+      PmPatches op
+          = { .B = shapes[i][0], .C = shapes[i][1], .height = shapes[i][2], .width = shapes[i][3], .patch = shapes[i][4] };
       gsize     n = (gsize) op.B * op.C * op.height * op.width;
       g_autofree float *x = new_normals (fixture, n, 1.f);
       for (int reverse = 0; reverse < 2; reverse++)
@@ -297,10 +308,23 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
   PmReduce reduce = { .n_query_weights = 2, .query_weights = w, .query_sums = results->values[1], .n_key_weights = 3,
                       .key_weights = w + 2 * c->B * T, .key_sums = results->values[2], .entropy = results->values[3], .n_rows = 3,
                       .rows = rows, .row_probs = results->values[4], .head_weights = head_weights, .matrix = results->values[5] };
-  pm_backend_attention (backend, &(PmAttention) { .B = c->B, .H = c->H, .d = c->d, .Tq = c->Tq, .Tk = c->Tk, .q = q, .k = q + width,
-                                                  .v = q + 2 * width, .q_item = T * row, .q_row = row, .kv_item = T * row,
-                                                  .kv_row = row, .scale = 1.f / sqrtf (c->d), .out = results->values[0],
-                                                  .out_item = c->Tq * width, .out_row = width, .reduce = reduced ? &reduce : NULL });
+  pm_backend_attention (backend, &(PmAttention){ .B = c->B,
+                                                 .H = c->H,
+                                                 .d = c->d,
+                                                 .Tq = c->Tq,
+                                                 .Tk = c->Tk,
+                                                 .q = q,
+                                                 .k = q + width,
+                                                 .v = q + 2 * width,
+                                                 .q_item = T * row,
+                                                 .q_row = row,
+                                                 .kv_item = T * row,
+                                                 .kv_row = row,
+                                                 .scale = 1.f / sqrtf (c->d),
+                                                 .out = results->values[0],
+                                                 .out_item = c->Tq * width,
+                                                 .out_row = width,
+                                                 .reduce = reduced ? &reduce : NULL });
   for (int i = 0; i < N_RESULTS; i++)
     results->values[i] = from_backend (backend, results->values[i], sizes[i]);
   pm_backend_free (backend, q);
@@ -329,7 +353,8 @@ check_attention (Fixture *fixture, const AttentionCase *c)
   run_attention (fixture->ref, c, qkv, weights, TRUE, &expected);
   run_attention (fixture->backend, c, qkv, weights, TRUE, &got);
   run_attention (fixture->backend, c, qkv, weights, FALSE, &plain);
-  g_assert_cmpmem (plain.values[0], plain.n[0] * sizeof (float), got.values[0], got.n[0] * sizeof (float)); /* looking changes nothing */
+  g_assert_cmpmem (plain.values[0], plain.n[0] * sizeof (float), got.values[0],
+                   got.n[0] * sizeof (float)); /* looking changes nothing */
   for (int i = 0; i < N_RESULTS; i++)
     assert_near (names[i], got.values[i], expected.values[i], got.n[i], limits[i]);
   for (int threads = 1; threads <= 3; threads += 2)

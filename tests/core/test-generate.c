@@ -242,12 +242,22 @@ open_slow (void)
   const struct
   {
     const char *name, *shape;
-  } ends[] = { { "x_embedder.proj.weight", "768,4,2,2" }, { "x_embedder.proj.bias", "768" }, { "pos_embed", "1,1024,768" },
-               { "t_embedder.mlp.0.weight", "768,256" }, { "t_embedder.mlp.0.bias", "768" }, { "t_embedder.mlp.2.weight", "768,768" },
-               { "t_embedder.mlp.2.bias", "768" }, { "y_embedder.embedding_table.weight", "3,768" },
-               { "final_layer.adaLN_modulation.1.weight", "1536,768" }, { "final_layer.adaLN_modulation.1.bias", "1536" },
-               { "final_layer.linear.weight", "32,768" }, { "final_layer.linear.bias", "32" } },
-    block[] = { { "attn.qkv", "2304,768" }, { "attn.proj", "768,768" }, { "mlp.fc1", "3072,768" }, { "mlp.fc2", "768,3072" },
+  } ends[] = { { "x_embedder.proj.weight", "768,4,2,2" },
+               { "x_embedder.proj.bias", "768" },
+               { "pos_embed", "1,1024,768" },
+               { "t_embedder.mlp.0.weight", "768,256" },
+               { "t_embedder.mlp.0.bias", "768" },
+               { "t_embedder.mlp.2.weight", "768,768" },
+               { "t_embedder.mlp.2.bias", "768" },
+               { "y_embedder.embedding_table.weight", "3,768" },
+               { "final_layer.adaLN_modulation.1.weight", "1536,768" },
+               { "final_layer.adaLN_modulation.1.bias", "1536" },
+               { "final_layer.linear.weight", "32,768" },
+               { "final_layer.linear.bias", "32" } },
+    block[] = { { "attn.qkv", "2304,768" },
+                { "attn.proj", "768,768" },
+                { "mlp.fc1", "3072,768" },
+                { "mlp.fc2", "768,3072" },
                 { "adaLN_modulation.1", "4608,768" } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (ends); i++)

@@ -21,7 +21,8 @@ CLEAN = {
     "core/sampler/euler.c": HEAD + "const PmSampler pm_sampler_euler = {\n};\n",
     "core/cli/main.c": HEAD + "#include \"pentimento.h\"\nstatic const GOptionEntry entries[] = {\n  { \"seed\", 0, 0 },\n};\n",
     "ui/window.c": HEAD + "#include <gtk/gtk.h>\n#include \"pentimento.h\"\n",
-    "plugin/main.c": HEAD + "#include <libgimp/gimp.h>\ngimp_procedure_add_int_argument (procedure, \"width\", 0);\n_(\"Words.\")\n",
+    "plugin/main.c": HEAD + "#include <libgimp/gimp.h>\n"
+                     "gimp_procedure_add_int_argument (procedure, \"width\", 0);\n_(\"Words.\")\n",
     "meson.build": "files('cli/main.c', 'ui/window.c', 'plugin/main.c')\n",
     "meson.options": "option('tests', type: 'boolean')\n",
     "po/POTFILES.in": "plugin/main.c\n",

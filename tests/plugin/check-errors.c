@@ -26,8 +26,8 @@ test_arguments (void)
   expect (&result, GIMP_PDB_CALLING_ERROR, "an unknown reading", "subject");
   result = call ("plug-in-pentimento-generate", NULL, NULL, "class", "fox", "read", "received", "show-layers", "99", NULL);
   expect (&result, GIMP_PDB_CALLING_ERROR, "a layer that is not there", "99");
-  result = call ("plug-in-pentimento-generate", NULL, NULL, "class", "fox", "read", "received", "show-layers", "all", "show-heads",
-                 "all", "show-steps", "all", NULL);
+  result = call ("plug-in-pentimento-generate", NULL, NULL, "class", "fox", "read", "received", "show-layers", "all",
+                 "show-heads", "all", "show-steps", "all", NULL);
   expect (&result, GIMP_PDB_CALLING_ERROR, "more than 512 layers", "512");
   result = call ("plug-in-pentimento-generate", NULL, NULL, "class", "fox", "target", "selection", NULL);
   expect (&result, GIMP_PDB_CALLING_ERROR, "a selection without an image", "no image");

@@ -62,7 +62,8 @@ check_map_record (GimpItem *layer, gboolean is_grey, gboolean is_baked)
   check (strcmp (reading, "subject") == 0 || strcmp (reading, "received") == 0, "the record's reading is %s", reading);
   check (json_object_get_double_member (map, "low") < json_object_get_double_member (map, "high"), "the record holds the range");
   check (json_object_get_int_member (map, "grid_width") == 8, "the record holds the grid");
-  check (json_object_get_double_member (stats, "max") >= json_object_get_double_member (stats, "p99"), "the record holds statistics");
+  check (json_object_get_double_member (stats, "max") >= json_object_get_double_member (stats, "p99"),
+         "the record holds statistics");
   check (json_object_has_member (stats, "sinks"), "the record lists sinks");
   check_text (json_object_get_string_member (display, "palette"), is_grey ? "grey" : "magma", "the record's palette");
   check (json_object_get_boolean_member (display, "baked") == is_baked, "the record says whether it is baked");
@@ -94,7 +95,8 @@ check_values (GimpItem **children, int n)
   for (int i = 0; i < n; i++)
     {
       g_autofree float *pixels = pixels_of (GIMP_DRAWABLE (children[i]));
-      int n_pixels = gimp_drawable_get_width (GIMP_DRAWABLE (children[i])) * gimp_drawable_get_height (GIMP_DRAWABLE (children[i]));
+      int n_pixels
+          = gimp_drawable_get_width (GIMP_DRAWABLE (children[i])) * gimp_drawable_get_height (GIMP_DRAWABLE (children[i]));
 
       for (int k = 0; k < n_pixels; k++)
         {
@@ -104,7 +106,8 @@ check_values (GimpItem **children, int n)
         }
     }
   check (colour < 1e-3, "the stored values are grey (%g apart)", colour);
-  check (lowest >= 0.0 && lowest < 0.1 && highest > 0.9 && highest <= 1.001, "the stored values span 0..1 (%g..%g)", lowest, highest);
+  check (lowest >= 0.0 && lowest < 0.1 && highest > 0.9 && highest <= 1.001, "the stored values span 0..1 (%g..%g)", lowest,
+         highest);
 }
 
 void

@@ -231,8 +231,8 @@ test_cancel (gconstpointer how)
 static void
 test_time_text (void)
 {
-  g_autofree char *unknown = pm_progress_time_text (-1.0), *one = pm_progress_time_text (0.4), *many = pm_progress_time_text (41.0),
-                  *minutes = pm_progress_time_text (200.0);
+  g_autofree char *unknown = pm_progress_time_text (-1.0), *one = pm_progress_time_text (0.4),
+                  *many = pm_progress_time_text (41.0), *minutes = pm_progress_time_text (200.0);
 
   g_assert_cmpstr (unknown, ==, "");
   g_assert_cmpstr (one, ==, "about 1 second left");
