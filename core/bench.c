@@ -174,7 +174,7 @@ pm_bench (const char *what, gboolean quick, int n_threads, PmBenchFunc func, gpo
   if (what && !g_strv_contains (names, what))
     {
       g_autofree char *list = g_strjoinv (", ", (char **)names);
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no measurement “%s”; choose one of: %s."), what, list);
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _ ("There is no measurement “%s”; choose one of: %s."), what, list);
       return FALSE;
     }
   ok = bench_open (&bench, error);

@@ -14,7 +14,7 @@
 #include "base/pool.h"
 
 #define BLOCK_GRAIN 64
-#define BLOCK_COLS 1152         /* wide enough that packing x costs little; measured at M = 512 */
+#define BLOCK_COLS 2304 /* wide enough that packing x costs little; measured at M = 512 */
 #define TILE_ROWS 512           /* rows of a block whose epilogue needs a tile of its own */
 #define CONVERT_FLOATS (1 << 20) /* of a block of weights that are not f32: 4 MiB stay in the cache */
 

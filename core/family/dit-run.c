@@ -6,44 +6,11 @@
 #include "family/dit.h"
 #include "nn/attention.h"
 #include "nn/layer.h"
-#include "nn/timestep.h"
 
 #define NORM_EPS 1e-6f
 
-typedef struct
-{
-  PmLayer qkv, proj, fc1, fc2, modulation;
-} PmDitBlock;
-
-/* Workspace, in the backend's memory. */
-typedef struct
-{
-  float *image;      /* [B, C, h, w] */
-  float *patches;    /* [B, T, max (C, C_out) * p * p] */
-  float *x, *h;      /* [B, T, D] the stream, and what a norm makes of it */
-  float *qkv;        /* [B, T, 3, D] */
-  float *mlp;        /* [B, T, F] */
-  float *time, *c;   /* [B, 256], [B, D] */
-  float *hidden;     /* [B, D] */
-  float *modulation; /* [B, 6, D] */
-  float *output;     /* [B, C_out, h, w] */
-  float *position;   /* [T, D] */
-} PmDitWork;
-
-struct _PmPrepared
-{
-  PmNetwork  *network;
-  PmBackend  *backend;
-  int         max_items;
-  PmLayer     embed, time0, time2, final_modulation, final;
-  PmDitBlock *blocks; /* [L] */
-  PmDitWork   work;
-  float      *memory; /* of work */
-  float      *host;   /* [B, 256 + D] timestep embeddings and class rows on their way */
-};
-
 /* Floats of each buffer of the workspace, in the order of PmDitWork. */
-#define N_BUFFERS 11
+#define N_BUFFERS 8
 static void
 work_sizes (const PmNetwork *network, int B, gsize sizes[N_BUFFERS])
 {
@@ -51,8 +18,7 @@ work_sizes (const PmNetwork *network, int B, gsize sizes[N_BUFFERS])
   gsize T = (gsize) info->grid_w * info->grid_h, D = info->width, area = (gsize) info->patch * info->patch;
   const gsize floats[N_BUFFERS] = {
     B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
-    B * T * D, B * T * D, B * T * 3 * D, B * T * network->F, B * (gsize) PM_TIMESTEP_DIM, B * D, B * D, B * 6 * D,
-    B * info->out_channels * T * area
+    B * T * D, B * T * D, B * T * 3 * D, B * T * network->F, B * info->out_channels * T * area, T * D
   };
   for (int i = 0; i < N_BUFFERS; i++)
     sizes[i] = (floats[i] + 15) / 16 * 16; /* every buffer on a cache line of its own */
@@ -61,7 +27,7 @@ work_sizes (const PmNetwork *network, int B, gsize sizes[N_BUFFERS])
 gsize
 pm_dit_work_bytes (PmNetwork *network, int max_items)
 {
-  gsize sizes[N_BUFFERS], total = (gsize) network->info.grid_w * network->info.grid_h * network->info.width;
+  gsize sizes[N_BUFFERS], total = pm_dit_conditions_size (network, max_items);
   work_sizes (network, max_items, sizes);
   for (int i = 0; i < N_BUFFERS; i++)
     total += sizes[i];
@@ -72,8 +38,8 @@ static gboolean
 alloc_work (PmPrepared *prepared, GError **error)
 {
   PmDitWork *work = &prepared->work;
-  float    **buffers[N_BUFFERS] = { &work->image, &work->patches, &work->x,      &work->h,          &work->qkv,   &work->mlp,
-                                    &work->time,  &work->c,       &work->hidden, &work->modulation, &work->output };
+  float    **buffers[N_BUFFERS] = { &work->image, &work->patches, &work->x, &work->h, &work->qkv, &work->mlp, &work->output,
+                                    &work->position };
   gsize      sizes[N_BUFFERS];
 
   prepared->memory = pm_backend_alloc (prepared->backend, pm_dit_work_bytes (prepared->network, prepared->max_items), error);
@@ -86,7 +52,7 @@ alloc_work (PmPrepared *prepared, GError **error)
       *buffers[i] = next;
       next += sizes[i];
     }
-  work->position = next;
+  pm_dit_conditions_init (prepared, next);
   return TRUE;
 }
 
@@ -129,11 +95,10 @@ pm_dit_prepare (PmNetwork *network, PmBackend *backend, int max_items, GError **
   prepared->backend = backend;
   prepared->max_items = max_items;
   prepared->blocks = g_new0 (PmDitBlock, info->n_layers);
-  prepared->host = g_try_new (float, (gsize) max_items * (PM_TIMESTEP_DIM + info->width));
-  if (! table || ! prepared->host)
+  if (! table)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
                          _("There is not enough memory to run the model; close other programs and try again."));
-  if (! table || ! prepared->host || ! alloc_work (prepared, error) || ! prepare_layers (prepared, error))
+  if (! table || ! alloc_work (prepared, error) || ! prepare_layers (prepared, error))
     {
       pm_dit_release (prepared);
       return NULL;
@@ -161,36 +126,9 @@ pm_dit_release (PmPrepared *prepared)
     }
   if (prepared->memory)
     pm_backend_free (backend, prepared->memory);
-  g_free (prepared->host);
+  pm_dit_conditions_clear (prepared);
   g_free (prepared->blocks);
   g_free (prepared);
-}
-
-/* c = mlp (embed (t)) + table[y], then SiLU, which every use of c begins with: work->c holds SiLU (c). */
-static void
-embed_condition (PmPrepared *prepared, const PmDenoise *in)
-{
-  PmBackend      *backend = prepared->backend;
-  PmDitWork      *work = &prepared->work;
-  gsize           D = prepared->network->info.width;
-  const PmTensor *table = pm_checkpoint_find (prepared->network->checkpoint, "y_embedder.embedding_table.weight");
-  float          *rows = prepared->host + (gsize) in->B * PM_TIMESTEP_DIM;
-
-  for (int b = 0; b < in->B; b++)
-    {
-      pm_nn_timestep_embed (in->t[b], prepared->host + b * PM_TIMESTEP_DIM);
-      pm_convert_to_f32 ((const char *) table->data + pm_dtype_size (table->dtype) * D * in->y[b], table->dtype, D, rows + b * D);
-    }
-  pm_backend_upload (backend, work->time, prepared->host, sizeof (float) * in->B * PM_TIMESTEP_DIM);
-  pm_backend_upload (backend, work->c, rows, sizeof (float) * in->B * D);
-
-  PmLinear op = pm_nn_layer_linear (&prepared->time0, in->B, work->time, work->hidden);
-  op.activation = PM_ACTIVATION_SILU;
-  pm_backend_linear (backend, &op);
-  op = pm_nn_layer_linear (&prepared->time2, in->B, work->hidden, work->c);
-  op.residual = work->c;
-  pm_backend_linear (backend, &op);
-  pm_backend_activate (backend, &(PmActivate) { .n = in->B * D, .activation = PM_ACTIVATION_SILU, .x = work->c, .y = work->c });
 }
 
 static void
@@ -210,27 +148,27 @@ embed_picture (PmPrepared *prepared, const PmDenoise *in)
                                       .y = work->position });
 }
 
-/* h = norm (x) * (1 + scale) + shift, both among the chunks of D that modulation holds for each item. */
+/* h = norm (x) * (1 + scale) + shift; modulation [B, n_chunks, D], of which chunk `shift` and the next are taken. */
 static void
-modulate (PmPrepared *prepared, int B, int shift_chunk, int scale_chunk, int n_chunks)
+modulate (PmPrepared *prepared, int B, const float *modulation, int shift, int n_chunks)
 {
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitWork           *work = &prepared->work;
   int                  T = info->grid_w * info->grid_h, D = info->width;
   pm_backend_norm_modulate (prepared->backend, &(PmNorm) { .M = B * T, .D = D, .rows_per_item = T, .x = work->x,
-                                                           .shift = work->modulation + (gsize) shift_chunk * D,
-                                                           .scale = work->modulation + (gsize) scale_chunk * D,
+                                                           .shift = modulation + (gsize) shift * D,
+                                                           .scale = modulation + (gsize) (shift + 1) * D,
                                                            .mod_stride = (gsize) n_chunks * D, .eps = NORM_EPS, .y = work->h });
 }
 
-/* x += gate * (from . layer), the gate a chunk of modulation. */
+/* x += gate * (from . layer); gate [B, 6, D], the first chunk of each item. */
 static void
-add_gated (PmPrepared *prepared, const PmLayer *layer, int B, const float *from, int gate_chunk)
+add_gated (PmPrepared *prepared, const PmLayer *layer, int B, const float *from, const float *gate)
 {
   const PmNetworkInfo *info = &prepared->network->info;
   int                  T = info->grid_w * info->grid_h;
   PmLinear             op = pm_nn_layer_linear (layer, B * T, from, prepared->work.x);
-  op.gate = prepared->work.modulation + (gsize) gate_chunk * info->width;
+  op.gate = gate;
   op.gate_stride = 6 * (gsize) info->width;
   op.rows_per_item = T;
   op.residual = prepared->work.x;
@@ -239,7 +177,7 @@ add_gated (PmPrepared *prepared, const PmLayer *layer, int B, const float *from,
 
 /* Chunks of a block's modulation: shift, scale and gate of the attention, then of the MLP. */
 static void
-run_block (PmPrepared *prepared, const PmDenoise *in, int layer)
+run_block (PmPrepared *prepared, const PmDenoise *in, int layer, const float *modulation /* [B, 6, D] */)
 {
   PmBackend           *backend = prepared->backend;
   const PmNetworkInfo *info = &prepared->network->info;
@@ -248,37 +186,32 @@ run_block (PmPrepared *prepared, const PmDenoise *in, int layer)
   int                  B = in->B, T = info->grid_w * info->grid_h, D = info->width, d = D / info->n_heads;
   gsize                row = 3 * (gsize) D;
 
-  PmLinear op = pm_nn_layer_linear (&block->modulation, B, work->c, work->modulation);
-  pm_backend_linear (backend, &op);
-
-  modulate (prepared, B, 0, 1, 6);
-  op = pm_nn_layer_linear (&block->qkv, B * T, work->h, work->qkv);
+  modulate (prepared, B, modulation, 0, 6);
+  PmLinear op = pm_nn_layer_linear (&block->qkv, B * T, work->h, work->qkv);
   pm_backend_linear (backend, &op);
   PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
                             .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
                             .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
   pm_nn_attention (backend, in->tap, &info->sites[layer], &attention);
-  add_gated (prepared, &block->proj, B, work->h, 2);
+  add_gated (prepared, &block->proj, B, work->h, modulation + 2 * D);
 
-  modulate (prepared, B, 3, 4, 6);
+  modulate (prepared, B, modulation, 3, 6);
   op = pm_nn_layer_linear (&block->fc1, B * T, work->h, work->mlp);
   op.activation = PM_ACTIVATION_GELU_TANH;
   pm_backend_linear (backend, &op);
-  add_gated (prepared, &block->fc2, B, work->mlp, 5);
+  add_gated (prepared, &block->fc2, B, work->mlp, modulation + 5 * D);
 }
 
 static void
-run_final (PmPrepared *prepared, int B)
+run_final (PmPrepared *prepared, int B, const float *modulation /* [B, 2, D] */)
 {
   PmBackend           *backend = prepared->backend;
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitWork           *work = &prepared->work;
   int                  T = info->grid_w * info->grid_h;
 
-  PmLinear op = pm_nn_layer_linear (&prepared->final_modulation, B, work->c, work->modulation);
-  pm_backend_linear (backend, &op);
-  modulate (prepared, B, 0, 1, 2);
-  op = pm_nn_layer_linear (&prepared->final, B * T, work->h, work->patches);
+  modulate (prepared, B, modulation, 0, 2);
+  PmLinear op = pm_nn_layer_linear (&prepared->final, B * T, work->h, work->patches);
   pm_backend_linear (backend, &op);
   pm_backend_unpatchify (backend, &(PmPatches) { .B = B, .C = info->out_channels, .height = info->grid_h * info->patch,
                                                  .width = info->grid_w * info->patch, .patch = info->patch,
@@ -292,15 +225,17 @@ pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **
   gsize n = (gsize) info->out_channels * info->grid_w * info->grid_h * info->patch * info->patch;
 
   g_assert (in->B >= 1 && in->B <= prepared->max_items);
-  embed_condition (prepared, in);
+  int row = pm_dit_conditions_find (prepared, in, error);
+  if (row < 0)
+    return FALSE;
   embed_picture (prepared, in);
   for (int layer = 0; layer < info->n_layers; layer++)
     {
       if (! pm_job_check (in->job, error))
         return FALSE;
-      run_block (prepared, in, layer);
+      run_block (prepared, in, layer, pm_dit_conditions_get (prepared, layer, row));
     }
-  run_final (prepared, in->B);
+  run_final (prepared, in->B, pm_dit_conditions_get (prepared, info->n_layers, row));
   if (! pm_backend_finish (prepared->backend, error) || ! pm_job_check (in->job, error))
     return FALSE;
   pm_backend_download (prepared->backend, out, prepared->work.output, sizeof (float) * in->B * n);

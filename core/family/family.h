@@ -52,6 +52,10 @@ typedef struct
   PmPrepared *(*prepare) (PmNetwork *network, PmBackend *backend, int max_items, GError **error);
   void (*release) (PmPrepared *prepared);
 
+  /* Told before a run, in this order, the n times and class rows that denoise() will be called with, so that what depends on
+   * them alone may be computed for many steps at once. Never needed: denoise() takes any. */
+  gboolean (*expect) (PmPrepared *prepared, int n, const float *t, const int *y, PmJob *job, GError **error);
+
   /* out [B, out_channels, h, w] host memory. Errors: cancelled, or the backend's. */
   gboolean (*denoise) (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
 
