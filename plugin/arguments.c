@@ -95,25 +95,25 @@ declare_picture (GimpProcedure *procedure)
   gimp_procedure_add_string_argument (procedure, "model", _("_Model"),
                                       _("Name of an installed model, or the path of a model folder or checkpoint"),
                                       "starter-pixel", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "class", _("_Class"),
+  gimp_procedure_add_string_argument (procedure, "class", _("Class"),
                                       _("What to paint: name or number of a class of the model; empty paints without a class"),
                                       "", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "device", _("_Device"), _("Where to compute: cpu, or another device found here"),
+  gimp_procedure_add_string_argument (procedure, "device", _("Device"), _("Where to compute: cpu, or another device found here"),
                                       "cpu", G_PARAM_READWRITE);
-  gimp_procedure_add_int_argument (procedure, "num-steps", _("S_teps"),
+  gimp_procedure_add_int_argument (procedure, "num-steps", _("Number o_f steps"),
                                    _("Number of sampler steps; 0 takes the model's default"), 0, 1000, 0, G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "sampler", _("Sam_pler"),
+  gimp_procedure_add_string_argument (procedure, "sampler", _("Sampler"),
                                       _("euler or ddim; empty takes the model's default"), "", G_PARAM_READWRITE);
-  gimp_procedure_add_double_argument (procedure, "guidance", _("_Guidance"),
+  gimp_procedure_add_double_argument (procedure, "guidance", _("G_uidance"),
                                       _("Strength of classifier-free guidance, 1 is none; -1 takes the model's default"),
                                       -1.0, 50.0, -1.0, G_PARAM_READWRITE);
-  gimp_procedure_add_int_argument (procedure, "seed", _("S_eed"),
+  gimp_procedure_add_int_argument (procedure, "seed", _("Se_ed"),
                                    _("Start of the random numbers: the same seed paints the same picture; -1 draws a new one, "
                                      "which the layer's name then shows"),
                                    -1, G_MAXINT, -1, G_PARAM_READWRITE);
   gimp_procedure_add_int_argument (procedure, "width", _("_Width"), _("Width in pixels; 0 takes the model's default"),
                                    0, 16384, 0, G_PARAM_READWRITE);
-  gimp_procedure_add_int_argument (procedure, "height", _("_Height"), _("Height in pixels; 0 takes the model's default"),
+  gimp_procedure_add_int_argument (procedure, "height", _("Heigh_t"), _("Height in pixels; 0 takes the model's default"),
                                    0, 16384, 0, G_PARAM_READWRITE);
 }
 
@@ -122,24 +122,24 @@ declare_show (GimpProcedure *procedure)
 {
   GimpChoice *which = gimp_choice_new ();
 
-  gimp_procedure_add_string_argument (procedure, "read", _("_Reading"),
+  gimp_procedure_add_string_argument (procedure, "read", _("Reading"),
                                       _("What to read from the attention, several with commas: subject, received, entropy, "
                                         "distance, and from and to for the selection; empty adds no heat maps"),
                                       "subject", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "show-layers", _("_Layers"),
+  gimp_procedure_add_string_argument (procedure, "show-layers", _("La_yers"),
                                       _("Layers of the model to show: recommended, all, or numbers from 0 such as 2,8 or 3-7; "
                                         "mean:3-7 averages them"),
                                       "recommended", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "show-heads", _("_Heads"),
+  gimp_procedure_add_string_argument (procedure, "show-heads", _("Hea_ds"),
                                       _("Attention heads to show: mean, all, or numbers from 0 such as 0,5"),
                                       "mean", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "show-steps", _("Steps shown"),
+  gimp_procedure_add_string_argument (procedure, "show-steps", _("Steps show_n"),
                                       _("Sampler steps to show: auto takes three in the middle of the run; or all, mean, or "
                                         "numbers from 0, the noisiest; -1 is the last"),
                                       "auto", G_PARAM_READWRITE);
   for (guint i = 0; i < G_N_ELEMENTS (whiches); i++)
     gimp_choice_add (which, whiches[i].id, i, _(whiches[i].label), _(whiches[i].help));
-  gimp_procedure_add_choice_argument (procedure, "show-which", _("Attention _of"), _("Which half of a guided run to show"),
+  gimp_procedure_add_choice_argument (procedure, "show-which", _("_View"), _("Which half of a guided run to show"),
                                       which, "condition", G_PARAM_READWRITE);
 }
 
@@ -159,7 +159,7 @@ declare_look (GimpProcedure *procedure)
   gimp_procedure_add_choice_argument (procedure, "blend-mode", _("_Blend mode"),
                                       _("How heat-map layers are laid over the picture"), blend, "normal", G_PARAM_READWRITE);
 
-  gimp_procedure_add_double_argument (procedure, "opacity", _("_Opacity"), _("Opacity of heat-map layers in percent"),
+  gimp_procedure_add_double_argument (procedure, "opacity", _("Op_acity"), _("Opacity of heat-map layers in percent"),
                                       0.0, 100.0, 60.0, G_PARAM_READWRITE);
 }
 

@@ -235,13 +235,28 @@ set_names (GtkWidget *widget, const char *name, const char *accessible)
     atk_object_set_name (gtk_widget_get_accessible (widget), accessible);
 }
 
+/* GIMP's labels are drawn beside what they name; a screen reader wants the name on the thing itself. */
+static void
+name_content (GtkWidget *labelled, const char *text)
+{
+  g_autoptr (GList) children = gtk_container_get_children (GTK_CONTAINER (labelled));
+
+  for (GList *at = children; at; at = at->next)
+    if (! GTK_IS_LABEL (at->data))
+      atk_object_set_name (gtk_widget_get_accessible (at->data), text);
+}
+
 /* The widget that GIMP makes for an argument. */
 static GtkWidget *
 add_argument (Dialog *self, GtkWidget *box, const char *name)
 {
-  GtkWidget *widget = gimp_procedure_dialog_get_widget (self->dialog, name, G_TYPE_NONE);
+  GtkWidget  *widget = gimp_procedure_dialog_get_widget (self->dialog, name, G_TYPE_NONE);
+  GParamSpec *spec = g_object_class_find_property (G_OBJECT_GET_CLASS (self->config), name);
+  g_autofree char *text = gimp_strip_uline (g_param_spec_get_nick (spec));
 
   set_names (widget, name, NULL);
+  if (GIMP_IS_LABELED (widget))
+    name_content (widget, text);
   gtk_box_pack_start (GTK_BOX (box), widget, FALSE, FALSE, 0);
   gtk_widget_show (widget);
   return widget;
@@ -301,14 +316,14 @@ static void
 add_picture_column (Dialog *self, GtkWidget *columns)
 {
   GtkWidget *box = add_column (columns, _("Picture"), FALSE);
-  GtkWidget *button = gtk_button_new_with_mnemonic (_("_New seed"));
+  GtkWidget *button = gtk_button_new_with_label (_("New seed"));
   const char *const *ids = pm_sampler_ids ();
 
   self->sampler = gtk_combo_box_text_new ();
   set_names (self->sampler, "sampler", _("Sampler"));
   for (int i = 0; ids[i]; i++)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->sampler), ids[i], pm_sampler_title (ids[i]));
-  add_labelled (box, _("Sam_pler"), self->sampler);
+  add_labelled (box, _("Sampler"), self->sampler);
   add_argument (self, box, "num-steps");
   add_argument (self, box, "guidance");
   add_argument (self, box, "seed");
@@ -395,6 +410,7 @@ pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint)
   build (&self);
   handler = g_signal_connect (config, "notify", G_CALLBACK (notify_cb), &self);
   refresh_cb (&self);
+  gtk_widget_child_focus (self.classes, GTK_DIR_TAB_FORWARD);
 
   ok = gimp_procedure_dialog_run (self.dialog);
 

@@ -194,14 +194,20 @@ check_run (GimpProcedure *procedure, GimpProcedureConfig *config, gpointer run_d
 static GList *
 check_plug_in_query_procedures (GimpPlugIn *plug_in)
 {
-  return g_list_append (NULL, g_strdup ("plug-in-pentimento-check"));
+  GList *names = g_list_append (NULL, g_strdup ("plug-in-pentimento-check"));
+
+  names = g_list_append (names, g_strdup ("plug-in-pentimento-check-state"));
+  return g_list_append (names, g_strdup ("plug-in-pentimento-check-indexed"));
 }
 
 static GimpProcedure *
 check_plug_in_create_procedure (GimpPlugIn *plug_in, const char *name)
 {
-  GimpProcedure *procedure = gimp_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN, check_run, NULL, NULL);
+  GimpProcedure *procedure;
 
+  if (g_strcmp0 (name, "plug-in-pentimento-check") != 0)
+    return check_state_create (plug_in, name);
+  procedure = gimp_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN, check_run, NULL, NULL);
   gimp_procedure_add_string_argument (procedure, "suite", "Suite", NULL, "", G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "folder", "Folder", NULL, "", G_PARAM_READWRITE);
   return procedure;

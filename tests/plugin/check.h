@@ -44,6 +44,9 @@ JsonObject *record_of (GimpImage *image, GimpItem *item, JsonParser **keep);
 GimpLayer *first_child (GimpLayer *group);
 GimpImage *blank_image (int width, int height, GimpImageBaseType type);
 
+/* The menu items of tests with windows. */
+GimpProcedure *check_state_create (GimpPlugIn *plug_in, const char *name);
+
 /* Suites: files are passed from one to the next in folder. */
 void suite_paint (const char *folder);
 void suite_place (const char *folder);

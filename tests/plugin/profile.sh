@@ -36,9 +36,11 @@ export NO_AT_BRIDGE=\${NO_AT_BRIDGE:-1}
 unset GEGL_PATH
 TEXT
 
-# GIMP's welcome dialog and tips would stand in the way.
+# The welcome dialog would stand in the way; it comes whenever the profile's version is not GIMP's.
 if [ ! -e "$profile/gimp/gimprc" ]; then
+  version=$(gimp-console-3.0 --version 2>/dev/null | grep -oE '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1 || true)
   cat >"$profile/gimp/gimprc" <<TEXT
+(config-version "$version")
 (show-welcome-dialog no)
 (check-updates no)
 (save-session-info no)

@@ -1,0 +1,70 @@
+/* What a test with windows asks of GIMP's inside, as menu items below Filters > Check: the open images into a file, and an
+ * image that Pentimento has never seen. */
+#include "check.h"
+
+static void
+describe (GimpItem **items, int depth, FILE *file)
+{
+  for (int i = 0; items && items[i]; i++)
+    {
+      g_autofree char *name = gimp_item_get_name (items[i]);
+
+      fprintf (file, "%*slayer %s\n", 2 * depth, "", name);
+      if (gimp_item_is_group (items[i]))
+        {
+          g_autofree GimpItem **children = gimp_item_get_children (items[i]);
+
+          describe (children, depth + 1, file);
+        }
+    }
+}
+
+static GimpValueArray *
+state_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, GimpDrawable **drawables,
+           GimpProcedureConfig *config, gpointer run_data)
+{
+  const char *path = g_getenv ("PENTIMENTO_CHECK_STATE");
+  g_autofree char *new_path = g_strconcat (path, ".new", NULL);
+  g_autofree GimpImage **images = gimp_get_images ();
+  FILE *file = fopen (new_path, "w");
+
+  for (int i = 0; images && images[i] && file; i++)
+    {
+      g_autofree GimpLayer **layers = gimp_image_get_layers (images[i]);
+
+      fprintf (file, "image %dx%d%s\n", gimp_image_get_width (images[i]), gimp_image_get_height (images[i]),
+               gimp_image_is_dirty (images[i]) ? " changed" : "");
+      describe ((GimpItem **) layers, 1, file);
+    }
+  if (file)
+    fclose (file);
+  rename (new_path, path);
+  return gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
+}
+
+static GimpValueArray *
+indexed_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, GimpDrawable **drawables,
+             GimpProcedureConfig *config, gpointer run_data)
+{
+  GimpImage *indexed;
+
+  gegl_init (NULL, NULL);
+  indexed = blank_image (80, 80, GIMP_RGB);
+  gimp_image_convert_indexed (indexed, GIMP_CONVERT_DITHER_NONE, GIMP_CONVERT_PALETTE_GENERATE, 8, FALSE, FALSE, "");
+  gimp_display_new (indexed);
+  return gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
+}
+
+GimpProcedure *
+check_state_create (GimpPlugIn *plug_in, const char *name)
+{
+  gboolean is_state = g_str_has_suffix (name, "-state");
+  GimpProcedure *procedure = gimp_image_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN,
+                                                       is_state ? state_run : indexed_run, NULL, NULL);
+
+  gimp_procedure_set_image_types (procedure, "*");
+  gimp_procedure_set_sensitivity_mask (procedure, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
+  gimp_procedure_set_menu_label (procedure, is_state ? "Write the state" : "Open an indexed image");
+  gimp_procedure_add_menu_path (procedure, "<Image>/Filters/Check");
+  return procedure;
+}

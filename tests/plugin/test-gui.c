@@ -1,0 +1,292 @@
+/* The whole way in the real GIMP: the menu, the dialog, the search, the progress, Cancel, the layers, one undo, the errors.
+ * Run by gui.sh, which starts GIMP with the test plug-in; its menu items tell what is in the images. */
+#include "screen.h"
+
+#include <glib/gstdio.h>
+#include <locale.h>
+#include <string.h>
+
+#define GIMP "gimp"
+#define PLUG_IN "pentimento"
+#define GENERATE "Generate with Pentimento"
+
+/* What GIMP holds now, as the test plug-in writes it; free with g_free. */
+static char *
+state (void)
+{
+  const char *path = g_getenv ("PENTIMENTO_CHECK_STATE");
+  char *text = NULL;
+
+  g_remove (path);
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Write the state", 10.0));
+  for (int i = 0; i < 100 && ! g_file_test (path, G_FILE_TEST_EXISTS); i++)
+    g_usleep (100000);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  return text;
+}
+
+static int
+count (const char *text, const char *part)
+{
+  int n = 0;
+
+  for (const char *at = strstr (text, part); at; at = strstr (at + 1, part))
+    n++;
+  return n;
+}
+
+/* The state after the plug-in has ended, once it holds part as often as n; GIMP may take a moment. */
+static char *
+wait_state (const char *part, int n)
+{
+  char *text;
+
+  g_assert_true (screen_wait_gone (PLUG_IN, 60.0));
+  text = state ();
+  for (int i = 0; i < 20 && count (text, part) != n; i++)
+    {
+      g_usleep (250000);
+      g_free (text);
+      text = state ();
+    }
+  if (count (text, part) != n)
+    g_error ("“%s” is not there %d times; GIMP holds:\n%s", part, n, text);
+  return text;
+}
+
+static void
+open_dialog (const char *menu_item)
+{
+  AtspiAccessible *dialog, *classes;
+  g_autofree char *title = NULL;
+
+  g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, menu_item, 60.0));
+  dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "", 20.0);
+  g_assert_nonnull (dialog);
+  title = atspi_accessible_get_name (dialog, NULL);
+  g_assert_cmpstr (title, ==, GENERATE);
+  classes = screen_find (PLUG_IN, ATSPI_ROLE_TABLE, "Classes", 5.0);
+  g_assert_nonnull (classes);
+  g_object_unref (classes);
+  g_object_unref (dialog);
+}
+
+static void
+set_spin (const char *name, double value)
+{
+  AtspiAccessible *spin = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, name, 5.0);
+
+  g_assert_nonnull (spin);
+  g_assert_true (screen_set_value (spin, value));
+  g_object_unref (spin);
+}
+
+static void
+search_class (const char *text)
+{
+  AtspiAccessible *entry = screen_find (PLUG_IN, ATSPI_ROLE_TEXT, "Search classes", 5.0);
+
+  if (! entry)
+    entry = screen_find (PLUG_IN, ATSPI_ROLE_ENTRY, "Search classes", 1.0);
+  g_assert_nonnull (entry);
+  g_assert_true (screen_type (entry, text));
+  g_object_unref (entry);
+  g_usleep (700000);
+}
+
+/* The line below the columns once it says part. */
+static void
+wait_note (const char *part)
+{
+  g_autofree char *labels = NULL;
+
+  for (int i = 0; i < 50; i++)
+    {
+      g_free (labels);
+      labels = screen_labels (PLUG_IN);
+      if (strstr (labels, part))
+        return;
+      g_usleep (100000);
+    }
+  g_error ("the dialog never said “%s” but:\n%s", part, labels);
+}
+
+static void
+press (const char *button)
+{
+  g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_PUSH_BUTTON, button, 10.0));
+}
+
+static void
+test_menu (void)
+{
+  AtspiAccessible *item = screen_find (GIMP, ATSPI_ROLE_MENU_ITEM, GENERATE, 60.0);
+  AtspiAccessible *create, *file;
+  g_autofree char *create_name = NULL, *file_name = NULL;
+
+  g_assert_nonnull (item);
+  create = atspi_accessible_get_parent (item, NULL);
+  file = atspi_accessible_get_parent (create, NULL);
+  create_name = atspi_accessible_get_name (create, NULL);
+  file_name = atspi_accessible_get_name (file, NULL);
+  g_assert_cmpstr (create_name, ==, "Create");
+  g_assert_cmpstr (file_name, ==, "File");
+  g_assert_true (screen_is_sensitive (item)); /* though no image is open */
+  g_object_unref (item);
+}
+
+static void
+test_generate (void)
+{
+  AtspiAccessible *cell;
+  g_autofree char *text = NULL;
+
+  open_dialog (GENERATE);
+  cell = screen_find (PLUG_IN, ATSPI_ROLE_TABLE_CELL, "rocket", 5.0);
+  g_assert_nonnull (cell);
+  g_clear_object (&cell);
+  search_class ("FOX");
+  cell = screen_find (PLUG_IN, ATSPI_ROLE_TABLE_CELL, "rocket", 0.0);
+  g_assert_null (cell);
+  cell = screen_find (PLUG_IN, ATSPI_ROLE_TABLE_CELL, "fox", 5.0);
+  g_assert_nonnull (cell);
+  g_object_unref (cell);
+  set_spin ("Seed", 7);
+  g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_CHECK_BOX, "Received", 5.0));
+  wait_note ("heat maps");
+  screen_shoot ("1-dialog");
+  press ("Generate");
+
+  text = wait_state ("image 64x64", 1);
+  g_assert_cmpint (count (text, "layer fox · seed 7"), ==, 1);
+  g_assert_cmpint (count (text, "layer Attention"), ==, 1);
+  g_assert_cmpint (count (text, "layer Subject"), ==, 3);
+  g_assert_cmpint (count (text, "layer Received"), ==, 15);
+  g_assert_cmpint (count (text, "changed"), ==, 0);
+  screen_shoot ("2-generated");
+}
+
+static void
+test_cancel (void)
+{
+  g_autofree char *before = state (), *after = NULL, *labels = NULL;
+  AtspiAccessible *window;
+  gint64 began;
+
+  open_dialog (GENERATE);
+  set_spin ("Number of steps", 1000);
+  wait_note ("heat map");
+  press ("Generate");
+  window = screen_find (PLUG_IN, ATSPI_ROLE_PROGRESS_BAR, "", 10.0);
+  g_assert_nonnull (window);
+  g_object_unref (window);
+  wait_note ("of 1000");
+  labels = screen_labels (PLUG_IN);
+  g_assert_nonnull (strstr (labels, "Painting “fox”"));
+  screen_shoot ("3-progress");
+  began = g_get_monotonic_time ();
+  press ("Cancel");
+  g_assert_true (screen_wait_gone (PLUG_IN, 5.0));
+  g_assert_cmpint (g_get_monotonic_time () - began, <, 2 * G_USEC_PER_SEC); /* a second, and what this look takes */
+
+  after = state ();
+  g_assert_cmpstr (after, ==, before);
+}
+
+static void
+test_current_image (void)
+{
+  g_autofree char *added = NULL, *undone = NULL;
+
+  open_dialog (GENERATE);
+  set_spin ("Number of steps", 4);
+  set_spin ("Seed", 8);
+  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  wait_note ("heat map");
+  press ("Generate");
+  added = wait_state ("layer fox · seed 8", 1);
+  g_assert_cmpint (count (added, "layer Attention"), ==, 2);
+  g_assert_cmpint (count (added, "image 64x64 changed"), ==, 1);
+  screen_shoot ("4-current-image");
+
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Undo", 5.0));
+  undone = wait_state ("layer fox · seed 8", 0);
+  g_assert_cmpint (count (undone, "layer Attention"), ==, 1);
+  g_assert_cmpint (count (undone, "layer fox · seed 7"), ==, 1);
+}
+
+static void
+test_run_again (void)
+{
+  AtspiAccessible *seed;
+  g_autofree char *text = NULL;
+  double value;
+
+  open_dialog ("Run again...");
+  seed = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, "Seed", 5.0);
+  g_assert_nonnull (seed);
+  value = atspi_value_get_current_value (atspi_accessible_get_value_iface (seed), NULL);
+  g_assert_cmpfloat (value, ==, 7.0);
+  g_object_unref (seed);
+  screen_shoot ("5-run-again");
+  press ("Generate");
+  text = wait_state ("layer fox · seed 7", 2);
+  g_assert_cmpint (count (text, "image 64x64"), ==, 2);
+}
+
+static void
+test_indexed (void)
+{
+  AtspiAccessible *button;
+  g_autofree char *opened = NULL;
+
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Open an indexed image", 5.0));
+  opened = wait_state ("image 80x80", 1);
+  open_dialog (GENERATE);
+  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  wait_note ("Mode > RGB"); /* cause and remedy, before anything is computed */
+  button = screen_find (PLUG_IN, ATSPI_ROLE_PUSH_BUTTON, "Generate", 5.0);
+  g_assert_nonnull (button);
+  g_assert_false (screen_is_sensitive (button));
+  g_object_unref (button);
+  screen_shoot ("6-indexed");
+  press ("Cancel");
+}
+
+static void
+test_error_dialog (void)
+{
+  AtspiAccessible *dialog;
+  g_autofree char *labels = NULL, *after = NULL;
+
+  g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Run again...", 10.0)); /* the indexed image has no record */
+  dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Pentimento", 20.0);
+  g_assert_nonnull (dialog);
+  g_object_unref (dialog);
+  labels = screen_labels (PLUG_IN);
+  g_assert_nonnull (strstr (labels, "holds no record"));
+  g_assert_nonnull (strstr (labels, "pentimento.log"));
+  press ("Copy report");
+  screen_shoot ("7-error");
+  press ("Close");
+  g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+  after = wait_state ("image ", 3);
+}
+
+int
+main (int argc, char **argv)
+{
+  setlocale (LC_ALL, "");
+  g_test_init (&argc, &argv, NULL);
+  atspi_init ();
+  g_test_add_func ("/gui/menu", test_menu);
+  g_test_add_func ("/gui/generate", test_generate);
+  g_test_add_func ("/gui/cancel", test_cancel);
+  g_test_add_func ("/gui/current-image", test_current_image);
+  g_test_add_func ("/gui/run-again", test_run_again);
+  g_test_add_func ("/gui/indexed", test_indexed);
+  g_test_add_func ("/gui/error-dialog", test_error_dialog);
+  return g_test_run ();
+}
