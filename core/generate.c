@@ -123,7 +123,8 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
 {
   g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
   g_autoptr (PmBackend) backend = NULL;
-  g_autoptr (PmTap)     tap = NULL;
+  g_autoptr (PmTap)      tap = NULL;
+  g_autoptr (PmIdentity) identity = NULL;
   PmEstimate            estimate;
   gint64                start = g_get_monotonic_time ();
 
@@ -135,10 +136,11 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   run->tap_options.backend = backend;
   if (run->has_maps && ! (tap = pm_tap_new (&run->request->show, &run->tap_options, error)))
     return NULL;
-  if (! fill_result (result, run, noise, backend, tap, job, error))
+  identity = pm_identity_start (run->model->checkpoint);
+  if (! fill_result (result, run, noise, backend, tap, job, error) || ! pm_identity_finish (identity, job, error))
     return NULL;
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
-  result->record = pm_record_new (run, backend, result->seconds);
+  result->record = pm_record_new (run, backend, identity, result->seconds);
   return g_steal_pointer (&result);
 }
 

@@ -20,8 +20,25 @@ add_int (JsonBuilder *builder, const char *member, gint64 value)
   json_builder_add_int_value (builder, value);
 }
 
+/* "files": {"model.safetensors": "its sha256"} */
 static void
-add_model (JsonBuilder *builder, PmModel *model)
+add_files (JsonBuilder *builder, PmCheckpoint *checkpoint, PmIdentity *identity)
+{
+  json_builder_set_member_name (builder, "files");
+  json_builder_begin_object (builder);
+  for (guint i = 0; identity && i < pm_checkpoint_get_n_files (checkpoint); i++)
+    {
+      g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (checkpoint, i));
+      g_autofree char *shown = g_filename_display_name (name);
+      const char      *sum = pm_identity_get (identity, i);
+      if (sum)
+        add_string (builder, shown, sum);
+    }
+  json_builder_end_object (builder);
+}
+
+static void
+add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity)
 {
   json_builder_set_member_name (builder, "model");
   json_builder_begin_object (builder);
@@ -29,11 +46,12 @@ add_model (JsonBuilder *builder, PmModel *model)
   add_string (builder, "family", model->info.family);
   add_int (builder, "parameters", (gint64) model->info.n_parameters);
   add_int (builder, "bytes", (gint64) model->info.n_bytes);
+  add_files (builder, model->checkpoint, identity);
   json_builder_end_object (builder);
 }
 
 char *
-pm_record_new (const PmRun *run, PmBackend *backend, double seconds)
+pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, double seconds)
 {
   g_autoptr (JsonBuilder)   builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
@@ -43,7 +61,7 @@ pm_record_new (const PmRun *run, PmBackend *backend, double seconds)
   json_builder_begin_object (builder);
   add_string (builder, "program", "Pentimento");
   add_string (builder, "version", pm_version ());
-  add_model (builder, run->model);
+  add_model (builder, run->model, identity);
   add_int (builder, "class-row", run->class_row);
   if (class_name)
     add_string (builder, "class-name", class_name);

@@ -2,9 +2,10 @@
 #ifndef PM_RECORD_H
 #define PM_RECORD_H
 
+#include "identity.h"
 #include "run.h"
 
-/* Free with g_free. */
-char *pm_record_new (const PmRun *run, PmBackend *backend, double seconds);
+/* identity: finished, of the model's files; NULL leaves their sums out. Free with g_free. */
+char *pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, double seconds);
 
 #endif

@@ -1,17 +1,12 @@
-/* Vectorised loops without intrinsics: GNU vectors of 16 floats, and one clone of a function per level of x86-64.
- * Elsewhere, and under sanitizers (which run before the resolver of clones may), the same C code is compiled once. */
+/* Vectorised loops without intrinsics: GNU vectors of 16 floats, in functions that are PM_CLONES. */
 #ifndef PM_SIMD_H
 #define PM_SIMD_H
 
-#include <glib.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && ! defined(__clang__) \
-    && ! defined(__SANITIZE_ADDRESS__) && ! defined(__SANITIZE_THREAD__)
-#define PM_CLONES __attribute__ ((target_clones ("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PM_CLONES
-#endif
+#include <glib.h>
+
+#include "base/clones.h"
 
 #define PM_INLINE static inline __attribute__ ((always_inline))
 

@@ -88,7 +88,8 @@ embed_rows (PmPrepared *prepared)
   op = pm_nn_layer_linear (&prepared->time2, (int) n, conditions->hidden, conditions->c);
   op.residual = conditions->c;
   pm_backend_linear (backend, &op);
-  pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c, .y = conditions->c });
+  pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c,
+                                                .y = conditions->c });
 }
 
 /* Computes the window that begins at an expected row. */

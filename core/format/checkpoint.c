@@ -353,6 +353,18 @@ pm_checkpoint_get_bytes (PmCheckpoint *checkpoint)
   return checkpoint->n_bytes;
 }
 
+guint
+pm_checkpoint_get_n_files (PmCheckpoint *checkpoint)
+{
+  return checkpoint->parts->len;
+}
+
+const char *
+pm_checkpoint_get_file (PmCheckpoint *checkpoint, guint i)
+{
+  return ((PmPart *) g_ptr_array_index (checkpoint->parts, i))->path;
+}
+
 gboolean
 pm_checkpoint_verify (PmCheckpoint *checkpoint, GError **error)
 {

@@ -29,6 +29,10 @@ const char *pm_checkpoint_get_format (PmCheckpoint *checkpoint); /* "safetensors
 const char *pm_checkpoint_get_path (PmCheckpoint *checkpoint);   /* as given */
 gsize       pm_checkpoint_get_bytes (PmCheckpoint *checkpoint);  /* of tensor data */
 
+/* Paths of the files that the tensors lie in; none for one made in memory. i < pm_checkpoint_get_n_files(). */
+guint       pm_checkpoint_get_n_files (PmCheckpoint *checkpoint);
+const char *pm_checkpoint_get_file (PmCheckpoint *checkpoint, guint i);
+
 /* FALSE with PM_ERROR_IO when a mapped file's size or mtime changed since it was opened: reading past a
  * truncated mapping would be SIGBUS. Called before every run. */
 gboolean pm_checkpoint_verify (PmCheckpoint *checkpoint, GError **error);

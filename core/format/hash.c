@@ -14,7 +14,7 @@
 #include "format/checkpoint-private.h"
 #include "format/format.h"
 #include "format/json.h"
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 #define SIGNATURE "pentimento-hash-1"
 #define MAX_FILE_BYTES (16u << 20)

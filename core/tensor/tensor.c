@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "tensor/clones.h"
+#include "base/clones.h"
 
 gsize
 pm_dtype_size (PmDtype dtype)

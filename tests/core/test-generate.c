@@ -79,6 +79,11 @@ test_repeat (void)
   g_autoptr (PmRequest) again = pm_request_from_json (first->record, &error);
   g_assert_no_error (error);
   gsize size = sizeof (float) * (first->n_steps + 1) * 3 * 64 * 64;
+  g_autofree char *file = NULL;
+  gsize            file_size;
+  g_assert_true (g_file_get_contents (PM_TEST_MODELS "/starter-pixel/model.safetensors", &file, &file_size, &error));
+  g_autofree char *sum = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (guchar *) file, file_size);
+  g_assert_nonnull (strstr (first->record, sum));
 
   for (int threads = 1; threads <= 4; threads++)
     {

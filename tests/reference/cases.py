@@ -11,7 +11,8 @@ import hashed
 CASES = {
     # As the published latent models: a learned range of variances beside eps, guidance on three of four channels.
     "latent": dict(
-        C=4, out=8, p=2, grid=4, D=72, heads=3, depth=3, rows=11, q=[1.05, 0.97, 1], embed=0.6, t=[999, 412, 3], y=[0, 10, 7], probs=1,
+        C=4, out=8, p=2, grid=4, D=72, heads=3, depth=3, rows=11, q=[1.05, 0.97, 1], embed=0.6, t=[999, 412, 3],
+        y=[0, 10, 7], probs=1,
         config={"num_attention_heads": 3, "recommended_layers": [1, 2], "defaults": {"size": 64}},
         samples={
             "plain": dict(sampler="ddim", steps=10, guidance=1, **{"class": 3}),
