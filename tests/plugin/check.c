@@ -26,7 +26,7 @@ static const struct
   void (*run) (const char *folder);
 } suites[] = {
   { "paint", suite_paint }, { "place", suite_place },   { "errors", suite_errors },
-  { "bare", suite_bare },   { "reopen", suite_reopen },
+  { "bare", suite_bare },   { "reopen", suite_reopen }, { "german", suite_german },
 };
 
 gboolean
@@ -162,8 +162,8 @@ GimpImage *
 blank_image (int width, int height, GimpImageBaseType type)
 {
   GimpImage *image = gimp_image_new (width, height, type);
-  GimpLayer *layer = gimp_layer_new (image, "Background", width, height, type == GIMP_GRAY ? GIMP_GRAY_IMAGE : GIMP_RGB_IMAGE, 100,
-                                     GIMP_LAYER_MODE_NORMAL);
+  GimpImageType layer_type = type == GIMP_GRAY ? GIMP_GRAY_IMAGE : GIMP_RGB_IMAGE;
+  GimpLayer *layer = gimp_layer_new (image, "Background", width, height, layer_type, 100, GIMP_LAYER_MODE_NORMAL);
 
   gimp_image_insert_layer (image, layer, NULL, 0);
   gimp_drawable_fill (GIMP_DRAWABLE (layer), GIMP_FILL_WHITE);

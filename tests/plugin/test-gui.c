@@ -195,6 +195,40 @@ test_cancel (void)
 }
 
 static void
+set_text (const char *name, const char *text)
+{
+  AtspiAccessible *entry = screen_find (PLUG_IN, ATSPI_ROLE_TEXT, name, 5.0);
+
+  g_assert_nonnull (entry);
+  g_assert_true (screen_type (entry, text));
+  g_object_unref (entry);
+}
+
+/* More than 64 layers are asked about; "no" is no. */
+static void
+test_many (void)
+{
+  AtspiAccessible *dialog;
+  g_autofree char *before = state (), *after = NULL, *labels = NULL;
+
+  open_dialog (GENERATE);
+  set_text ("Layers", "all");
+  set_text ("Heads", "all");
+  wait_note ("147 heat maps");
+  press ("Generate");
+  dialog = screen_find (PLUG_IN, ATSPI_ROLE_ALERT, "", 10.0);
+  g_assert_nonnull (dialog);
+  g_object_unref (dialog);
+  labels = screen_labels (PLUG_IN);
+  g_assert_nonnull (strstr (labels, "Add 147 heat-map layers?"));
+  screen_shoot ("8-many");
+  press ("Cancel");
+  g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+  after = state ();
+  g_assert_cmpstr (after, ==, before);
+}
+
+static void
 test_current_image (void)
 {
   g_autofree char *added = NULL, *undone = NULL;
@@ -283,6 +317,7 @@ main (int argc, char **argv)
   atspi_init ();
   g_test_add_func ("/gui/menu", test_menu);
   g_test_add_func ("/gui/generate", test_generate);
+  g_test_add_func ("/gui/many", test_many);
   g_test_add_func ("/gui/cancel", test_cancel);
   g_test_add_func ("/gui/current-image", test_current_image);
   g_test_add_func ("/gui/run-again", test_run_again);
