@@ -244,7 +244,7 @@ find_position (Laying *laying, GimpDrawable **drawables)
 {
   GimpItem *item = drawables && drawables[0] ? GIMP_ITEM (drawables[0]) : NULL;
 
-  if (! item || ! gimp_item_is_layer (item))
+  if (! item || ! gimp_item_is_valid (item) || ! gimp_item_is_layer (item))
     return;
   laying->parent = GIMP_LAYER (gimp_item_get_parent (item));
   laying->position = MAX (gimp_image_get_item_position (laying->image, item), 0);

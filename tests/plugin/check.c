@@ -194,10 +194,7 @@ check_run (GimpProcedure *procedure, GimpProcedureConfig *config, gpointer run_d
 static GList *
 check_plug_in_query_procedures (GimpPlugIn *plug_in)
 {
-  GList *names = g_list_append (NULL, g_strdup ("plug-in-pentimento-check"));
-
-  names = g_list_append (names, g_strdup ("plug-in-pentimento-check-state"));
-  return g_list_append (names, g_strdup ("plug-in-pentimento-check-indexed"));
+  return g_list_append (check_state_list (), g_strdup ("plug-in-pentimento-check"));
 }
 
 static GimpProcedure *

@@ -45,6 +45,7 @@ GimpLayer *first_child (GimpLayer *group);
 GimpImage *blank_image (int width, int height, GimpImageBaseType type);
 
 /* The menu items of tests with windows. */
+GList         *check_state_list (void);
 GimpProcedure *check_state_create (GimpPlugIn *plug_in, const char *name);
 
 /* Suites: files are passed from one to the next in folder. */

@@ -250,6 +250,27 @@ test_current_image (void)
   g_assert_cmpint (count (undone, "layer fox · seed 7"), ==, 1);
 }
 
+/* The image is closed while its picture is painted: the picture comes as a new image, and GIMP goes on. */
+static void
+test_closed (void)
+{
+  g_autofree char *opened = NULL, *kept = NULL;
+
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Open a clean image", 5.0));
+  opened = wait_state ("image 90x90", 1);
+  open_dialog (GENERATE);
+  set_spin ("Number of steps", 400);
+  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  set_spin ("Seed", 9);
+  wait_note ("heat map");
+  press ("Generate");
+  wait_note ("of 400");
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Close View", 5.0));
+  kept = wait_state ("layer fox · seed 9", 1);
+  g_assert_cmpint (count (kept, "image 90x90"), ==, 0);
+  screen_shoot ("9-closed");
+}
+
 static void
 test_run_again (void)
 {
@@ -323,5 +344,6 @@ main (int argc, char **argv)
   g_test_add_func ("/gui/run-again", test_run_again);
   g_test_add_func ("/gui/indexed", test_indexed);
   g_test_add_func ("/gui/error-dialog", test_error_dialog);
+  g_test_add_func ("/gui/closed", test_closed);
   return g_test_run ();
 }
