@@ -398,13 +398,17 @@ choose_model (Dialog *self)
 gboolean
 pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint)
 {
-  Dialog   self = { .config = config, .paint = paint };
-  gulong   handler;
-  gboolean ok;
+  Dialog     self = { .config = config, .paint = paint };
+  GtkWidget *help;
+  gulong     handler;
+  gboolean   ok;
 
   gimp_ui_init ("pentimento");
   choose_model (&self);
   self.dialog = GIMP_PROCEDURE_DIALOG (gimp_procedure_dialog_new (paint->procedure, config, _("Generate with Pentimento")));
+  help = gtk_dialog_get_widget_for_response (GTK_DIALOG (self.dialog), GTK_RESPONSE_HELP);
+  if (help) /* GIMP's manual has no page on us, and a button that does nothing is worse than none */
+    gtk_widget_destroy (help);
   gimp_procedure_dialog_set_ok_label (self.dialog, _("_Generate"));
   gtk_widget_set_name (GTK_WIDGET (self.dialog), "pentimento-generate");
   build (&self);
