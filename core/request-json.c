@@ -230,7 +230,8 @@ pm_request_from_json (const char *json, GError **error)
       || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
       || ! read_int (object, "width", 0, G_MAXINT, &request->width, error)
       || ! read_int (object, "height", 0, G_MAXINT, &request->height, error) || ! read_numbers (object, request, error)
-      || ! read_cache (object, request, error) || ! read_region (object, request, error) || (show && ! pm_request_set_show (request, show, error)))
+      || ! read_cache (object, request, error)
+      || ! read_region (object, request, error) || (show && ! pm_request_set_show (request, show, error)))
     return NULL;
   return g_steal_pointer (&request);
 }

@@ -281,9 +281,9 @@ test_cache (void)
   g_autoptr (PmResult) coarse = run (model, request);
   request->cache = PM_CACHE_NONE;
   g_autoptr (PmResult) whole = run (model, request);
-  gsize size = sizeof (float) * 3 * 64 * 64, computed = 5; /* x before step 4 is the last that only computed steps made */
-  g_assert_cmpmem (coarse->trajectory, size * computed, whole->trajectory, size * computed);
-  g_assert_cmpint (memcmp (coarse->trajectory + computed * size / sizeof (float), whole->trajectory + computed * size / sizeof (float), size), !=, 0);
+  gsize n = 3 * 64 * 64, computed = 5 * n; /* x before step 4 is the last that only computed steps made */
+  g_assert_cmpmem (coarse->trajectory, sizeof (float) * computed, whole->trajectory, sizeof (float) * computed);
+  g_assert_cmpint (memcmp (coarse->trajectory + computed, whole->trajectory + computed, sizeof (float) * n), !=, 0);
 
   for (int i = 0; i < 5; i++)
     {
