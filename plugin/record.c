@@ -8,7 +8,6 @@
 #include "plugin/i18n.h"
 
 #define MAX_RECORD_BYTES (16 << 20)
-#define MAX_RECORD_DEPTH 64
 
 static char *
 parasite_text (GimpParasite *parasite)
@@ -64,24 +63,13 @@ pm_record_set_item (GimpItem *item, const char *json)
   return done;
 }
 
-/* The parser calls itself for every level, so a deep text would end the stack. Brackets in strings count: harmless. */
-static gboolean
-is_shallow (const char *json)
-{
-  int depth = 0;
-
-  for (; *json && depth <= MAX_RECORD_DEPTH; json++)
-    depth += (*json == '{' || *json == '[') - (*json == '}' || *json == ']');
-  return depth <= MAX_RECORD_DEPTH;
-}
-
 static JsonObject *
 parse_object (const char *json, JsonParser **keep)
 {
   JsonParser *parser = json_parser_new ();
   JsonNode   *root = NULL;
 
-  if (json && is_shallow (json) && json_parser_load_from_data (parser, json, -1, NULL))
+  if (json && pm_record_check (json, NULL) && json_parser_load_from_data (parser, json, -1, NULL))
     root = json_parser_get_root (parser);
   *keep = parser;
   return root && JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;

@@ -35,6 +35,8 @@ check (gboolean condition, const char *format, ...)
   g_autofree char *text = NULL;
   va_list args;
 
+  if (! tap) /* a menu item: the test that chose it looks at what comes of it */
+    return condition;
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
