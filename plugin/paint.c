@@ -79,11 +79,30 @@ pm_paint_set_region (PmPaint *paint, GError **error)
 }
 
 static gboolean
+check_model (PmModel *model, GError **error)
+{
+  const PmModelInfo *info = pm_model_get_info (model);
+
+  if (info->makes_picture)
+    return TRUE;
+  if (info->is_latent)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                         _("The model paints latents and its VAE is missing, so there would be no picture; add the VAE to the "
+                           "model's folder, or choose another model."));
+  else
+    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                 _("The model paints %d channels, which are not red, green and blue, so there would be no picture; choose "
+                   "another model."),
+                 info->n_channels);
+  return FALSE;
+}
+
+static gboolean
 estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError **error)
 {
   PmPlacement placement;
 
-  if (! pm_placement_check (paint->image, paint->look.target, error)
+  if (! check_model (paint->model, error) || ! pm_placement_check (paint->image, paint->look.target, error)
       || ! pm_generate_estimate (paint->model, paint->request, estimate_out, error))
     return FALSE;
 
@@ -209,6 +228,22 @@ keep_target (PmPaint *paint)
   paint->look.target = PM_TARGET_NEW_IMAGE;
 }
 
+/* A name may stand for other weights than when the record was written. Asked after the run, whose own record needed the files'
+ * sums anyway. */
+static void
+tell_other_model (PmPaint *paint)
+{
+  g_autofree char *text = NULL;
+
+  if (! paint->record || g_strcmp0 (paint->request->model, paint->recorded->model) != 0)
+    return;
+  text = pm_record_compare_model (paint->record, paint->model, NULL);
+  if (! text)
+    return;
+  pm_log ("%s", text);
+  gimp_message (text);
+}
+
 gboolean
 pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
 {
@@ -231,6 +266,7 @@ pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
   if (done)
     {
       pm_log ("painted in %.2f s", task.result->seconds);
+      tell_other_model (paint);
       keep_target (paint);
       done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables, laid,
                             error);

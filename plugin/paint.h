@@ -17,6 +17,7 @@ typedef struct
   PmRequest     *request;    /* owned */
   PmLook         look;
   const PmRequest *recorded; /* borrowed: the run to run again; NULL for a new one */
+  const char      *record;   /* borrowed: the text it was read from */
 } PmPaint;
 
 void pm_paint_clear (PmPaint *paint);

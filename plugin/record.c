@@ -167,9 +167,10 @@ find_run_text (GimpImage *image, GimpDrawable **drawables)
 }
 
 PmRequest *
-pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, GError **error)
+pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, char **record_text, GError **error)
 {
   g_autoptr (JsonParser) parser = NULL;
+  g_autoptr (PmRequest) found = NULL;
   g_autofree char *text = find_run_text (image, drawables);
   g_autofree char *request_text = NULL;
   JsonObject *record, *request;
@@ -190,7 +191,10 @@ pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, GE
     }
   read_look (get_object (record, "look"), look);
   request_text = object_text (request);
-  return pm_request_from_json (request_text, error);
+  found = pm_request_from_json (request_text, error);
+  if (found)
+    *record_text = g_steal_pointer (&text);
+  return g_steal_pointer (&found);
 }
 
 static void

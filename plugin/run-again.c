@@ -21,7 +21,6 @@ edit (PmPaint *paint, PmRequest *recorded, GError **error)
 
   pm_arguments_set (config, recorded, &paint->look);
   paint->procedure = generate;
-  paint->recorded = recorded;
   ok = pm_generate_dialog_run (config, paint, error);
   paint->procedure = own;
   return ok;
@@ -41,6 +40,7 @@ run_again_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
 {
   g_auto (PmPaint) paint = { procedure, run_mode, image, drawables };
   g_autoptr (PmRequest) recorded = NULL;
+  g_autofree char *record = NULL;
   GError  *error = NULL;
   PmLaid   laid;
   gboolean done;
@@ -49,10 +49,12 @@ run_again_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
   if (run_mode != GIMP_RUN_NONINTERACTIVE)
     gimp_ui_init ("pentimento");
 
-  recorded = pm_record_find_run (image, drawables, &paint.look, &error);
+  recorded = pm_record_find_run (image, drawables, &paint.look, &record, &error);
   if (! recorded)
     return pm_procedure_fail (procedure, run_mode, error);
 
+  paint.recorded = recorded;
+  paint.record = record;
   paint.look.target = gimp_procedure_config_get_choice_id (config, "target");
   done = run_mode == GIMP_RUN_INTERACTIVE ? edit (&paint, recorded, &error) : repeat (&paint, recorded, &error);
   if (! done || ! pm_paint_run (&paint, &laid, &error))

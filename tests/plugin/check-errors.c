@@ -48,6 +48,27 @@ test_models (const char *folder)
   g_remove (path);
 }
 
+/* Said before anything is computed. */
+static void
+test_no_picture (const char *folder)
+{
+  g_autofree char *path = copy_model (folder, "latents"), *config = g_build_filename (path, "config.json", NULL);
+  g_autofree char *before = log_news (), *news = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  Call result;
+
+  check (json_parser_load_from_file (parser, config, NULL), "the configuration can be read");
+  json_object_set_string_member (json_node_get_object (json_parser_get_root (parser)), "vae", "vae");
+  json_generator_set_root (generator, json_parser_get_root (parser));
+  json_generator_to_file (generator, config, NULL);
+  result = call ("plug-in-pentimento-generate", NULL, NULL, "model", path, "class", "fox", "read", "", NULL);
+  expect (&result, GIMP_PDB_EXECUTION_ERROR, "a latent model without its VAE", "VAE");
+  news = log_news ();
+  check_contains (news, "VAE", "the log");
+  check (! strstr (news, "paint: "), "nothing was painted");
+}
+
 static void
 test_images (void)
 {
@@ -122,6 +143,7 @@ suite_errors (const char *folder)
 {
   test_arguments ();
   test_models (folder);
+  test_no_picture (folder);
   test_images ();
   test_hostile_records ();
 }
