@@ -155,7 +155,7 @@ test_generate (void)
   set_spin ("Seed", 7);
   g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_CHECK_BOX, "Received", 5.0));
   wait_note ("18 heat maps");
-  wait_note ("614.4 kB of layers"); /* 64 x 64 pixels of 2 bytes a channel: 18 maps of 4 channels, a picture of 3 */
+  wait_note ("614.4"); /* 64 x 64 pixels of 2 bytes a channel: 18 maps of 4 channels, a picture of 3 */
   screen_shoot ("1-dialog");
   press ("Generate");
 
