@@ -96,7 +96,7 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &e->model, N_("Name or path of the model"), N_("MODEL") },
     { "in", 0, 0, G_OPTION_ARG_FILENAME, &e->in, N_("Tensors that go in (denoise: x, t, y; sample: noise)"), N_("FILE") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &e->out, N_("Tensors that come out"), N_("FILE") },
-    { "capture", 0, 0, G_OPTION_ARG_STRING, &e->capture, N_("Also: received,entropy,distance,from,to,probs:LAYER,subject"),
+    { "capture", 0, 0, G_OPTION_ARG_STRING, &e->capture, N_("Also: received,entropy,distance,from,to,rollout,probs:LAYER,subject"),
       N_("LIST") },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &e->sampler, N_("euler or ddim"), N_("NAME") },
     { "steps", 0, 0, G_OPTION_ARG_INT, &e->num_steps, N_("Sampler steps"), "N" },
