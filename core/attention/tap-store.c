@@ -189,7 +189,11 @@ pm_tap_store_new (PmMapStorage storage, int n_chunks, gsize n_rows, int N, GErro
     is_good = (store->open = g_try_new0 (float, n)) != NULL;
 
   if (is_good && storage == PM_MAP_STORAGE_F16)
-    is_good = (store->halves = g_try_new0 (guint16, n_chunks * n)) && (store->factors = g_try_new0 (float, n_chunks * n_rows + 1));
+    {
+      store->halves = g_try_new0 (guint16, n_chunks * n);
+      store->factors = g_try_new0 (float, n_chunks * n_rows + 1);
+      is_good = store->halves && store->factors;
+    }
 
   if (! is_good)
     {

@@ -63,8 +63,9 @@ void            pm_tap_collect (PmTap *tap, const PmSite *site);
 GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
 
 /* Raw values of one reading at one step and layer, for `eval`: [n_items, H, N] of all items that the tap was made for and the
- * chosen heads; [n_items, N] for `rollout`, which has no heads, and for `subject`, which has no layers either (ignored). Copied into out. FALSE with
- * PM_ERROR_USAGE when it was not kept (it needs keep_all_items and axes without mean), or as pm_tap_finish. */
+ * chosen heads; [n_items, N] for `rollout`, which has no heads, and for `subject`, which has no layers either (ignored).
+ * Copied into out. FALSE with PM_ERROR_USAGE when it was not kept (it needs keep_all_items and axes without mean), or as
+ * pm_tap_finish. */
 gboolean pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error);
 
 /* Also keeps all of P of one layer, whatever show says; the last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */

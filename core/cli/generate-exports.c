@@ -28,7 +28,8 @@ make_title (const PmRequest *request)
 }
 
 static gboolean
-write_sheet (const char *path, PmSheetOptions *sheet, const PmRequest *request, const PmResult *result, PmJob *job, GError **error)
+write_sheet (const char *path, PmSheetOptions *sheet, const PmRequest *request, const PmResult *result, PmJob *job,
+             GError **error)
 {
   g_autofree char *title = make_title (request);
 

@@ -18,7 +18,8 @@ print_storage (const PmEstimate *estimate)
 
   g_print (_("Maps: %d\n"), estimate->n_maps);
   if (estimate->map_storage == PM_MAP_STORAGE_F16)
-    g_print (_("They exceed the map budget: recorded with half precision, and kept in a temporary file of %s at the end\n"), file);
+    g_print (_("They exceed the map budget: recorded with half precision, and kept in a temporary file of %s at the end\n"),
+             file);
   else if (estimate->map_storage == PM_MAP_STORAGE_FILE)
     g_print (_("They exceed the map budget: recorded in a temporary file of %s\n"), file);
 }

@@ -248,7 +248,8 @@ static void
 draw_bar (const Sheet *sheet, PmBitmap *bitmap, const PmSheetPanel *panel, int x, int y)
 {
   const PmMap *map = NULL;
-  int          height = get_row_offset (sheet, panel, MIN (panel->n_rows, 2) - 1) - get_row_offset (sheet, panel, 0) + sheet->cell_h;
+  int          last = MIN (panel->n_rows, 2) - 1;
+  int          height = get_row_offset (sheet, panel, last) - get_row_offset (sheet, panel, 0) + sheet->cell_h;
   double       middle = 0.5 * LABEL_SIZE;
 
   for (int i = 0; ! map && i < panel->n_rows * panel->n_columns; i++)

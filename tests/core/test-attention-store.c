@@ -88,7 +88,8 @@ differ (GPtrArray *maps, GPtrArray *expected)
 static void
 test_storages (void)
 {
-  const char *texts[] = { "layers=all;heads=all;read=received,entropy", "layers=all;heads=mean;read=distance,subject,from,rollout",
+  const char *texts[] = { "layers=all;heads=all;read=received,entropy",
+                          "layers=all;heads=mean;read=distance,subject,from,rollout",
                           "layers=mean;heads=all;read=to,rollout;which=difference" };
 
   for (guint t = 0; t < G_N_ELEMENTS (texts); t++)

@@ -269,7 +269,11 @@ test_lzw (void)
         g_autoptr (GByteArray) file = g_byte_array_new ();
 
         for (gsize i = 0; i < sizes[s]; i++)
-          indices[i] = (guint8) (kind == 0 ? 7 : kind == 1 ? g_rand_int (rand) & 255 : kind == 2 ? i / 13 : g_rand_int (rand) & 1);
+          {
+            const guint8 kinds[] = { 7, (guint8) g_rand_int (rand), (guint8) (i / 13), (guint8) (g_rand_int (rand) & 1) };
+
+            indices[i] = kinds[kind];
+          }
         pm_gif_append_lzw (file, indices, sizes[s]);
 
         g_autoptr (GByteArray) back = decode_lzw (file->data, file->len);
