@@ -34,7 +34,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   estimate->map_bytes = maps.n_bytes;
   estimate->map_file_bytes = maps.n_file_bytes;
   estimate->map_storage = maps.storage;
-  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items)
+  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
                          + (run->steps.n_steps + 8) * n * sizeof (float);
   PmSampling sampling = { .info = &model->network_info,
                           .steps = &run->steps,

@@ -157,6 +157,12 @@ upload_key_weights (PmTap *tap, const PmSite *site)
     pm_backend_upload (tap->backend, tap->device.key_weights, tap->key_weights, n * sizeof (float));
 }
 
+gboolean
+pm_tap_records_step (const PmTap *tap, int step)
+{
+  return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;
+}
+
 /* Fills the weights of all readings for this site and sends them to the backend. */
 static void
 weigh (PmTap *tap, const PmSite *site)
