@@ -119,13 +119,25 @@ panel_free (gpointer data)
   g_free (panel);
 }
 
-static char *
-make_panel_title (const PmMap *map, PmSheetBy third, gboolean has_thirds)
+/* Appends ", head 2" to a title; nothing for what is averaged. */
+static void
+extend_title (char **title, const char *number)
 {
-  g_autofree char *what = g_strndup (map->title, strcspn (map->title, ",")); /* the reading's own words */
+  g_autofree char *before = *title;
+
+  *title = *number ? g_strdup_printf ("%s, %s", before, number) : g_steal_pointer (&before);
+}
+
+static char *
+make_panel_title (const PmMap *map, PmSheetBy third, gboolean names_steps)
+{
+  char            *title = g_strndup (map->title, strcspn (map->title, ",")); /* the reading's own words */
   g_autofree char *number = make_title (map, third);
 
-  return has_thirds && *number ? g_strdup_printf ("%s, %s", what, number) : g_steal_pointer (&what);
+  if (third != PM_SHEET_STEPS || names_steps)
+    extend_title (&title, number);
+
+  return title;
 }
 
 /* Titles along an axis, of the first map with each number. */
@@ -146,7 +158,7 @@ make_titles (GPtrArray *maps, PmSheetBy axis, const GArray *numbers, gboolean na
   return titles;
 }
 
-/* One long row becomes several of about the same length, each cell with the title that its column had. */
+/* One long row becomes several of about the same length, each cell with the title that its column had; the row's goes up. */
 static void
 break_row (PmSheetPanel *panel)
 {
@@ -160,6 +172,7 @@ break_row (PmSheetPanel *panel)
   for (int i = n; i <= n_rows * n_columns; i++)
     panel->column_titles[i] = i < n_rows * n_columns ? g_strdup ("") : NULL;
 
+  extend_title (&panel->title, panel->row_titles[0]);
   g_free (panel->cells);
   g_clear_pointer (&panel->row_titles, g_strfreev);
   panel->cells = cells;
@@ -169,13 +182,13 @@ break_row (PmSheetPanel *panel)
 
 /* maps: of one panel. */
 static PmSheetPanel *
-make_panel (GPtrArray *maps, const PmSheetBy *axes /* columns, rows, third */, gboolean has_thirds, gboolean names_steps)
+make_panel (GPtrArray *maps, const PmSheetBy *axes /* columns, rows, third */, gboolean names_steps)
 {
   g_autoptr (GArray) column_numbers = gather_numbers (maps, axes[0]);
   g_autoptr (GArray) row_numbers = gather_numbers (maps, axes[1]);
   PmSheetPanel *panel = g_new0 (PmSheetPanel, 1);
 
-  panel->title = make_panel_title (g_ptr_array_index (maps, 0), axes[2], has_thirds);
+  panel->title = make_panel_title (g_ptr_array_index (maps, 0), axes[2], names_steps);
   panel->n_rows = (int) row_numbers->len;
   panel->n_columns = (int) column_numbers->len;
   panel->row_titles = make_titles (maps, axes[1], row_numbers, names_steps);
@@ -203,10 +216,8 @@ pm_sheet_layout_new (GPtrArray *maps, PmSheetBy by, gboolean names_steps)
   g_autoptr (GPtrArray)  parts = g_ptr_array_new_with_free_func ((GDestroyNotify) g_ptr_array_unref); /* maps of a panel */
   g_autoptr (GHashTable) found = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
   GPtrArray             *panels = g_ptr_array_new_with_free_func (panel_free);
-  gboolean               has_thirds;
 
   choose_rows (maps, axes[0], &axes[1], &axes[2]);
-  has_thirds = count_numbers (maps, axes[2]) > 1;
 
   for (guint i = 0; i < maps->len; i++)
     {
@@ -224,7 +235,7 @@ pm_sheet_layout_new (GPtrArray *maps, PmSheetBy by, gboolean names_steps)
     }
 
   for (guint i = 0; i < parts->len; i++)
-    g_ptr_array_add (panels, make_panel (g_ptr_array_index (parts, i), axes, has_thirds, names_steps));
+    g_ptr_array_add (panels, make_panel (g_ptr_array_index (parts, i), axes, names_steps));
 
   return panels;
 }

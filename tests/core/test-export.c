@@ -71,8 +71,8 @@ test_layout (void)
   check_panel (all, PM_SHEET_STEPS, 8, 2, 3, "layer 3", "t 800", "Reading 1, head 3");
   check_panel (all, PM_SHEET_LAYERS, 8, 3, 2, "t 800", "layer 3", "Reading 1, head 3");
   check_panel (all, PM_SHEET_AUTO, 6, 2, 4, "layer 3", "head 3", "Reading 1, t 800");
-  check_panel (heads, PM_SHEET_AUTO, 1, 1, 4, "layer 1", "head 3", "Reading 0");
-  check_panel (steps, PM_SHEET_AUTO, 1, 3, 7, NULL, "t 400", "Reading 0"); /* broken into rows */
+  check_panel (heads, PM_SHEET_AUTO, 1, 1, 4, "layer 1", "head 3", "Reading 0, t 1000");
+  check_panel (steps, PM_SHEET_AUTO, 1, 3, 7, NULL, "t 400", "Reading 0, layer 1"); /* broken into rows */
 
   panels = pm_sheet_layout_new (steps, PM_SHEET_STEPS, TRUE);
   panel = g_ptr_array_index (panels, 0);
