@@ -17,6 +17,7 @@ pm_map_free (PmMap *map)
     return;
 
   g_free (map->title);
+  g_free (map->what);
   g_free (map->id);
   g_free (map->reading);
   if (map->owner)

@@ -37,11 +37,10 @@ make_reading_title (const PmTapPlan *plan, const PmReduction *reduction)
 }
 
 static char *
-make_title (const PmTapPlan *plan, const Origin *origin)
+make_title (const Origin *origin, const char *what)
 {
-  g_autofree char *what = make_reading_title (plan, plan->readings[origin->reading].reduction);
-  int              layer = origin->layer, head = origin->head, n = origin->n_steps;
-  int              t = (int) lround (origin->time);
+  int layer = origin->layer, head = origin->head, n = origin->n_steps;
+  int t = (int) lround (origin->time);
 
   if (n > 1)
     {
@@ -91,7 +90,8 @@ make_map (PmTap *tap, const Origin *origin, GBytes *all, const float *values)
   const PmReduction *reduction = plan->readings[origin->reading].reduction;
   PmMap             *map = g_new0 (PmMap, 1);
 
-  map->title = make_title (plan, origin);
+  map->what = make_reading_title (plan, reduction);
+  map->title = make_title (origin, map->what);
   map->id = make_id (plan, origin);
   map->reading = g_strdup (reduction->id);
   map->layer = origin->layer;

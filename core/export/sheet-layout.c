@@ -131,7 +131,7 @@ extend_title (char **title, const char *number)
 static char *
 make_panel_title (const PmMap *map, PmSheetBy third, gboolean names_steps)
 {
-  char            *title = g_strndup (map->title, strcspn (map->title, ",")); /* the reading's own words */
+  char            *title = g_strdup (map->what);
   g_autofree char *number = make_title (map, third);
 
   if (third != PM_SHEET_STEPS || names_steps)

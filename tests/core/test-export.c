@@ -13,7 +13,7 @@ add_map (GPtrArray *maps, int group, int step, int layer, int head, float value)
 {
   PmMap *map = g_new0 (PmMap, 1);
 
-  map->title = g_strdup_printf ("Reading %d, layer %d", group, layer);
+  map->what = g_strdup_printf ("Reading %d", group);
   map->id = g_strdup_printf ("r%d-s%02d-l%02d-h%02d", group, step, layer, head);
   map->reading = g_strdup ("received");
   map->layer = layer;
