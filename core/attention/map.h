@@ -31,7 +31,7 @@ typedef struct
 
 typedef struct
 {
-  char      *title;       /* translated, as a layer shows it: "subject · layer 5 · head 2 · t 480" */
+  char      *title;       /* translated, as a layer shows it: "Received, layer 5, head 2, t 480" */
   char      *what;        /* the part of it that maps of a group share: "Received", "Received without the class" */
   char      *id;          /* for file names: "subject-s12-l05-h02" */
   char      *reading;     /* id of the reduction */

@@ -77,7 +77,7 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "prompt", 0, 0, G_OPTION_ARG_STRING, &o->prompt, N_("Words (no model of this version reads them)"), N_("TEXT") },
     { "negative", 0, 0, G_OPTION_ARG_STRING, &o->negative, N_("Unwanted words (no model of this version reads them)"),
       N_("TEXT") },
-    { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps"), "N" },
+    { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps; 0 is the model's own number"), "N" },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler or ddim"), N_("NAME") },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &o->guidance, N_("Strength of guidance; 1 is none"), "G" },
     { "cache", 0, 0, G_OPTION_ARG_STRING, &o->cache,
@@ -174,12 +174,14 @@ apply_region (const PmGenerateOptions *options, PmRequest *request, GError **err
                        height);
           return FALSE;
         }
-      mask = g_malloc0 ((gsize)width * height);
-      for (int y = edges[1]; y < edges[3]; y++)
+      mask = g_try_malloc0_n (width, height);
+      for (int y = edges[1]; mask && y < edges[3]; y++)
         memset (mask + (gsize)y * width + edges[0], 255, edges[2] - edges[0]);
     }
-  pm_request_set_region (request, mask, width, height);
-  return TRUE;
+  if (mask && pm_request_set_region (request, mask, width, height))
+    return TRUE;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY, _("There is too little memory for the region; choose a smaller size."));
+  return FALSE;
 }
 
 /* Maps were asked for, but not which: the readings that tell most. */
@@ -211,7 +213,7 @@ pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request,
       g_free (request->device);
       request->device = g_strdup (options->device);
     }
-  if (options->num_steps != G_MININT)
+  if (options->num_steps != G_MININT && options->num_steps != 0) /* 0: the model's own */
     request->num_steps = options->num_steps;
   if (options->n_threads != G_MININT)
     request->n_threads = options->n_threads;
