@@ -410,7 +410,7 @@ pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint)
   build (&self);
   handler = g_signal_connect (config, "notify", G_CALLBACK (notify_cb), &self);
   refresh_cb (&self);
-  gtk_widget_child_focus (self.classes, GTK_DIR_TAB_FORWARD);
+  gtk_widget_grab_focus (self.classes);
 
   ok = gimp_procedure_dialog_run (self.dialog);
 
