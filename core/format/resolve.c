@@ -10,11 +10,12 @@ static const char *const known_names[] = {
   "diffusion_pytorch_model.safetensors",
   "diffusion_pytorch_model.safetensors.index.json",
   "diffusion_pytorch_model.bin",
+  "diffusion_pytorch_model.bin.index.json",
 };
 
 /* Kinds of which one file must be the only one, best first: shards of an index are not candidates beside it. */
 static const char *const suffixes[][5] = {
-  { ".safetensors.index.json" },
+  { ".safetensors.index.json", ".bin.index.json" },
   { ".safetensors", ".pt", ".pth", ".bin", ".hash.json" },
 };
 

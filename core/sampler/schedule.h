@@ -4,7 +4,7 @@
 
 #include "sampler/sampler.h"
 
-/* alpha_bar[t] = prod (1 - beta), betas evenly spaced, in f64; [n_train_steps], free with g_free. NULL when the schedule is
+/* alpha_bar[t] = prod (1 - beta), betas (or their square roots) evenly spaced, in f64; [n_train_steps], free with g_free. NULL when the schedule is
  * not LINEAR. Source: facebookresearch/DiT, diffusion/gaussian_diffusion.py. */
 double *pm_schedule_alpha_bar (const PmSchedule *schedule);
 

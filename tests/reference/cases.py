@@ -65,10 +65,10 @@ CASES = {
     # A folder of diffusers' DiTPipeline: names, positions computed from the size, three matrices for queries, keys and
     # values, frequencies over 127, another epsilon before the MLP, guidance on all four channels, steps of 1000 // n.
     "diffusers": dict(
-        C=4, out=8, p=2, grid=5, D=96, heads=4, depth=3, rows=12, q=[1.08, 1.08, 1.12], t=[999, 412, 3], y=[0, 11, 7], probs=1,
+        C=4, out=8, p=2, grid=5, D=72, heads=2, depth=3, rows=12, q=[1.03, 1.04, 1.07], t=[999, 412, 3], y=[0, 11, 7], probs=1,
         pipeline={"id2label": ["tench, Tinca tinca", "goldfish", "crane", "robin, American robin, Turdus migratorius", "jay",
                                "magpie", "chickadee", "crane", "kite", "bald eagle, American eagle", "vulture"]},
-        config={"num_attention_heads": 4, "norm_eps": 0.002, "sample_size": 10, "patch_size": 2, "num_layers": 3,
+        config={"num_attention_heads": 2, "norm_eps": 0.002, "sample_size": 10, "patch_size": 2, "num_layers": 3,
                 "recommended_layers": [1, 2], "schedule": {"spacing": "leading"}},
         scheduler={},
         samples={
