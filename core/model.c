@@ -42,7 +42,7 @@ set_recommended (PmModel *model)
 }
 
 static void
-set_notes (PmModel *model)
+set_notes (PmModel *model, gboolean is_imagenet)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   if (model->config->notes)
@@ -53,6 +53,8 @@ set_notes (PmModel *model)
                                                model->config->family, model->family->id);
       g_strv_builder_add (builder, note);
     }
+  if (is_imagenet)
+    g_strv_builder_add (builder, _("The model names none of its 1000 classes; they are shown by ImageNet's names."));
   if (model->network_info.is_latent)
     g_strv_builder_add (builder, _("This model paints latents; without its VAE it can be evaluated and inspected, but makes no "
                                    "picture."));
@@ -60,11 +62,24 @@ set_notes (PmModel *model)
   model->info.notes = (const char *const *) model->notes;
 }
 
+/* Gives the classes ImageNet's names where the model has as many and names none; TRUE when it did. */
+static gboolean
+name_classes (PmModel *model)
+{
+  PmConfig *config = model->config;
+
+  if (config->classes)
+    return FALSE;
+  config->classes = pm_model_default_classes (model->network_info.n_classes);
+  return config->classes != NULL;
+}
+
 static void
 set_info (PmModel *model)
 {
-  const PmConfig      *config = model->config;
   const PmNetworkInfo *network = &model->network_info;
+  gboolean             is_imagenet = name_classes (model);
+  const PmConfig      *config = model->config;
   PmModelInfo         *info = &model->info;
   gboolean             is_flow = network->schedule.type == PM_SCHEDULE_FLOW;
   int                  scale = network->is_latent ? 8 : 1;
@@ -73,6 +88,7 @@ set_info (PmModel *model)
     .name = model->name,
     .path = model->path,
     .family = model->family->id,
+    .dialect = network->dialect,
     .format = pm_checkpoint_get_format (model->checkpoint),
     .n_bytes = pm_checkpoint_get_bytes (model->checkpoint),
     .n_layers = network->n_layers,
@@ -94,7 +110,7 @@ set_info (PmModel *model)
   for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
     info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
   set_recommended (model);
-  set_notes (model);
+  set_notes (model, is_imagenet);
 }
 
 PmModel *

@@ -67,8 +67,8 @@ read_embedder (PmNetwork *network, GError **error)
     {
       g_autofree char *shape = pm_tensor_shape_to_string (patch);
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The tensor “%s” has the shape %s where [width, channels, patch, patch] is expected; the file is damaged or "
-                     "of another kind."),
+                   _("The tensor “%s” has the shape %s where [width, channels, patch, patch] is expected; the file is damaged "
+                     "or of another kind."),
                    name, shape);
       return FALSE;
     }
@@ -91,8 +91,8 @@ read_position (PmNetwork *network, GError **error)
   if (n_tokens == 0 || n_tokens > MAX_SIDE * MAX_SIDE || (gsize) side * side != n_tokens)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The tensor “%s” is missing or is not [1, tokens, width] with a square number of tokens; save the model with "
-                     "its table of positions, as facebookresearch/DiT does."),
+                   _("The tensor “%s” is missing or is not [1, tokens, width] with a square number of tokens; save the model "
+                     "with its table of positions, as facebookresearch/DiT does."),
                    name);
       return FALSE;
     }

@@ -137,8 +137,8 @@ read_scheduler_class (PmConfigReader *reader, JsonNode *node, GError **error)
     return TRUE;
   if (name)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _ ("%s: the scheduler \"%s\" cannot be followed, only \"DDIMScheduler\" can. Save the pipeline with that one, or "
-                    "take the folder \"scheduler\" away to go by the defaults."),
+                 _ ("%s: the scheduler \"%s\" cannot be followed, only \"DDIMScheduler\" can. Save the pipeline with that one, "
+                    "or take the folder \"scheduler\" away to go by the defaults."),
                  reader->shown, name);
   return FALSE;
 }
@@ -187,24 +187,26 @@ read_steps_offset (PmConfigReader *reader, JsonNode *node, GError **error)
   return pm_config_read_int (node, 0, 1000, &reader->config->schedule.steps_offset);
 }
 
-#define CLIPS N_ ("%s: \"clip_sample\" is not false, but clipped pictures cannot be sampled. Set it to false or choose another model.")
+#define CLIPS                                                                                                             \
+  N_ ("%s: \"clip_sample\" is not false, but clipped pictures cannot be sampled. Set it to false or choose another model.")
 
 static const PmConfigKey scheduler_keys[] = {
   { "_class_name", read_scheduler_class, N_ ("%s: \"_class_name\" should be a scheduler's name. Correct it.") },
-  { "beta_start", pm_config_read_beta_start, N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
+  { "beta_start", pm_config_read_beta_start,
+    N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
   { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
   { "num_train_timesteps", pm_config_read_train_steps,
     N_ ("%s: \"num_train_timesteps\" should be a whole number, such as 1000. Correct it.") },
   { "beta_schedule", read_beta_schedule,
-    N_ ("%s: the \"beta_schedule\" is neither \"linear\" nor \"scaled_linear\", so it cannot be followed. Choose another model.") },
+    N_ ("%s: the \"beta_schedule\" is neither \"linear\" nor \"scaled_linear\" and cannot be followed. Choose another model.") },
   { "prediction_type", read_prediction_type,
     N_ ("%s: \"prediction_type\" should be \"epsilon\", \"sample\" or \"v_prediction\". Correct it.") },
   { "timestep_spacing", read_spacing,
-    N_ ("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\", so it cannot be followed. Set it to one of them.") },
+    N_ ("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\" and cannot be followed. Set it to one of them.") },
   { "steps_offset", read_steps_offset, N_ ("%s: \"steps_offset\" should be a whole number, such as 0. Correct it.") },
   { "clip_sample", is_off, CLIPS },
   { "set_alpha_to_one", is_on,
-    N_ ("%s: \"set_alpha_to_one\" is not true, but other last steps cannot be sampled. Set it to true or choose another model.") },
+    N_ ("%s: \"set_alpha_to_one\" is not true, but no other last step can be made. Set it to true or choose another model.") },
   { "thresholding", is_off,
     N_ ("%s: \"thresholding\" is not false, but thresholds cannot be sampled with. Set it to false or choose another model.") },
   { "rescale_betas_zero_snr", is_off,

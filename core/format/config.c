@@ -211,9 +211,11 @@ read_time_scale (PmConfigReader *reader, JsonNode *node, GError **error)
 
 static const PmConfigKey schedule_keys[] = {
   { "type", read_schedule_type, N_ ("%s: the \"type\" of \"schedule\" should be \"linear\" or \"flow\". Correct it.") },
-  { "beta_start", pm_config_read_beta_start, N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
+  { "beta_start", pm_config_read_beta_start,
+    N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
   { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
-  { "steps", pm_config_read_train_steps, N_ ("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
+  { "steps", pm_config_read_train_steps,
+    N_ ("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
   { "noise_at", read_noise_at,
     N_ ("%s: \"noise_at\" should be 0 or 1, the model's time where there is only noise. Correct it.") },
   { "time_scale", read_time_scale, N_ ("%s: \"time_scale\" should be a positive number, such as 1000. Correct it.") },

@@ -87,6 +87,7 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (GError) several = NULL;
   g_autofree char *transformer = g_build_filename (folder, "transformer", NULL);
+  g_autofree char *index = g_build_filename (folder, "model_index.json", NULL);
   g_autofree char *shown = g_filename_display_name (folder);
 
   for (gsize i = 0; i < G_N_ELEMENTS (known_names); i++)
@@ -113,6 +114,14 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
     }
   if (g_file_test (transformer, G_FILE_TEST_IS_DIR) && ! g_file_test (transformer, G_FILE_TEST_IS_SYMLINK))
     return pm_checkpoint_resolve_folder (transformer, error);
+  if (g_file_test (index, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
+                   _ ("The folder %s holds a pipeline of diffusers without the folder \"transformer\", where the network's "
+                      "weights belong. Download that too, or choose a pipeline that has one."),
+                   shown);
+      return NULL;
+    }
   g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
                _ ("The folder %s holds no checkpoint. Put model.safetensors or a .pt or .pth file into it, or choose another "
                   "folder."),

@@ -69,8 +69,8 @@ CASES = {
         pipeline={"id2label": ["tench, Tinca tinca", "goldfish", "crane", "robin, American robin, Turdus migratorius", "jay",
                                "magpie", "chickadee", "crane", "kite", "bald eagle, American eagle", "vulture"]},
         config={"num_attention_heads": 2, "norm_eps": 0.002, "sample_size": 10, "patch_size": 2, "num_layers": 3,
-                "recommended_layers": [1, 2], "schedule": {"spacing": "leading"}},
-        scheduler={},
+                "recommended_layers": [1, 2], "schedule": {"spacing": "leading", "offset": 1}},
+        scheduler={"steps_offset": 1},
         samples={
             "plain": dict(sampler="ddim", steps=7, guidance=1, **{"class": 3}),
             "guided": dict(sampler="ddim", steps=30, guidance=4, **{"class": 8}),
