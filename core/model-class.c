@@ -38,8 +38,8 @@ text_distance (const char *a, const char *b)
   return row[n];
 }
 
-/* How far a class's name is from a text, in folded case: nothing when it has it as a part, else by the nearest of its synonyms and
- * words, words a little further. */
+/* How far a class's name is from a text, in folded case: nothing when it has it as a part, else by the nearest of its synonyms
+ * and words, words a little further. */
 static int
 name_distance (const char *name, const char *text)
 {

@@ -42,7 +42,8 @@ void     pm_model_unref (PmModel *model);
 const PmModelInfo *pm_model_get_info (PmModel *model);
 
 /* The class that text names: a number, a name (case ignored; "tench, Tinca tinca" are two names of one class), or a unique part
- * of a name. -1 with PM_ERROR_NO_CLASS whose message lists the nearest names, or the numbers of those that share it. "" or NULL is the null class. */
+ * of a name. -1 with PM_ERROR_NO_CLASS whose message lists the nearest names, or the numbers of those that share it.
+ * "" or NULL is the null class. */
 int         pm_model_find_class (PmModel *model, const char *text, GError **error);
 const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL when it has no name */
 

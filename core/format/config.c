@@ -353,7 +353,8 @@ read_interval (PmConfigReader *reader, JsonNode *node, GError **error)
   JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
   double    *interval = reader->config->guidance_interval;
 
-  return array && json_array_get_length (array) == 2 && pm_config_read_double (json_array_get_element (array, 0), 0, 1, &interval[0])
+  return array && json_array_get_length (array) == 2
+         && pm_config_read_double (json_array_get_element (array, 0), 0, 1, &interval[0])
          && pm_config_read_double (json_array_get_element (array, 1), interval[0], 1, &interval[1]);
 }
 
@@ -401,7 +402,8 @@ static const PmConfigKey config_keys[] = {
 static char *
 find_config (const char *model_path)
 {
-  static const char *const endings[] = { ".safetensors.index.json", ".bin.index.json", ".hash.json", ".safetensors", ".pth", ".pt", ".bin" };
+  static const char *const endings[] = { ".safetensors.index.json", ".bin.index.json", ".hash.json", ".safetensors",
+                                         ".pth", ".pt", ".bin" };
   g_autofree char *folder = g_path_get_dirname (model_path);
   g_autofree char *name = g_path_get_basename (model_path);
   g_autofree char *own = g_strdup (name);

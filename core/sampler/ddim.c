@@ -1,6 +1,6 @@
-/* DDIM without noise (Song et al., arXiv 2010.02502, equation 12 with eta 0), the timesteps evenly strided: as facebookresearch/DiT
- * spaces "ddimN" (diffusion/respace.py), the first whole stride that gives exactly N of them, or as diffusers does
- * (schedulers/scheduling_ddim.py, set_timesteps). */
+/* DDIM without noise (Song et al., arXiv 2010.02502, equation 12 with eta 0), the timesteps evenly strided: as
+ * facebookresearch/DiT spaces "ddimN" (diffusion/respace.py), the first whole stride that gives exactly N of them, or as
+ * diffusers does (schedulers/scheduling_ddim.py, set_timesteps). */
 #include <math.h>
 
 #include "base/error.h"
