@@ -154,13 +154,16 @@ pm_model_find_class (PmModel *model, const char *text, GError **error)
       return -1;
     }
   if (! text || ! *text)
-    return model->network_info.null_class;
+    return model->info.n_classes;
   if (! g_utf8_validate (text, -1, NULL))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The name of the class is not valid UTF-8; type it again."));
       return -1;
     }
   number = g_ascii_strtoll (text, &end, 10);
+  for (int i = 0; *end == '\0' && model->info.classes && i < model->info.n_classes; i++)
+    if (g_str_equal (model->info.classes[i], text)) /* a name that is a number */
+      return i;
   if (*end == '\0' && number >= 0 && number < model->info.n_classes)
     return (int) number;
   if (*end != '\0' && model->info.classes)

@@ -47,8 +47,8 @@ looks_like_model (const char *path)
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
     if (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".safetensors.index.json")
-        || g_str_has_suffix (name, ".pt") || g_str_has_suffix (name, ".pth") || g_str_has_suffix (name, ".hash.json")
-        || g_str_has_prefix (name, "diffusion_pytorch_model.") || g_str_equal (name, "model_index.json"))
+        || g_str_has_suffix (name, ".pt") || g_str_has_suffix (name, ".pth") || g_str_has_suffix (name, ".bin")
+        || g_str_equal (name, "model_index.json"))
       return TRUE;
   return FALSE;
 }
