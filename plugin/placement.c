@@ -108,7 +108,7 @@ pm_placement_set_region (GimpImage *image, PmTarget target, PmRequest *request, 
   if (! row || ! mask || ! selection)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
-                           _("There is too little memory to read the selection; close other images, or paint a smaller picture."));
+                           _("There is too little memory to read the selection; close other images or paint a smaller picture."));
       return FALSE;
     }
 
