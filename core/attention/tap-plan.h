@@ -35,6 +35,7 @@ typedef struct
   int           n_queries, n_keys, n_heads; /* the largest over chosen layers */
   int           n_query_weights, n_key_weights;
   gboolean      needs_entropy, needs_matrix;
+  gboolean      has_matrix_copy; /* the backend's memory is its own, and what it sums up is worked on here */
 } PmTapPlan;
 
 /* plan is zeroed; clear it also after failure. */
