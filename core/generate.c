@@ -6,30 +6,32 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/memory.h"
 #include "backend/speed.h"
 #include "record.h"
 #include "run.h"
-
-/* Bytes that the system could give without swapping; G_MAXUINT64 where it does not say. */
-static guint64
-free_memory (void)
-{
-  g_autofree char *text = NULL;
-  const char      *line = g_file_get_contents ("/proc/meminfo", &text, NULL, NULL) ? strstr (text, "MemAvailable:") : NULL;
-  return line ? g_ascii_strtoull (line + strlen ("MemAvailable:"), NULL, 10) * 1024 : G_MAXUINT64;
-}
 
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
 static gboolean
 estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
 {
   PmModel *model = run->model;
-  gsize    map_bytes = 0, n = pm_run_size (run);
+  gsize    n = pm_run_size (run);
+  PmTapEstimate maps = { 0 };
 
-  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = free_memory () };
-  if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
+  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = pm_memory_available () };
+  if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &maps, error))
     return FALSE;
-  estimate->map_bytes = map_bytes;
+  estimate->n_maps = maps.n_maps;
+  estimate->map_bytes = maps.n_bytes;
+  estimate->map_file_bytes = maps.n_file_bytes;
+  estimate->map_storage = maps.storage;
+  if (run->has_maps && estimate->n_maps == 0)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("A reading was chosen, but no layer, head or step to show it of; choose one, or no reading."));
+      return FALSE;
+    }
   estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
                          + (run->steps.n_steps + 8) * n * sizeof (float);
   PmSampling sampling = { .info = &model->network_info,
@@ -79,7 +81,7 @@ make_picture (const float *latent, int width, int height, GError **error)
   for (gsize i = 0; picture && i < 3 * area; i++)
     {
       float value = latent[i % 3 * area + i / 3] * 0.5f + 0.5f;
-      picture[i] = value > 0.f ? MIN (value, 1.f) : 0.f; /* NaN becomes 0 */
+      picture[i] = CLAMP (value, 0.f, 1.f);
     }
   return picture;
 }
@@ -113,9 +115,9 @@ fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backen
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
-  if (! info->is_latent && info->in_channels == 3)
+  if (run->model->info.makes_picture)
     result->picture = make_picture (result->trajectory + run->steps.n_steps * n, result->width, result->height, error);
-  return info->is_latent || info->in_channels != 3 || result->picture != NULL;
+  return ! run->model->info.makes_picture || result->picture != NULL;
 }
 
 static PmResult *
