@@ -6,17 +6,28 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/memory.h"
 #include "backend/speed.h"
 #include "record.h"
 #include "run.h"
 
-/* Bytes that the system could give without swapping; G_MAXUINT64 where it does not say. */
-static guint64
-free_memory (void)
+static PmVaeCall
+decoder_call (const PmRun *run)
 {
-  g_autofree char *text = NULL;
-  const char      *line = g_file_get_contents ("/proc/meminfo", &text, NULL, NULL) ? strstr (text, "MemAvailable:") : NULL;
-  return line ? g_ascii_strtoull (line + strlen ("MemAvailable:"), NULL, 10) * 1024 : G_MAXUINT64;
+  const PmNetworkInfo *info = &run->model->network_info;
+  return (PmVaeCall) { .direction = PM_VAE_DECODE, .h = info->grid_h * info->patch, .w = info->grid_w * info->patch };
+}
+
+/* The decoder runs when the sampler's workspace is free again. */
+static void
+add_decoder (const PmRun *run, PmEstimate *estimate)
+{
+  PmVaeCall call = decoder_call (run);
+  gsize     bytes;
+
+  pm_vae_measure (run->model->vae, &call, &estimate->floor_flops, &bytes);
+  estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
+  estimate->work_bytes = MAX (estimate->work_bytes, bytes);
 }
 
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
@@ -26,7 +37,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   PmModel *model = run->model;
   gsize    map_bytes = 0, n = pm_run_size (run);
 
-  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = free_memory () };
+  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = pm_memory_available () };
   if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
     return FALSE;
   estimate->map_bytes = map_bytes;
@@ -37,6 +48,8 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
                           .class_row = run->class_row,
                           .guidance = run->request->guidance,
                           .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] } };
+  if (model->vae)
+    add_decoder (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
@@ -84,8 +97,43 @@ make_picture (const float *latent, int width, int height, GError **error)
   return picture;
 }
 
+/* What the sampler takes of a run's operations. */
+static double
+sampler_share (const PmRun *run, const PmEstimate *estimate)
+{
+  PmVaeCall call = decoder_call (run);
+  double    flops = 0;
+  gsize     bytes;
+
+  if (run->model->vae)
+    pm_vae_measure (run->model->vae, &call, &flops, &bytes);
+  return 1 - flops / MAX (estimate->floor_flops, 1);
+}
+
+/* The trajectory's end through the decoder. */
 static gboolean
-fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backend, PmTap *tap, PmJob *job, GError **error)
+decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GError **error)
+{
+  PmVaeCall         call = decoder_call (run);
+  g_autofree float *picture = g_try_new (float, 3 * (gsize) result->width * result->height);
+
+  if (! picture)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory for the picture; close other programs."));
+      return FALSE;
+    }
+  if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, result->trajectory + run->steps.n_steps * pm_run_size (run),
+                       PM_VAE_MEMORY_AUTO, picture, job, error))
+    return FALSE;
+  result->picture = make_picture (picture, result->width, result->height, error);
+  return result->picture != NULL;
+}
+
+/* share: what the sampler takes of all operations. */
+static gboolean
+fill_result (PmResult *result, PmRun *run, const float *noise, double share, PmBackend *backend, PmTap *tap, PmJob *job,
+             GError **error)
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
@@ -108,11 +156,15 @@ fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backen
     memcpy (result->trajectory, noise, n * sizeof (float));
   else
     pm_run_noise (run, result->trajectory);
+  pm_job_set_range (job, 0, share);
   if (! pm_run_sample (run, backend, tap, result->trajectory, job, error))
     return FALSE;
+  pm_job_set_range (job, share, 1);
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
+  if (run->model->vae)
+    return decode_result (result, run, backend, job, error);
   if (! info->is_latent && info->in_channels == 3)
     result->picture = make_picture (result->trajectory + run->steps.n_steps * n, result->width, result->height, error);
   return info->is_latent || info->in_channels != 3 || result->picture != NULL;
@@ -137,7 +189,8 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   if (run->has_maps && ! (tap = pm_tap_new (&run->request->show, &run->tap_options, error)))
     return NULL;
   identity = pm_identity_start (run->model->checkpoint);
-  if (! fill_result (result, run, noise, backend, tap, job, error) || ! pm_identity_finish (identity, job, error))
+  if (! fill_result (result, run, noise, sampler_share (run, &estimate), backend, tap, job, error)
+      || ! pm_identity_finish (identity, job, error))
     return NULL;
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
   result->record = pm_record_new (run, backend, identity, result->seconds);

@@ -53,7 +53,7 @@ set_notes (PmModel *model)
                                                model->config->family, model->family->id);
       g_strv_builder_add (builder, note);
     }
-  if (model->network_info.is_latent)
+  if (model->network_info.is_latent && ! model->vae)
     g_strv_builder_add (builder, _("This model paints latents; without its VAE it can be evaluated and inspected, but makes no "
                                    "picture."));
   model->notes = g_strv_builder_end (builder);
@@ -67,7 +67,7 @@ set_info (PmModel *model)
   const PmNetworkInfo *network = &model->network_info;
   PmModelInfo         *info = &model->info;
   gboolean             is_flow = network->schedule.type == PM_SCHEDULE_FLOW;
-  int                  scale = network->is_latent ? 8 : 1;
+  int                  scale = model->vae ? pm_vae_get_info (model->vae)->factor : network->is_latent ? 8 : 1;
 
   *info = (PmModelInfo) {
     .name = model->name,
@@ -81,6 +81,7 @@ set_info (PmModel *model)
     .patch = network->patch,
     .n_channels = network->in_channels,
     .is_latent = network->is_latent,
+    .vae = model->vae_path,
     .n_classes = network->n_classes,
     .classes = (const char *const *) config->classes,
     .prediction = prediction_names[network->prediction],
@@ -97,6 +98,29 @@ set_info (PmModel *model)
   set_notes (model);
 }
 
+/* The decoder of a latent model; none at all is no error, for the model can still be looked into. */
+static gboolean
+open_vae (PmModel *model, GError **error)
+{
+  const PmNetworkInfo *network = &model->network_info;
+
+  if (! network->is_latent)
+    return TRUE;
+  model->vae_path = pm_model_find_vae (model->path, model->config);
+  if (! model->vae_path)
+    return TRUE;
+  model->vae = pm_vae_open (model->vae_path, error);
+  if (! model->vae)
+    return FALSE;
+  if (pm_vae_get_info (model->vae)->latent_channels == network->in_channels)
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+               _("The decoder “%s” reads latents of %d channels, but the model paints %d; put the decoder there that the model was "
+                 "trained with."),
+               model->vae_path, pm_vae_get_info (model->vae)->latent_channels, network->in_channels);
+  return FALSE;
+}
+
 PmModel *
 pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const char *name, GError **error)
 {
@@ -109,7 +133,7 @@ pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const 
   model->family = find_family (checkpoint, config, error);
   if (model->family)
     model->network = model->family->load (checkpoint, config, &model->network_info, error);
-  if (! model->network)
+  if (! model->network || ! open_vae (model, error))
     {
       pm_model_unref (model);
       return NULL;
@@ -134,6 +158,8 @@ pm_model_unref (PmModel *model)
     model->family->free (model->network, &model->network_info);
   pm_checkpoint_free (model->checkpoint);
   pm_config_free (model->config);
+  pm_vae_free (model->vae);
+  g_free (model->vae_path);
   g_free (model->recommended);
   g_strfreev (model->notes);
   g_free (model->name);

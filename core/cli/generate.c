@@ -149,10 +149,11 @@ generate_work (PmJob *job, gpointer data, GError **error)
       print_estimate (&estimate, options->is_json);
       return TRUE;
     }
-  if (options->out && pm_model_get_info (model)->is_latent)
+  if (options->out && pm_model_get_info (model)->is_latent && !pm_model_get_info (model)->vae)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                   _("This model paints latents, and this version has no decoder for them; use --raw FILE instead of --out."));
+                   _("This model paints latents, and there is no decoder for them; put diffusers' folder “vae” into the model's "
+                     "folder, or use --raw FILE instead of --out."));
       return FALSE;
     }
   if (!pm_generate_files_reserve (&self->files, options, error))

@@ -24,6 +24,7 @@ print_json (const PmModelInfo *info, char **fallbacks)
   pm_cli_json_int (line, "patch", info->patch);
   pm_cli_json_int (line, "channels", info->n_channels);
   pm_cli_json_boolean (line, "latent", info->is_latent);
+  pm_cli_json_string (line, "vae", info->vae);
   pm_cli_json_int (line, "n_classes", info->n_classes);
   pm_cli_json_strings (line, "classes", info->classes);
   json_builder_set_member_name (line, "recommended_layers");
@@ -69,8 +70,11 @@ print_text (const PmModelInfo *info, char **fallbacks)
     g_print ("  %4d %s\n", i, info->classes[i]);
   for (int i = 0; info->notes[i]; i++)
     g_print (_("Note:        %s\n"), info->notes[i]);
-  if (info->is_latent)
-    g_print ("%s\n", _("Missing:     a decoder (VAE); this version makes no picture of latents, `generate --raw` keeps them."));
+  if (info->vae)
+    g_print (_("Decoder:     %s\n"), info->vae);
+  else if (info->is_latent)
+    g_print ("%s\n", _("Missing:     a decoder (VAE), without which no picture is made of latents: put diffusers' folder “vae” into "
+                       "the model's folder. `generate --raw` keeps the maps."));
   if (fallbacks)
     {
       g_autofree char *list = g_strjoinv (", ", fallbacks);

@@ -387,8 +387,8 @@ static const PmConfigKey config_keys[] = {
 };
 
 /* NAME.json beside NAME.pt. A file with one of the names that stand for its folder has the folder's config.json too. */
-static char *
-find_config (const char *model_path)
+char *
+pm_config_find (const char *model_path)
 {
   static const char *const endings[] = { ".safetensors.index.json", ".hash.json", ".safetensors", ".pth", ".pt", ".bin" };
   g_autofree char *folder = g_path_get_dirname (model_path);
@@ -419,7 +419,7 @@ PmConfig *
 pm_config_load (const char *model_path, GError **error)
 {
   g_autoptr (PmConfig) config = pm_config_new ();
-  g_autofree char *path = find_config (model_path);
+  g_autofree char *path = pm_config_find (model_path);
   g_autofree char *folder = path ? g_path_get_dirname (path) : NULL;
   g_autofree char *shown = path ? g_filename_display_name (path) : NULL;
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);

@@ -58,6 +58,9 @@ PmConfig *pm_config_new (void);
 PmConfig *pm_config_load (const char *model_path, GError **error);
 void      pm_config_free (PmConfig *config);
 
+/* The file that pm_config_load reads, which need not be there; NULL where none can be. Free with g_free. */
+char *pm_config_find (const char *model_path);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmConfig, pm_config_free)
 
 #endif
