@@ -45,8 +45,8 @@ read_input (PmBundle *in, const char *name, int channels, int multiple, gsize si
   if (fits && (size[2] % multiple || size[3] % multiple))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _("The picture has %d × %d pixels; both sides should be multiples of %d for this decoder. Crop it."), (int) size[3],
-                   (int) size[2], multiple);
+                   _("The picture has %d × %d pixels; both sides should be multiples of %d for this decoder. Crop it."),
+                   (int) size[3], (int) size[2], multiple);
       return NULL;
     }
   gssize shape[] = { fits ? (gssize) size[0] : 1, channels, fits ? (gssize) size[2] : 1, fits ? (gssize) size[3] : 1 };

@@ -176,7 +176,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
   g_autoptr (PmBackend) backend = NULL;
   g_autoptr (PmTap)      tap = NULL;
-  g_autoptr (PmIdentity) identity = NULL;
+  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL;
   PmEstimate            estimate;
   gint64                start = g_get_monotonic_time ();
 
@@ -189,11 +189,14 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   if (run->has_maps && ! (tap = pm_tap_new (&run->request->show, &run->tap_options, error)))
     return NULL;
   identity = pm_identity_start (run->model->checkpoint);
+  if (run->model->vae)
+    vae_identity = pm_identity_start (pm_vae_get_checkpoint (run->model->vae));
   if (! fill_result (result, run, noise, sampler_share (run, &estimate), backend, tap, job, error)
-      || ! pm_identity_finish (identity, job, error))
+      || ! pm_identity_finish (identity, job, error)
+      || (vae_identity && ! pm_identity_finish (vae_identity, job, error)))
     return NULL;
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
-  result->record = pm_record_new (run, backend, identity, result->seconds);
+  result->record = pm_record_new (run, backend, identity, vae_identity, result->seconds);
   return g_steal_pointer (&result);
 }
 

@@ -115,8 +115,8 @@ open_vae (PmModel *model, GError **error)
   if (pm_vae_get_info (model->vae)->latent_channels == network->in_channels)
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _("The decoder “%s” reads latents of %d channels, but the model paints %d; put the decoder there that the model was "
-                 "trained with."),
+               _("The decoder “%s” reads latents of %d channels, but the model paints %d; put the decoder there that the model "
+                 "was trained with."),
                model->vae_path, pm_vae_get_info (model->vae)->latent_channels, network->in_channels);
   return FALSE;
 }

@@ -99,8 +99,8 @@ check (const Eval *self, char **rest, GError **error)
   else if (strcmp (self->stage, "denoise") == 0 && !self->in)
     message = _("The stage denoise needs tensors x, t and y; give them with --in FILE.safetensors.");
   else if (is_vae_stage (self) && (!self->in || !self->model))
-    message = _("The stages vae-decode and vae-encode need --model with a VAE, and --in FILE.safetensors with the tensor latent, or "
-                "image.");
+    message = _("The stages vae-decode and vae-encode need --model with a VAE, and --in FILE.safetensors with the tensor "
+                "latent, or image.");
   else if (strcmp (self->stage, "denoise") != 0 && self->capture)
     message = _("--capture belongs to the stage denoise; maps of a whole run come from `pentimento generate --raw`.");
   if (message)
@@ -113,7 +113,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
 {
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &e->model, N_("Name or path of the model"), N_("MODEL") },
-    { "in", 0, 0, G_OPTION_ARG_FILENAME, &e->in, N_("Tensors that go in (denoise: x, t, y; sample: noise; vae-decode: latent; vae-encode: image)"), N_("FILE") },
+    { "in", 0, 0, G_OPTION_ARG_FILENAME, &e->in,
+      N_("Tensors that go in (denoise: x, t, y; sample: noise; vae-decode: latent; vae-encode: image)"), N_("FILE") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &e->out, N_("Tensors that come out"), N_("FILE") },
     { "capture", 0, 0, G_OPTION_ARG_STRING, &e->capture, N_("Also: received,entropy,distance,from,to,probs:LAYER,subject"),
       N_("LIST") },
@@ -123,7 +124,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     { "guidance-interval", 0, 0, G_OPTION_ARG_STRING, &e->guidance_interval, N_("Guide only inside this part of 0..1"),
       "LO,HI" },
     { "class", 'c', 0, G_OPTION_ARG_STRING, &e->class_name, N_("A class's name or number"), N_("CLASS") },
-    { "seed", 's', 0, G_OPTION_ARG_STRING, &e->seed, N_("Seed of the noise; 0 when not given. vae-encode: draw instead of taking the mean"), "N" },
+    { "seed", 's', 0, G_OPTION_ARG_STRING, &e->seed,
+      N_("Seed of the noise; 0 when not given. vae-encode: draw instead of taking the mean"), "N" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &e->size, N_("Size in pixels"), "WxH" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &e->device, N_("Where to compute; `ref` is the plain loops"), N_("NAME") },
     { "threads", 0, 0, G_OPTION_ARG_INT, &e->n_threads, N_("Threads; 0 is one a processor"), "N" },
@@ -133,7 +135,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
   };
 
   if (!pm_cli_parse (argc, argv, entries, _("STAGE"),
-                     _("Runs one stage (denoise, sample, vae-decode, vae-encode) on the tensors of a safetensors file."), rest, error))
+                     _("Runs one stage (denoise, sample, vae-decode, vae-encode) on the tensors of a safetensors file."), rest,
+                     error))
     return FALSE;
   e->stage = (*rest)[0];
   return check (e, *rest, error);

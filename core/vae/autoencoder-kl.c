@@ -179,8 +179,8 @@ kl_run (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError
   walk.backend = backend;
   walk.job = call->job;
   walk.affine = pm_backend_alloc (backend, 2 * PM_KL_MAX_CHANNELS * sizeof (float), error);
-  gboolean done = walk.affine
-                  && run_walk (&walk, call, decodes ? 1 : network->info.factor, decodes ? network->info.latent_channels : 3, error);
+  int      scale = decodes ? 1 : network->info.factor, channels = decodes ? network->info.latent_channels : 3;
+  gboolean done = walk.affine && run_walk (&walk, call, scale, channels, error);
   pm_kl_walk_clear (&walk);
   return done;
 }
@@ -228,7 +228,8 @@ read_plan (PmVaeNetwork *network, GError **error)
     }
   if (! config->is_known)
     {
-      config->has_attention = pm_checkpoint_find (network->checkpoint, "decoder.mid_block.attentions.0.group_norm.weight") != NULL;
+      config->has_attention
+          = pm_checkpoint_find (network->checkpoint, "decoder.mid_block.attentions.0.group_norm.weight") != NULL;
       config->has_quant_conv = pm_checkpoint_find (network->checkpoint, "quant_conv.weight") != NULL;
       config->has_post_quant_conv = pm_checkpoint_find (network->checkpoint, "post_quant_conv.weight") != NULL;
     }

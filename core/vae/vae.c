@@ -26,7 +26,8 @@ find_kind (PmCheckpoint *checkpoint, GError **error)
     if (pm_vaes[i]->probe (checkpoint))
       return pm_vaes[i];
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _("“%s” is no decoder of latents in diffusers' layout (AutoencoderKL); give the folder “vae” of a diffusers model."),
+               _("“%s” is no decoder of latents in diffusers' layout (AutoencoderKL); give the folder “vae” of a diffusers "
+                 "model."),
                pm_checkpoint_get_path (checkpoint));
   return NULL;
 }
@@ -116,8 +117,8 @@ check_size (PmVae *vae, const PmVaeCall *call, GError **error)
   g_autofree char *left = g_format_size (there);
   if (is_possible)
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                 _("A picture of %d × %d pixels needs %s of memory in the decoder, but only %s are free; close other programs, or "
-                   "choose a smaller picture."),
+                 _("A picture of %d × %d pixels needs %s of memory in the decoder, but only %s are free; close other programs, "
+                   "or choose a smaller picture."),
                  call->w * factor, call->h * factor, needed, left);
   else
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("A latent of %d × %d is too large for the decoder; 1024 × 1024 is the most."),

@@ -84,7 +84,8 @@ static PmWeight
 prepare (PmBackend *backend, gsize rows, gsize cols, const float *values)
 {
   g_autoptr (GError) error = NULL;
-  PmTensor           tensor = { .name = "w", .dtype = PM_DTYPE_F32, .rank = rows > 1 ? 2 : 1, .n_elements = rows * cols, .data = values };
+  PmTensor           tensor
+      = { .name = "w", .dtype = PM_DTYPE_F32, .rank = rows > 1 ? 2 : 1, .n_elements = rows * cols, .data = values };
   PmWeight           weight;
 
   tensor.shape[0] = rows > 1 ? rows : cols;
@@ -280,7 +281,8 @@ run_group_norm (PmBackend *backend, int height, int width, int C, int groups, Pm
 static void
 test_group_norm (gconstpointer data)
 {
-  static const int      shapes[][4] = { { 1, 1, 4, 2 }, { 3, 5, 32, 32 }, { 16, 16, 48, 16 }, { 61, 47, 40, 8 }, { 33, 31, 512, 32 } };
+  static const int      shapes[][4]
+      = { { 1, 1, 4, 2 }, { 3, 5, 32, 32 }, { 16, 16, 48, 16 }, { 61, 47, 40, 8 }, { 33, 31, 512, 32 } };
   g_autoptr (PmBackend) ref = pm_backend_open ("ref", 1, NULL);
   PmRandom              random;
 

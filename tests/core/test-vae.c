@@ -305,7 +305,8 @@ test_generate (void)
   g_autoptr (PmBundle) in = pm_bundle_new ();
   gsize  n = (gsize) result->channels * result->latent_width * result->latent_height;
   gsize  shape[] = { 1, result->channels, result->latent_height, result->latent_width };
-  memcpy (pm_bundle_add (in, "latent", PM_DTYPE_F32, 4, shape, NULL), result->trajectory + result->n_steps * n, n * sizeof (float));
+  float *latent = pm_bundle_add (in, "latent", PM_DTYPE_F32, 4, shape, NULL);
+  memcpy (latent, result->trajectory + result->n_steps * n, n * sizeof (float));
   g_autoptr (PmBundle) out = eval (folder, "vae-decode", in, &(PmEvalVae) { .device = "cpu" });
   const float         *image = pm_test_array_of (out, "image", 3 * 64 * 64);
   for (int i = 0; i < 3 * 64 * 64; i++)
