@@ -41,7 +41,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
     return FALSE;
   estimate->map_bytes = map_bytes;
-  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items)
+  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
                          + (run->steps.n_steps + 8) * n * sizeof (float);
   PmSampling sampling = { .info = &model->network_info,
                           .steps = &run->steps,

@@ -26,6 +26,9 @@ void     pm_run_clear (PmRun *run);
 /* Floats of one x: C * h * w. */
 gsize pm_run_size (const PmRun *run);
 
+/* Bytes that the request's cache keeps. */
+gsize pm_run_cache_bytes (const PmRun *run);
+
 /* Runs the sampler from trajectory's first entry. tap is made by the caller when there is something to record. */
 gboolean pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error);
 

@@ -325,6 +325,7 @@ add_picture_column (Dialog *self, GtkWidget *columns)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->sampler), ids[i], pm_sampler_title (ids[i]));
   add_labelled (box, _("Sampler"), self->sampler);
   add_argument (self, box, "num-steps");
+  add_argument (self, box, "cache");
   add_argument (self, box, "guidance");
   add_argument (self, box, "seed");
   set_names (button, "new-seed", NULL);
@@ -398,19 +399,23 @@ choose_model (Dialog *self)
 gboolean
 pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint)
 {
-  Dialog   self = { .config = config, .paint = paint };
-  gulong   handler;
-  gboolean ok;
+  Dialog     self = { .config = config, .paint = paint };
+  GtkWidget *help;
+  gulong     handler;
+  gboolean   ok;
 
   gimp_ui_init ("pentimento");
   choose_model (&self);
   self.dialog = GIMP_PROCEDURE_DIALOG (gimp_procedure_dialog_new (paint->procedure, config, _("Generate with Pentimento")));
+  help = gtk_dialog_get_widget_for_response (GTK_DIALOG (self.dialog), GTK_RESPONSE_HELP);
+  if (help) /* GIMP's manual has no page on us, and a button that does nothing is worse than none */
+    gtk_widget_destroy (help);
   gimp_procedure_dialog_set_ok_label (self.dialog, _("_Generate"));
   gtk_widget_set_name (GTK_WIDGET (self.dialog), "pentimento-generate");
   build (&self);
   handler = g_signal_connect (config, "notify", G_CALLBACK (notify_cb), &self);
   refresh_cb (&self);
-  gtk_widget_child_focus (self.classes, GTK_DIR_TAB_FORWARD);
+  gtk_widget_grab_focus (self.classes);
 
   ok = gimp_procedure_dialog_run (self.dialog);
 

@@ -21,6 +21,25 @@ pm_heatmap_find (GimpDrawable *layer)
   return found;
 }
 
+GimpChannel *
+pm_selection_put_aside (GimpImage *image)
+{
+  GimpChannel *saved = gimp_selection_is_empty (image) ? NULL : gimp_selection_save (image);
+
+  if (saved)
+    gimp_selection_none (image);
+  return saved;
+}
+
+void
+pm_selection_put_back (GimpImage *image, GimpChannel *saved)
+{
+  if (! saved)
+    return;
+  gimp_image_select_item (image, GIMP_CHANNEL_OP_REPLACE, GIMP_ITEM (saved));
+  gimp_image_remove_channel (image, saved);
+}
+
 gboolean
 pm_heatmap_append (GimpDrawable *layer, const PmHeatmapLook *look)
 {
@@ -105,17 +124,15 @@ colour_buffer (GeglBuffer *buffer, GeglBuffer *target, const PmHeatmapLook *look
   return TRUE;
 }
 
-/* A merge of the shadow keeps to the selection: it steps aside, within the caller's undo group. */
 static gboolean
 bake_pixels (GimpDrawable *layer, const PmHeatmapLook *look, GError **error)
 {
   GimpImage   *image = gimp_item_get_image (GIMP_ITEM (layer));
-  GimpChannel *saved = gimp_selection_is_empty (image) ? NULL : gimp_selection_save (image);
+  GimpChannel *saved = pm_selection_put_aside (image);
   g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (layer);
   g_autoptr (GeglBuffer) shadow = gimp_drawable_get_shadow_buffer (layer);
   gboolean done;
 
-  gimp_selection_none (image);
   done = colour_buffer (buffer, shadow, look, error);
   g_clear_object (&shadow);
   if (done && ! gimp_drawable_merge_shadow (layer, TRUE))
@@ -126,11 +143,7 @@ bake_pixels (GimpDrawable *layer, const PmHeatmapLook *look, GError **error)
     }
   if (done)
     gimp_drawable_update (layer, 0, 0, gimp_drawable_get_width (layer), gimp_drawable_get_height (layer));
-  if (saved)
-    {
-      gimp_image_select_item (image, GIMP_CHANNEL_OP_REPLACE, GIMP_ITEM (saved));
-      gimp_image_remove_channel (image, saved);
-    }
+  pm_selection_put_back (image, saved);
   return done;
 }
 

@@ -11,7 +11,12 @@
 /* The filter over the layer; NULL without one. */
 GimpDrawableFilter *pm_heatmap_find (GimpDrawable *layer);
 
-/* FALSE when GIMP does not know the operation; nothing is changed then. */
+/* GIMP limits a filter, and a merge of pixels, to what is selected when it is made. So the selection steps aside first, within
+ * the caller's undo group; NULL when nothing was selected. */
+GimpChannel *pm_selection_put_aside (GimpImage *image);
+void         pm_selection_put_back (GimpImage *image, GimpChannel *saved);
+
+/* FALSE when GIMP does not know the operation; nothing is changed then. The selection must be aside. */
 gboolean pm_heatmap_append (GimpDrawable *layer, const PmHeatmapLook *look);
 
 /* How the filter colours the layer now. */

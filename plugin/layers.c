@@ -208,6 +208,8 @@ add_group (Laying *laying, GError **error)
 {
   const GPtrArray *maps = laying->result->maps;
   GimpLayer *group = GIMP_LAYER (gimp_group_layer_new (laying->image, _("Attention")));
+  GimpChannel *saved;
+  gboolean     done = TRUE;
 
   if (! group || ! gimp_image_insert_layer (laying->image, group, laying->parent, laying->position))
     {
@@ -220,9 +222,12 @@ add_group (Laying *laying, GError **error)
       fail_gimp (error);
       return NULL;
     }
-  for (guint i = 0; i < maps->len; i++)
-    if (! add_map (laying, g_ptr_array_index (maps, i), group, i, error))
-      return NULL;
+  saved = pm_selection_put_aside (laying->image);
+  for (guint i = 0; i < maps->len && done; i++)
+    done = add_map (laying, g_ptr_array_index (maps, i), group, i, error);
+  pm_selection_put_back (laying->image, saved);
+  if (! done)
+    return NULL;
 
   if (! add_selection_mask (laying, group) || ! pm_record_set_item (GIMP_ITEM (group), laying->record))
     {
@@ -239,7 +244,7 @@ find_position (Laying *laying, GimpDrawable **drawables)
 {
   GimpItem *item = drawables && drawables[0] ? GIMP_ITEM (drawables[0]) : NULL;
 
-  if (! item || ! gimp_item_is_layer (item))
+  if (! item || ! gimp_item_is_valid (item) || ! gimp_item_is_layer (item))
     return;
   laying->parent = GIMP_LAYER (gimp_item_get_parent (item));
   laying->position = MAX (gimp_image_get_item_position (laying->image, item), 0);

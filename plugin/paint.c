@@ -157,6 +157,22 @@ generate (PmPaint *paint, Task *task, GError **error)
   return done;
 }
 
+/* While a long run painted, its image may have been closed or its selection dropped: the picture is not thrown away. */
+static void
+keep_target (PmPaint *paint)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *text = NULL;
+
+  if (paint->run_mode == GIMP_RUN_NONINTERACTIVE || pm_placement_check (paint->image, paint->look.target, &error))
+    return;
+  text = g_strdup_printf (_("The picture was opened as a new image, because where it should go has changed meanwhile: %s"),
+                          error->message);
+  pm_log ("%s", text);
+  gimp_message (text);
+  paint->look.target = PM_TARGET_NEW_IMAGE;
+}
+
 gboolean
 pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
 {
@@ -179,6 +195,7 @@ pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
   if (done)
     {
       pm_log ("painted in %.2f s", task.result->seconds);
+      keep_target (paint);
       done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables, laid,
                             error);
     }

@@ -12,7 +12,7 @@ pm_placement_check (GimpImage *image, PmTarget target, GError **error)
   if (target == PM_TARGET_NEW_IMAGE)
     return TRUE;
 
-  if (! image)
+  if (! image || ! gimp_image_is_valid (image))
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                            _("There is no image to paint into; open one, or paint into a new image."));

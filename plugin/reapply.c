@@ -33,6 +33,7 @@ reapply_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, G
 {
   g_autoptr (GList) layers = NULL;
   GimpValueArray *values;
+  GimpChannel    *saved;
   GError  *error = NULL;
   int      n_restored = 0;
   gboolean done;
@@ -40,7 +41,9 @@ reapply_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, G
   pm_procedure_begin (procedure);
   layers = pm_heatmap_list_layers (image);
   gimp_image_undo_group_start (image);
+  saved = pm_selection_put_aside (image);
   done = restore (layers, &n_restored, &error);
+  pm_selection_put_back (image, saved);
   gimp_image_undo_group_end (image);
   if (! done)
     return pm_procedure_fail (procedure, run_mode, error);

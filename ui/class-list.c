@@ -174,9 +174,16 @@ pm_class_list_finalize (GObject *object)
 }
 
 static void
+pm_class_list_grab_focus (GtkWidget *widget)
+{
+  gtk_widget_grab_focus (PM_CLASS_LIST (widget)->entry);
+}
+
+static void
 pm_class_list_class_init (PmClassListClass *class)
 {
   G_OBJECT_CLASS (class)->finalize = pm_class_list_finalize;
+  GTK_WIDGET_CLASS (class)->grab_focus = pm_class_list_grab_focus;
   signals[SIGNAL_CHANGED] = g_signal_new ("changed", PM_TYPE_CLASS_LIST, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
   signals[SIGNAL_ACTIVATED]
     = g_signal_new ("activated", PM_TYPE_CLASS_LIST, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);

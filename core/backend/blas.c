@@ -250,5 +250,6 @@ const PmBackendClass pm_backend_blas = {
     .activate = pm_cpu_activate,
     .conv = pm_cpu_conv,
     .group_norm = pm_cpu_group_norm,
+    .combine = pm_cpu_combine,
   },
 };

@@ -196,6 +196,18 @@ ref_activate (PmBackend *backend, const PmActivate *op)
     op->y[i] = (float) pm_ref_activate (op->activation, op->x[i]);
 }
 
+static void
+ref_combine (PmBackend *backend, const PmCombine *op)
+{
+  for (gsize i = 0; i < op->n; i++)
+    {
+      double sum = 0;
+      for (int k = 0; k < op->n_terms; k++)
+        sum += (double) op->weights[k] * op->x[k][i];
+      op->y[i] = (float) sum;
+    }
+}
+
 const PmBackendClass pm_backend_ref = {
   .id = "ref",
   .device = "cpu",
@@ -210,5 +222,6 @@ const PmBackendClass pm_backend_ref = {
     .activate = ref_activate,
     .conv = pm_ref_conv,
     .group_norm = pm_ref_group_norm,
+    .combine = ref_combine,
   },
 };

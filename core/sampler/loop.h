@@ -16,6 +16,8 @@ typedef struct
   double               guidance;   /* 1: the conditional prediction alone */
   double               interval[2]; /* guided strictly inside, in unit time; 0 and 1 count as unbounded */
   PmTap               *tap;        /* NULL: record nothing */
+  PmFeatureCache      *cache;      /* NULL: every step is computed */
+  int                  cache_interval;
   PmJob               *job;
 } PmSampling;
 
@@ -24,5 +26,9 @@ gboolean pm_sampling_run (const PmSampling *sampling, float *trajectory, GError 
 
 /* Whether step i runs the null half too. */
 gboolean pm_sampling_is_guided (const PmSampling *sampling, int i);
+
+/* Whether the cache may stand in for step i: not among the first steps, where the picture is laid out, and not where maps
+ * are recorded. */
+gboolean pm_sampling_is_predicted (const PmSampling *sampling, int i);
 
 #endif

@@ -212,11 +212,22 @@ gegl_module_query (GTypeModule *module)
   return &info;
 }
 
+/* The plug-in's own process loads this operation too, and has bound the domain to the catalogues beside it by then. */
+static void
+bind_text_domain (void)
+{
+  const char *nowhere = bindtextdomain ("pentimento-is-never-bound", NULL);
+
+  if (g_strcmp0 (bindtextdomain (GETTEXT_PACKAGE, NULL), nowhere) != 0)
+    return;
+  bindtextdomain (GETTEXT_PACKAGE, PM_LOCALEDIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+}
+
 G_MODULE_EXPORT gboolean
 gegl_module_register (GTypeModule *module)
 {
-  bindtextdomain (GETTEXT_PACKAGE, PM_LOCALEDIR);
-  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  bind_text_domain ();
   register_palettes (module);
   pm_heatmap_register_type (module);
   return TRUE;

@@ -95,6 +95,22 @@ test_hostile_records (void)
   gimp_image_delete (image);
 }
 
+/* One text of the plug-in, one of the core: both look into the one domain. */
+void
+suite_german (const char *folder)
+{
+  Call paint = call ("plug-in-pentimento-generate", NULL, NULL, STANDARD_CALL, NULL);
+  g_autofree char *group = NULL, *map = NULL;
+
+  if (! check (paint.status == GIMP_PDB_SUCCESS, "paints in German"))
+    return;
+  group = gimp_item_get_name (GIMP_ITEM (paint.group));
+  map = gimp_item_get_name (GIMP_ITEM (first_child (paint.group)));
+  check_text (group, "Aufmerksamkeit", "the group");
+  check_contains (map, "Gegenstand", "the heat map's name");
+  gimp_image_delete (paint.image);
+}
+
 void
 suite_errors (const char *folder)
 {

@@ -106,15 +106,24 @@ test_painted (const char *folder)
 static void
 test_lost (const char *folder)
 {
-  GimpImage *image = open_file (folder, "lost.xcf");
+  GimpImage *image = open_file (folder, "lost.xcf"), *painted = open_file (folder, "painted.xcf"), *restored;
+  g_autofree float *a = NULL, *b = NULL;
   Call result;
 
-  if (! image)
+  if (! image || ! painted)
     return;
+  gimp_image_select_rectangle (image, GIMP_CHANNEL_OP_REPLACE, 0, 0, 20, 20);
   result = call ("plug-in-pentimento-reapply", image, NULL, NULL);
+  check (! gimp_selection_is_empty (image), "the selection stays");
   check (result.status == GIMP_PDB_SUCCESS && result.count == STANDARD_MAPS, "re-apply restores %d filters (got %d)",
          STANDARD_MAPS, result.count);
   check_group (group_of (image), FALSE, TRUE);
+  restored = gimp_image_duplicate (image);
+  a = pixels_of (GIMP_DRAWABLE (gimp_image_flatten (restored)));
+  b = pixels_of (GIMP_DRAWABLE (gimp_image_flatten (painted)));
+  check_near (largest_difference (a, b, 64 * 64, FALSE), 0.0, 1e-3, "the difference of the restored image");
+  gimp_image_delete (restored);
+  gimp_image_delete (painted);
   result = call ("plug-in-pentimento-reapply", image, NULL, NULL);
   check (result.status == GIMP_PDB_SUCCESS && result.count == 0, "a second re-apply finds nothing to do");
   result = call ("plug-in-pentimento-bake", image, NULL, NULL);

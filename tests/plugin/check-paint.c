@@ -30,7 +30,8 @@ test_new_image (const char *folder)
 static void
 test_again (void)
 {
-  Call first = call ("plug-in-pentimento-generate", NULL, NULL, "num-steps", 3, "class", "cat", "read", "", NULL);
+  Call first = call ("plug-in-pentimento-generate", NULL, NULL, "num-steps", 8, "cache", "taylor", "class", "cat", "read", "",
+                     NULL);
   Call again;
   g_autofree float *a = NULL, *b = NULL;
   g_autofree char *name = NULL;
@@ -86,10 +87,26 @@ test_bake (void)
   gimp_image_delete (paint.image);
 }
 
+/* Reported, with a limit that only a fault would reach: all heads of two layers at four steps. */
+static void
+test_speed (void)
+{
+  gint64 began = g_get_monotonic_time ();
+  Call   paint = call ("plug-in-pentimento-generate", NULL, NULL, "class", "fox", "seed", 1, "read", "received", "show-layers",
+                       "3,5", "show-heads", "all", "show-steps", "0,8,16,23", NULL);
+  double seconds = (g_get_monotonic_time () - began) / 1e6;
+
+  check (paint.status == GIMP_PDB_SUCCESS, "paints 48 heat maps (%s)", paint.error ? paint.error : "no error");
+  check (seconds < 60.0, "from the call to 48 layers it took %.2f s", seconds);
+  if (paint.image)
+    gimp_image_delete (paint.image);
+}
+
 void
 suite_paint (const char *folder)
 {
   test_new_image (folder);
   test_again ();
   test_bake ();
+  test_speed ();
 }

@@ -1,6 +1,8 @@
 /* Existing images: the whole canvas, a selection behind masks, grey images, a region for readings. */
 #include "check.h"
 
+#include "palette.h"
+
 static int
 count_layers (GimpImage *image)
 {
@@ -72,6 +74,32 @@ check_mask (GimpLayer *layer, GimpImage *image)
   check_near (out, 0.0, 0.01, "the mask in its corner");
 }
 
+/* As the artist sees it: every pixel of the visible heat map has its palette's colour, wherever the selection was. */
+static void
+check_colours (GimpImage *image, GimpLayer *group)
+{
+  GimpLayer *map = first_child (group);
+  g_autofree float *values = pixels_of (GIMP_DRAWABLE (map)), *seen = NULL;
+  int    width = gimp_drawable_get_width (GIMP_DRAWABLE (map)), height = gimp_drawable_get_height (GIMP_DRAWABLE (map)), x, y;
+  double largest = 0.0;
+
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (map), &x, &y);
+  gimp_layer_set_mode (map, GIMP_LAYER_MODE_NORMAL);
+  gimp_layer_set_opacity (map, 100.0);
+  gimp_layer_remove_mask (group, GIMP_MASK_DISCARD);
+  seen = pixels_of (GIMP_DRAWABLE (gimp_image_flatten (image)));
+  for (int i = 0; i < width * height; i++)
+    {
+      const float *pixel = seen + 4 * ((gsize) (y + i / width) * gimp_image_get_width (image) + x + i % width);
+      float rgb[3];
+
+      pm_palette_lookup (PM_PALETTE_MAGMA, values[4 * i], rgb);
+      for (int c = 0; c < 3; c++)
+        largest = MAX (largest, ABS ((double) pixel[c] - rgb[c]));
+    }
+  check_near (largest, 0.0, 0.03, "the difference of what is seen from the palette");
+}
+
 static void
 test_selection (void)
 {
@@ -96,6 +124,7 @@ test_selection (void)
   check_mask (paint.group, image);
   check (! gimp_selection_is_empty (image), "the selection stays");
   check_cover (paint.picture, 120, 60, 120);
+  check_colours (image, paint.group);
   gimp_image_delete (image);
 }
 

@@ -1,5 +1,5 @@
-/* What a test with windows asks of GIMP's inside, as menu items below Filters > Check: the open images into a file, and an
- * image that Pentimento has never seen. */
+/* What a test with windows asks of GIMP's inside, as menu items below Filters > Check: the open images into a file, and
+ * images that Pentimento has never seen. */
 #include "check.h"
 
 static void
@@ -55,16 +55,53 @@ indexed_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, G
   return gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
 }
 
+/* Without changes, so that GIMP closes it without asking. */
+static GimpValueArray *
+clean_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, GimpDrawable **drawables,
+           GimpProcedureConfig *config, gpointer run_data)
+{
+  GimpImage *clean;
+
+  gegl_init (NULL, NULL);
+  clean = blank_image (90, 90, GIMP_RGB);
+  gimp_image_clean_all (clean);
+  gimp_display_new (clean);
+  return gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
+}
+
+static const struct
+{
+  const char *name, *label;
+  GimpRunImageFunc run;
+} items[] = {
+  { "plug-in-pentimento-check-state", "Write the state", state_run },
+  { "plug-in-pentimento-check-indexed", "Open an indexed image", indexed_run },
+  { "plug-in-pentimento-check-clean", "Open a clean image", clean_run },
+};
+
+GList *
+check_state_list (void)
+{
+  GList *names = NULL;
+
+  for (guint i = 0; i < G_N_ELEMENTS (items); i++)
+    names = g_list_append (names, g_strdup (items[i].name));
+  return names;
+}
+
 GimpProcedure *
 check_state_create (GimpPlugIn *plug_in, const char *name)
 {
-  gboolean is_state = g_str_has_suffix (name, "-state");
-  GimpProcedure *procedure = gimp_image_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN,
-                                                       is_state ? state_run : indexed_run, NULL, NULL);
+  for (guint i = 0; i < G_N_ELEMENTS (items); i++)
+    if (g_strcmp0 (items[i].name, name) == 0)
+      {
+        GimpProcedure *procedure = gimp_image_procedure_new (plug_in, name, GIMP_PDB_PROC_TYPE_PLUGIN, items[i].run, NULL, NULL);
 
-  gimp_procedure_set_image_types (procedure, "*");
-  gimp_procedure_set_sensitivity_mask (procedure, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
-  gimp_procedure_set_menu_label (procedure, is_state ? "Write the state" : "Open an indexed image");
-  gimp_procedure_add_menu_path (procedure, "<Image>/Filters/Check");
-  return procedure;
+        gimp_procedure_set_image_types (procedure, "*");
+        gimp_procedure_set_sensitivity_mask (procedure, GIMP_PROCEDURE_SENSITIVE_ALWAYS);
+        gimp_procedure_set_menu_label (procedure, items[i].label);
+        gimp_procedure_add_menu_path (procedure, "<Image>/Filters/Check");
+        return procedure;
+      }
+  return NULL;
 }

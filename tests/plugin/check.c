@@ -26,7 +26,7 @@ static const struct
   void (*run) (const char *folder);
 } suites[] = {
   { "paint", suite_paint }, { "place", suite_place },   { "errors", suite_errors },
-  { "bare", suite_bare },   { "reopen", suite_reopen },
+  { "bare", suite_bare },   { "reopen", suite_reopen }, { "german", suite_german },
 };
 
 gboolean
@@ -162,8 +162,8 @@ GimpImage *
 blank_image (int width, int height, GimpImageBaseType type)
 {
   GimpImage *image = gimp_image_new (width, height, type);
-  GimpLayer *layer = gimp_layer_new (image, "Background", width, height, type == GIMP_GRAY ? GIMP_GRAY_IMAGE : GIMP_RGB_IMAGE, 100,
-                                     GIMP_LAYER_MODE_NORMAL);
+  GimpImageType layer_type = type == GIMP_GRAY ? GIMP_GRAY_IMAGE : GIMP_RGB_IMAGE;
+  GimpLayer *layer = gimp_layer_new (image, "Background", width, height, layer_type, 100, GIMP_LAYER_MODE_NORMAL);
 
   gimp_image_insert_layer (image, layer, NULL, 0);
   gimp_drawable_fill (GIMP_DRAWABLE (layer), GIMP_FILL_WHITE);
@@ -194,10 +194,7 @@ check_run (GimpProcedure *procedure, GimpProcedureConfig *config, gpointer run_d
 static GList *
 check_plug_in_query_procedures (GimpPlugIn *plug_in)
 {
-  GList *names = g_list_append (NULL, g_strdup ("plug-in-pentimento-check"));
-
-  names = g_list_append (names, g_strdup ("plug-in-pentimento-check-state"));
-  return g_list_append (names, g_strdup ("plug-in-pentimento-check-indexed"));
+  return g_list_append (check_state_list (), g_strdup ("plug-in-pentimento-check"));
 }
 
 static GimpProcedure *

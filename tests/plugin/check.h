@@ -25,8 +25,8 @@ typedef struct
 Call call (const char *procedure, GimpImage *image, GimpLayer *layer, const char *first, ...);
 
 /* How the suite's standard run is painted and laid. */
-#define STANDARD_CALL                                                                                                             \
-  "class", "fox", "seed", 7, "num-steps", 4, "width", 64, "height", 64, "read", "subject,received", "show-layers", "3,5",         \
+#define STANDARD_CALL                                                                                                        \
+  "class", "fox", "seed", 7, "num-steps", 4, "width", 64, "height", 64, "read", "subject,received", "show-layers", "3,5",    \
     "show-heads", "0,2", "show-steps", "1,-1", "palette", "magma", "blend-mode", "screen", "opacity", 40.0
 #define STANDARD_MAPS 10 /* subject at two steps; received at two layers, heads and steps */
 
@@ -45,6 +45,7 @@ GimpLayer *first_child (GimpLayer *group);
 GimpImage *blank_image (int width, int height, GimpImageBaseType type);
 
 /* The menu items of tests with windows. */
+GList         *check_state_list (void);
 GimpProcedure *check_state_create (GimpPlugIn *plug_in, const char *name);
 
 /* Suites: files are passed from one to the next in folder. */
@@ -53,5 +54,6 @@ void suite_place (const char *folder);
 void suite_errors (const char *folder);
 void suite_bare (const char *folder);   /* in a GIMP without the operation */
 void suite_reopen (const char *folder);
+void suite_german (const char *folder); /* with a small catalogue beside the plug-in, and LANGUAGE=de */
 
 #endif

@@ -34,6 +34,10 @@ gimp=$!
 status=0
 timeout 240 "$build/tests/plugin/test-gui" --tap || status=$?
 kill -0 "$gimp" 2>/dev/null || { echo "# GIMP itself ended"; status=1; }
+if grep -E '^\(pentimento:[0-9]+\): .*CRITICAL' "$scratch/gimp.log" | sed 's/^/# /' | grep .; then
+  echo "# the plug-in made critical mistakes"
+  status=1
+fi
 if [ $status != 0 ]; then
   import -window root "$PENTIMENTO_SCREENSHOTS/failed.png" || true
   tail -n 30 "$scratch/gimp.log" | sed 's/^/# /'

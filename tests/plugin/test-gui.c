@@ -195,6 +195,40 @@ test_cancel (void)
 }
 
 static void
+set_text (const char *name, const char *text)
+{
+  AtspiAccessible *entry = screen_find (PLUG_IN, ATSPI_ROLE_TEXT, name, 5.0);
+
+  g_assert_nonnull (entry);
+  g_assert_true (screen_type (entry, text));
+  g_object_unref (entry);
+}
+
+/* More than 64 layers are asked about; "no" is no. */
+static void
+test_many (void)
+{
+  AtspiAccessible *dialog;
+  g_autofree char *before = state (), *after = NULL, *labels = NULL;
+
+  open_dialog (GENERATE);
+  set_text ("Layers", "all");
+  set_text ("Heads", "all");
+  wait_note ("147 heat maps");
+  press ("Generate");
+  dialog = screen_find (PLUG_IN, ATSPI_ROLE_ALERT, "", 10.0);
+  g_assert_nonnull (dialog);
+  g_object_unref (dialog);
+  labels = screen_labels (PLUG_IN);
+  g_assert_nonnull (strstr (labels, "Add 147 heat-map layers?"));
+  screen_shoot ("8-many");
+  press ("Cancel");
+  g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+  after = state ();
+  g_assert_cmpstr (after, ==, before);
+}
+
+static void
 test_current_image (void)
 {
   g_autofree char *added = NULL, *undone = NULL;
@@ -214,6 +248,27 @@ test_current_image (void)
   undone = wait_state ("layer fox · seed 8", 0);
   g_assert_cmpint (count (undone, "layer Attention"), ==, 1);
   g_assert_cmpint (count (undone, "layer fox · seed 7"), ==, 1);
+}
+
+/* The image is closed while its picture is painted: the picture comes as a new image, and GIMP goes on. */
+static void
+test_closed (void)
+{
+  g_autofree char *opened = NULL, *kept = NULL;
+
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Open a clean image", 5.0));
+  opened = wait_state ("image 90x90", 1);
+  open_dialog (GENERATE);
+  set_spin ("Number of steps", 400);
+  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  set_spin ("Seed", 9);
+  wait_note ("heat map");
+  press ("Generate");
+  wait_note ("of 400");
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Close View", 5.0));
+  kept = wait_state ("layer fox · seed 9", 1);
+  g_assert_cmpint (count (kept, "image 90x90"), ==, 0);
+  screen_shoot ("9-closed");
 }
 
 static void
@@ -283,10 +338,12 @@ main (int argc, char **argv)
   atspi_init ();
   g_test_add_func ("/gui/menu", test_menu);
   g_test_add_func ("/gui/generate", test_generate);
+  g_test_add_func ("/gui/many", test_many);
   g_test_add_func ("/gui/cancel", test_cancel);
   g_test_add_func ("/gui/current-image", test_current_image);
   g_test_add_func ("/gui/run-again", test_run_again);
   g_test_add_func ("/gui/indexed", test_indexed);
   g_test_add_func ("/gui/error-dialog", test_error_dialog);
+  g_test_add_func ("/gui/closed", test_closed);
   return g_test_run ();
 }

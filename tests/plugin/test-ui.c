@@ -228,6 +228,42 @@ test_cancel (gconstpointer how)
     }
 }
 
+static gboolean
+paint_cb (PmJob *job, gpointer data, GError **error)
+{
+  g_autoptr (PmModel) model = pm_model_open (PM_STARTER, error);
+  g_autoptr (PmRequest) request = model ? pm_request_new_for_model (model) : NULL;
+  PmResult *result;
+
+  if (! request)
+    return FALSE;
+  request->num_steps = 1000;
+  if (! pm_request_set_show (request, "layers=all;heads=all;steps=0-99;read=subject,received", error))
+    return FALSE;
+  result = pm_generate (model, request, job, error);
+  g_clear_pointer (&result, pm_result_free);
+  return result != NULL;
+}
+
+/* The real thing, stopped at twenty random moments, the opening of the model among them. */
+static void
+test_cancel_painting (void)
+{
+  for (int i = 0; i < 20; i++)
+    {
+      GtkWidget *window = pm_progress_new ("Title", "Painting a fox");
+      g_autoptr (GError) error = NULL;
+      Watch watch = { window, NULL, 0, "button" };
+
+      g_timeout_add (g_test_rand_int_range (0, 600), watch_cb, &watch);
+      g_assert_false (pm_progress_run (window, paint_cb, NULL, &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_assert_cmpint (g_get_monotonic_time () - watch.cancelled_at, <, G_USEC_PER_SEC);
+      gtk_widget_destroy (window);
+      g_free (watch.status);
+    }
+}
+
 static void
 test_time_text (void)
 {
@@ -280,6 +316,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ui/progress/run", test_progress);
   g_test_add_data_func ("/ui/progress/cancel-button", "button", test_cancel);
   g_test_add_data_func ("/ui/progress/cancel-close", "close", test_cancel);
+  g_test_add_func ("/ui/progress/cancel-painting", test_cancel_painting);
   g_test_add_func ("/ui/progress/time", test_time_text);
   g_test_add_func ("/ui/error-dialog", test_error_dialog);
   return g_test_run ();

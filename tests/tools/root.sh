@@ -17,10 +17,9 @@ make_root ()
   say "This distribution has no GIMP 3. A Debian 13 root with GIMP 3 will be made in $root (about 2 GB; ./dev uninstall"
   say "removes it). Your system stays as it is, but for the package debootstrap."
   explain_sudo "Making and entering that root"
-  [ -n "$(apt_candidate debootstrap)" ] || step "Updating apt's lists" apt-update.log $sudo apt-get update
   tools=$(apt_missing debootstrap debian-archive-keyring)
   if [ -n "$tools" ]; then
-    step "Updating apt's lists" apt-update.log $sudo apt-get update
+    update_lists
     step "Installing $tools" apt-tools.log $sudo apt-get install -y --no-install-recommends $tools
   fi
   mirror=$(host_mirror 0)
