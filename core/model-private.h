@@ -18,6 +18,7 @@ struct _PmModel
   PmVae          *vae;         /* NULL: a pixel model, or none was found */
   char           *vae_path;    /* behind info.vae */
   PmModelInfo     info;
+  char          **class_names; /* behind info.classes */
   int            *recommended; /* behind info.recommended_layers */
   char          **notes;       /* behind info.notes */
 };
@@ -28,6 +29,12 @@ char *pm_model_resolve (const char *name_or_path, GError **error);
 /* The folder of a model's decoder: what the configuration says, else vae/ beside the weights; NULL where it is not there. Free
  * with g_free. */
 char *pm_model_find_vae (const char *path, const PmConfig *config);
+
+/* The row of the class table for a class of pm_model_find_class. */
+int pm_model_get_class_row (PmModel *model, int class_index);
+
+/* The sentence that says why info.makes_picture is FALSE. */
+const char *pm_model_no_picture (PmModel *model);
 
 /* Takes checkpoint and config (freed on failure too). */
 PmModel *pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const char *name, GError **error);

@@ -90,9 +90,13 @@ pm_request_copy (const PmRequest *request)
   copy->device = g_strdup (request->device);
   copy->class_name = g_strdup (request->class_name);
   copy->sampler = g_strdup (request->sampler);
-  copy->region = request->region ? g_memdup2 (request->region, n * sizeof (float)) : NULL;
   pm_show_init (&copy->show);
   pm_show_copy (&request->show, &copy->show);
+  copy->region = request->region ? g_try_new (float, n) : NULL;
+  if (copy->region)
+    memcpy (copy->region, request->region, n * sizeof (float));
+  if (! copy->region != ! request->region)
+    g_clear_pointer (&copy, pm_request_free);
   return copy;
 }
 
@@ -116,16 +120,21 @@ pm_request_set_show (PmRequest *request, const char *text, GError **error)
   return pm_show_parse (&request->show, text, error);
 }
 
-void
+gboolean
 pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height)
 {
+  gsize n = (gsize) width * height;
+
   g_clear_pointer (&request->region, g_free);
   request->region_width = request->region_height = 0;
   if (! mask || width < 1 || height < 1)
-    return;
-  request->region = g_new (float, (gsize) width * height);
+    return TRUE;
+  request->region = g_try_new (float, n);
+  if (! request->region)
+    return FALSE;
   request->region_width = width;
   request->region_height = height;
-  for (gsize i = 0; i < (gsize) width * height; i++)
+  for (gsize i = 0; i < n; i++)
     request->region[i] = mask[i] / 255.f;
+  return TRUE;
 }

@@ -38,7 +38,7 @@ PmRequest *pm_request_new (void);
 
 /* With the model's defaults filled in, showing nothing. */
 PmRequest *pm_request_new_for_model (PmModel *model);
-PmRequest *pm_request_copy (const PmRequest *request);
+PmRequest *pm_request_copy (const PmRequest *request); /* NULL when memory for its region is short */
 void       pm_request_free (PmRequest *request);
 
 /* "none", "static", "taylor", the last two with an optional ":N", the interval. PM_ERROR_USAGE says what is wrong. */
@@ -51,8 +51,8 @@ int         pm_cache_from_id (const char *id);
 /* Parses "layers=2,8;heads=all;steps=0,5;read=received" into request->show; PM_ERROR_USAGE says which part is wrong. */
 gboolean pm_request_set_show (PmRequest *request, const char *text, GError **error);
 
-/* mask: [height, width] bytes, nonzero or 0..255 coverage; copied. NULL removes the region. */
-void pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
+/* mask: [height, width] bytes, 0..255 coverage; copied. NULL removes the region. FALSE, and no region, when memory is short. */
+gboolean pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
 /* To and from the JSON of a record (the member "request"). A region is stored as a run-length list.
  * Unknown members are ignored; a wrong type is PM_ERROR_DAMAGED. */

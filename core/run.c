@@ -53,11 +53,13 @@ check_numbers (PmRun *run, GError **error)
   return FALSE;
 }
 
-/* Maps of the null half need a step that runs it. */
+/* Maps of the null half need a chosen step that runs it. */
 static gboolean
 check_halves (PmRun *run, GError **error)
 {
   const PmRequest *request = run->request;
+  g_autofree int  *chosen = NULL;
+  int              n_chosen = 0;
   PmSampling       sampling = { .info = &run->model->network_info,
                                 .steps = &run->steps,
                                 .class_row = run->class_row,
@@ -66,14 +68,31 @@ check_halves (PmRun *run, GError **error)
 
   if (! run->has_maps || request->show.which == PM_WHICH_CONDITION)
     return TRUE;
-  for (int i = 0; i < run->steps.n_steps; i++)
-    if (pm_sampling_is_guided (&sampling, i))
+  chosen = pm_axis_resolve (&request->show.steps, "steps", run->steps.n_steps, NULL, 0, &n_chosen, error);
+  if (! chosen)
+    return FALSE;
+  for (int i = 0; i < n_chosen; i++)
+    if (pm_sampling_is_guided (&sampling, chosen[i]))
       return TRUE;
-  g_set_error_literal (
-      error, PM_ERROR, PM_ERROR_USAGE,
-      _("Maps without the class, or of the difference, need guidance: choose a class and a guidance other than 1, "
-        "or show which=condition."));
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("Maps without the class, or of the difference, need guidance at a chosen step: choose a class, a "
+                         "guidance other than 1 and steps inside its interval, or show which=condition."));
   return FALSE;
+}
+
+/* Mean of the mask's pixels that a patch covers, one at least. */
+static float
+patch_coverage (const PmRequest *request, int x, int y, int grid_w, int grid_h)
+{
+  gint64 w = request->region_width, h = request->region_height;
+  gint64 x0 = x * w / grid_w, x1 = MAX ((x + 1) * w / grid_w, x0 + 1);
+  gint64 y0 = y * h / grid_h, y1 = MAX ((y + 1) * h / grid_h, y0 + 1);
+  double sum = 0;
+
+  for (gint64 v = y0; v < y1; v++)
+    for (gint64 u = x0; u < x1; u++)
+      sum += request->region[v * w + u];
+  return (float) (sum / ((x1 - x0) * (y1 - y0)));
 }
 
 /* The region in the picture's pixels, whatever its size, to the share of each patch that it covers. */
@@ -88,18 +107,9 @@ make_region (PmRun *run, GError **error)
   if (! request->region)
     return TRUE;
   run->region = g_new0 (float, (gsize) gw * gh);
-  g_autofree double *area = g_new0 (double, (gsize) gw * gh);
-  for (int y = 0; y < request->region_height; y++)
-    for (int x = 0; x < request->region_width; x++)
-      {
-        gsize patch = (gsize) ((gint64) y * gh / request->region_height) * gw + (gint64) x * gw / request->region_width;
-        float value = request->region[(gsize) y * request->region_width + x];
-        run->region[patch] += value;
-        area[patch] += 1;
-        total += value;
-      }
-  for (gsize i = 0; i < (gsize) gw * gh; i++)
-    run->region[i] = area[i] > 0 ? (float) (run->region[i] / area[i]) : 0.f;
+  for (int y = 0; y < gh; y++)
+    for (int x = 0; x < gw; x++)
+      total += run->region[y * gw + x] = patch_coverage (request, x, y, gw, gh);
   if (total > 0)
     return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The region is empty; select a part of the picture first."));
@@ -112,8 +122,9 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
   const PmNetworkInfo *info = &model->network_info;
 
   *run = (PmRun) { .model = model, .request = request, .has_maps = request->show.readings && request->show.readings[0] };
-  run->class_row = pm_model_find_class (model, request->class_name, error);
-  if (run->class_row < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
+  run->class_index = pm_model_find_class (model, request->class_name, error);
+  run->class_row = run->class_index < 0 ? -1 : pm_model_get_class_row (model, run->class_index);
+  if (run->class_index < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
       || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! check_halves (run, error)
       || ! make_region (run, error))
     {

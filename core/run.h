@@ -12,7 +12,7 @@ typedef struct
   const PmRequest *request;   /* borrowed */
   const PmSampler *sampler;
   PmSteps          steps;
-  int              class_row;
+  int              class_index, class_row; /* of pm_model_find_class, and of the class table */
   int              max_items;
   float           *region;    /* [N] of the grid, or NULL */
   PmTapOptions     tap_options; /* but for the backend */

@@ -72,9 +72,6 @@ print_text (const PmModelInfo *info, char **fallbacks)
     g_print (_("Note:        %s\n"), info->notes[i]);
   if (info->vae)
     g_print (_("Decoder:     %s\n"), info->vae);
-  else if (info->is_latent)
-    g_print ("%s\n", _("Missing:     a decoder (VAE), without which no picture is made of latents: put diffusers' folder “vae” "
-                       "into the model's folder. `generate --raw` keeps the maps."));
   if (fallbacks)
     {
       g_autofree char *list = g_strjoinv (", ", fallbacks);

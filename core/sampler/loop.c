@@ -2,6 +2,7 @@
  * outside it the null half is not computed at all. */
 #include "sampler/loop.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -79,6 +80,21 @@ expect_conditions (const PmSampling *sampling, GError **error)
   return sampling->family->expect (sampling->prepared, n, t, y, sampling->job, error);
 }
 
+static gboolean
+check_finite (const float *x, gsize n, int step, GError **error)
+{
+  for (gsize i = 0; i < n; i++)
+    if (! isfinite (x[i]))
+      {
+        g_set_error (error, PM_ERROR, PM_ERROR_FAILED,
+                     _("At step %d the model gave values that are no numbers; its weights are damaged, or its configuration "
+                       "(schedule, prediction) is not theirs. Download it again, or correct the configuration."),
+                     step);
+        return FALSE;
+      }
+  return TRUE;
+}
+
 gboolean
 pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error)
 {
@@ -105,6 +121,8 @@ pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error)
         return FALSE;
       pm_schedule_to_x0 (&info->schedule, steps, i, n, x, out, batch);
       sampling->sampler->step (steps, i, n, x, batch, trajectory + (i + 1) * n);
+      if (! check_finite (trajectory + (i + 1) * n, n, i, error))
+        return FALSE;
     }
   pm_job_report (sampling->job, _("Painting"), steps->n_steps, steps->n_steps, 1);
   return TRUE;
