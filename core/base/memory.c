@@ -1,4 +1,4 @@
-/* See memory.h. */
+/* Linux tells in /proc/meminfo (proc(5), MemAvailable). */
 #include "base/memory.h"
 
 #include <string.h>

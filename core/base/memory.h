@@ -1,4 +1,4 @@
-/* How much memory is left. */
+/* How much memory there is to have. */
 #ifndef PM_MEMORY_H
 #define PM_MEMORY_H
 

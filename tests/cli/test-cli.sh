@@ -186,7 +186,7 @@ ok "a reading of a region without one" generate_fails 2 'region' --model starter
 ok "a bad size" generate_fails 2 '64x64' --model starter-pixel --class fox --size 64
 ok "a size the model cannot paint" generate_fails 2 '64' --model starter-pixel --class fox --size 640x64
 ok "a bad seed" generate_fails 2 'seed' --model starter-pixel --class fox --seed -3
-ok "a bad number of steps" generate_fails 2 'step' --model starter-pixel --class fox --num-steps 0
+ok "a bad number of steps" generate_fails 2 'step' --model starter-pixel --class fox --num-steps 1001
 ok "an unknown sampler" generate_fails 2 'euler' --model starter-pixel --class fox --sampler eulr
 ok "a bad interval" generate_fails 2 'interval' --model starter-pixel --class fox --guidance-interval 0.9,0.1
 ok "a region outside" generate_fails 2 'outside' --model starter-pixel --class fox --region 0,0,65,65
