@@ -1,18 +1,23 @@
 /* Noise schedules: what alpha and sigma are at a time. */
 #include "sampler/schedule.h"
 
+#include <math.h>
+
 double *
 pm_schedule_alpha_bar (const PmSchedule *schedule)
 {
   if (schedule->type != PM_SCHEDULE_LINEAR)
     return NULL;
 
+  double  start = schedule->is_scaled ? sqrt (schedule->beta_start) : schedule->beta_start;
+  double  end = schedule->is_scaled ? sqrt (schedule->beta_end) : schedule->beta_end;
   int     n = schedule->n_train_steps;
   double *alpha_bar = g_new (double, n);
   double  product = 1;
   for (int t = 0; t < n; t++)
     {
-      double beta = schedule->beta_start + (schedule->beta_end - schedule->beta_start) * t / MAX (n - 1, 1);
+      double beta = start + (end - start) * t / MAX (n - 1, 1);
+      beta = schedule->is_scaled ? beta * beta : beta;
       alpha_bar[t] = product *= 1 - beta;
     }
   return alpha_bar;

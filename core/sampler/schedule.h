@@ -4,8 +4,8 @@
 
 #include "sampler/sampler.h"
 
-/* alpha_bar[t] = prod (1 - beta), betas evenly spaced, in f64; [n_train_steps], free with g_free. NULL when the schedule is
- * not LINEAR. Source: facebookresearch/DiT, diffusion/gaussian_diffusion.py. */
+/* alpha_bar[t] = prod (1 - beta), betas (or their square roots) evenly spaced, in f64; [n_train_steps], free with g_free. NULL
+ * when the schedule is not LINEAR. Source: facebookresearch/DiT, diffusion/gaussian_diffusion.py. */
 double *pm_schedule_alpha_bar (const PmSchedule *schedule);
 
 /* The clean picture that a prediction stands for at step i; x0 may be prediction. Of a flow, v points the way the model's
