@@ -9,7 +9,7 @@
 
 /* Stage "denoise": in x [B,C,H,W] f32, t [B] f32, y [B] i32, and region [B,N] f32 for readings of a region.
  * Out: out [B,C',H,W]; and what `capture` lists, comma-separated: received, entropy, distance, from, to ([L,B,H,N] each),
- * probs:LAYER ([B,H,N,N]), subject ([B,N]; recommended layers, all heads). NULL captures nothing.
+ * rollout ([L,B,N]; all heads), probs:LAYER ([B,H,N,N]), subject ([B,N]; recommended layers, all heads). NULL captures nothing.
  * device: "cpu" or another of pm_device_list(), or "ref" for the plain reference loops. */
 PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture, int n_threads, PmJob *job,
                            GError **error);

@@ -35,18 +35,22 @@ static gboolean
 estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
 {
   PmModel *model = run->model;
-  gsize    map_bytes = 0, n = pm_run_size (run);
+  gsize    n = pm_run_size (run);
+  PmTapEstimate maps = { 0 };
 
   *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = pm_memory_available () };
-  if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
+  if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &maps, error))
     return FALSE;
+  estimate->n_maps = maps.n_maps;
+  estimate->map_bytes = maps.n_bytes;
+  estimate->map_file_bytes = maps.n_file_bytes;
+  estimate->map_storage = maps.storage;
   if (run->has_maps && estimate->n_maps == 0)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                            _("A reading was chosen, but no layer, head or step to show it of; choose one, or no reading."));
       return FALSE;
     }
-  estimate->map_bytes = map_bytes;
   estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
                          + (run->steps.n_steps + 8) * n * sizeof (float);
   PmSampling sampling = { .info = &model->network_info,
