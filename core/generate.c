@@ -11,6 +11,25 @@
 #include "record.h"
 #include "run.h"
 
+static PmVaeCall
+decoder_call (const PmRun *run)
+{
+  const PmNetworkInfo *info = &run->model->network_info;
+  return (PmVaeCall) { .direction = PM_VAE_DECODE, .h = info->grid_h * info->patch, .w = info->grid_w * info->patch };
+}
+
+/* The decoder runs when the sampler's workspace is free again. */
+static void
+add_decoder (const PmRun *run, PmEstimate *estimate)
+{
+  PmVaeCall call = decoder_call (run);
+  gsize     bytes;
+
+  pm_vae_measure (run->model->vae, &call, &estimate->floor_flops, &bytes);
+  estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
+  estimate->work_bytes = MAX (estimate->work_bytes, bytes);
+}
+
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
 static gboolean
 estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
@@ -39,6 +58,8 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
                           .class_row = run->class_row,
                           .guidance = run->request->guidance,
                           .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] } };
+  if (model->vae)
+    add_decoder (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
@@ -86,8 +107,43 @@ make_picture (const float *latent, int width, int height, GError **error)
   return picture;
 }
 
+/* What the sampler takes of a run's operations. */
+static double
+sampler_share (const PmRun *run, const PmEstimate *estimate)
+{
+  PmVaeCall call = decoder_call (run);
+  double    flops = 0;
+  gsize     bytes;
+
+  if (run->model->vae)
+    pm_vae_measure (run->model->vae, &call, &flops, &bytes);
+  return 1 - flops / MAX (estimate->floor_flops, 1);
+}
+
+/* The trajectory's end through the decoder. */
 static gboolean
-fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backend, PmTap *tap, PmJob *job, GError **error)
+decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GError **error)
+{
+  PmVaeCall         call = decoder_call (run);
+  g_autofree float *picture = g_try_new (float, 3 * (gsize) result->width * result->height);
+
+  if (! picture)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory for the picture; close other programs."));
+      return FALSE;
+    }
+  if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, result->trajectory + run->steps.n_steps * pm_run_size (run),
+                       PM_VAE_MEMORY_AUTO, picture, job, error))
+    return FALSE;
+  result->picture = make_picture (picture, result->width, result->height, error);
+  return result->picture != NULL;
+}
+
+/* share: what the sampler takes of all operations. */
+static gboolean
+fill_result (PmResult *result, PmRun *run, const float *noise, double share, PmBackend *backend, PmTap *tap, PmJob *job,
+             GError **error)
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
@@ -110,11 +166,15 @@ fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backen
     memcpy (result->trajectory, noise, n * sizeof (float));
   else
     pm_run_noise (run, result->trajectory);
+  pm_job_set_range (job, 0, share);
   if (! pm_run_sample (run, backend, tap, result->trajectory, job, error))
     return FALSE;
+  pm_job_set_range (job, share, 1);
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
+  if (run->model->vae)
+    return decode_result (result, run, backend, job, error);
   if (run->model->info.makes_picture)
     result->picture = make_picture (result->trajectory + run->steps.n_steps * n, result->width, result->height, error);
   return ! run->model->info.makes_picture || result->picture != NULL;
@@ -126,7 +186,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
   g_autoptr (PmBackend) backend = NULL;
   g_autoptr (PmTap)      tap = NULL;
-  g_autoptr (PmIdentity) identity = NULL;
+  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL;
   PmEstimate            estimate;
   gint64                start = g_get_monotonic_time ();
 
@@ -139,10 +199,14 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   if (run->has_maps && ! (tap = pm_tap_new (&run->request->show, &run->tap_options, error)))
     return NULL;
   identity = pm_identity_start (run->model->checkpoint);
-  if (! fill_result (result, run, noise, backend, tap, job, error) || ! pm_identity_finish (identity, job, error))
+  if (run->model->vae)
+    vae_identity = pm_identity_start (pm_vae_get_checkpoint (run->model->vae));
+  if (! fill_result (result, run, noise, sampler_share (run, &estimate), backend, tap, job, error)
+      || ! pm_identity_finish (identity, job, error)
+      || (vae_identity && ! pm_identity_finish (vae_identity, job, error)))
     return NULL;
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
-  result->record = pm_record_new (run, backend, identity, result->seconds);
+  result->record = pm_record_new (run, backend, identity, vae_identity, result->seconds);
   return g_steal_pointer (&result);
 }
 

@@ -33,6 +33,9 @@ gboolean pm_job_check (PmJob *job, GError **error);
 /* For the core: report; keeps the clock for seconds_left. */
 void pm_job_report (PmJob *job, const char *stage, int step, int n_steps, double fraction);
 
+/* For the core: fractions reported from now on are of this part of the whole. */
+void pm_job_set_range (PmJob *job, double first, double last);
+
 /* For the worker pool: nonzero once cancelled, to be read atomically. */
 const gint *pm_job_get_flag (PmJob *job);
 
