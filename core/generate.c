@@ -25,18 +25,14 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
 {
   PmModel *model = run->model;
   gsize    map_bytes = 0, n = pm_run_size (run);
+  PmSampling sampling = pm_run_sampling (run);
 
   *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = free_memory () };
   if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
     return FALSE;
   estimate->map_bytes = map_bytes;
   estimate->work_bytes = model->family->work_bytes (model->network, run->max_items)
-                         + (run->steps.n_steps + 8) * n * sizeof (float);
-  PmSampling sampling = { .info = &model->network_info,
-                          .steps = &run->steps,
-                          .class_row = run->class_row,
-                          .guidance = run->request->guidance,
-                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] } };
+                         + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
@@ -104,10 +100,7 @@ fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backen
                            _("There is not enough memory to keep the steps of the run; choose fewer steps."));
       return FALSE;
     }
-  if (noise)
-    memcpy (result->trajectory, noise, n * sizeof (float));
-  else
-    pm_run_noise (run, result->trajectory);
+  pm_run_start (run, noise, result->trajectory);
   if (! pm_run_sample (run, backend, tap, result->trajectory, job, error))
     return FALSE;
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);

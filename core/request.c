@@ -13,6 +13,7 @@ pm_request_new (void)
   request->sampler = g_strdup ("");
   request->guidance = 1;
   request->guidance_interval[1] = 1;
+  request->strength = 1;
   pm_show_init (&request->show);
   return request;
 }
@@ -46,6 +47,10 @@ pm_request_copy (const PmRequest *request)
   copy->class_name = g_strdup (request->class_name);
   copy->sampler = g_strdup (request->sampler);
   copy->region = request->region ? g_memdup2 (request->region, n * sizeof (float)) : NULL;
+  copy->start = request->start ? g_memdup2 (request->start, pm_request_start_size (request) * sizeof (float)) : NULL;
+  copy->mask = request->mask ? g_memdup2 (request->mask, (gsize) request->mask_width * request->mask_height) : NULL;
+  copy->start_sum = g_strdup (request->start_sum);
+  copy->mask_sum = g_strdup (request->mask_sum);
   pm_show_init (&copy->show);
   pm_show_copy (&request->show, &copy->show);
   return copy;
@@ -61,6 +66,10 @@ pm_request_free (PmRequest *request)
   g_free (request->class_name);
   g_free (request->sampler);
   g_free (request->region);
+  g_free (request->start);
+  g_free (request->mask);
+  g_free (request->start_sum);
+  g_free (request->mask_sum);
   pm_show_clear (&request->show);
   g_free (request);
 }
@@ -83,4 +92,50 @@ pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int he
   request->region_height = height;
   for (gsize i = 0; i < (gsize) width * height; i++)
     request->region[i] = mask[i] / 255.f;
+}
+
+gsize
+pm_request_start_size (const PmRequest *request)
+{
+  return (gsize) request->start_width * request->start_height * (request->start_channels ? request->start_channels : 3);
+}
+
+/* channels: 0 for a picture, as start_channels. */
+static void
+set_start (PmRequest *request, const float *start, int channels, int width, int height)
+{
+  g_clear_pointer (&request->start, g_free);
+  g_clear_pointer (&request->start_sum, g_free);
+  request->start_channels = request->start_width = request->start_height = 0;
+  if (! start || channels < 0 || width < 1 || height < 1)
+    return;
+  request->start_channels = channels;
+  request->start_width = width;
+  request->start_height = height;
+  request->start = g_memdup2 (start, pm_request_start_size (request) * sizeof (float));
+}
+
+void
+pm_request_set_start (PmRequest *request, const float *picture, int width, int height)
+{
+  set_start (request, picture, 0, width, height);
+}
+
+void
+pm_request_set_start_latent (PmRequest *request, const float *latent, int channels, int width, int height)
+{
+  set_start (request, latent, channels, width, height);
+}
+
+void
+pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height)
+{
+  g_clear_pointer (&request->mask, g_free);
+  g_clear_pointer (&request->mask_sum, g_free);
+  request->mask_width = request->mask_height = 0;
+  if (! mask || width < 1 || height < 1)
+    return;
+  request->mask = g_memdup2 (mask, (gsize) width * height);
+  request->mask_width = width;
+  request->mask_height = height;
 }

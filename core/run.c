@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
-#include "base/random.h"
 
 static gboolean
 find_sampler (PmRun *run, GError **error)
@@ -54,11 +53,7 @@ static gboolean
 check_halves (PmRun *run, GError **error)
 {
   const PmRequest *request = run->request;
-  PmSampling       sampling = { .info = &run->model->network_info,
-                                .steps = &run->steps,
-                                .class_row = run->class_row,
-                                .guidance = request->guidance,
-                                .interval = { request->guidance_interval[0], request->guidance_interval[1] } };
+  PmSampling       sampling = pm_run_sampling (run);
 
   if (! run->has_maps || request->show.which == PM_WHICH_CONDITION)
     return TRUE;
@@ -72,31 +67,38 @@ check_halves (PmRun *run, GError **error)
   return FALSE;
 }
 
+double
+pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh, float *out /* [gh, gw] */)
+{
+  g_autofree double *area = g_new0 (double, (gsize) gw * gh);
+  double             total = 0;
+
+  for (int y = 0; y < height; y++)
+    for (int x = 0; x < width; x++)
+      {
+        gsize cell = (gsize) ((gint64) y * gh / height) * gw + (gint64) x * gw / width, i = (gsize) y * width + x;
+        float value = is_bytes ? ((const guint8 *) values)[i] / 255.f : ((const float *) values)[i];
+        out[cell] += value;
+        area[cell] += 1;
+        total += value;
+      }
+  for (gsize i = 0; i < (gsize) gw * gh; i++)
+    out[i] = area[i] > 0 ? (float) (out[i] / area[i]) : 0.f;
+  return total;
+}
+
 /* The region in the picture's pixels, whatever its size, to the share of each patch that it covers. */
 static gboolean
 make_region (PmRun *run, GError **error)
 {
   const PmRequest     *request = run->request;
   const PmNetworkInfo *info = &run->model->network_info;
-  int                  gw = info->grid_w, gh = info->grid_h;
-  double               total = 0;
 
   if (! request->region)
     return TRUE;
-  run->region = g_new0 (float, (gsize) gw * gh);
-  g_autofree double *area = g_new0 (double, (gsize) gw * gh);
-  for (int y = 0; y < request->region_height; y++)
-    for (int x = 0; x < request->region_width; x++)
-      {
-        gsize patch = (gsize) ((gint64) y * gh / request->region_height) * gw + (gint64) x * gw / request->region_width;
-        float value = request->region[(gsize) y * request->region_width + x];
-        run->region[patch] += value;
-        area[patch] += 1;
-        total += value;
-      }
-  for (gsize i = 0; i < (gsize) gw * gh; i++)
-    run->region[i] = area[i] > 0 ? (float) (run->region[i] / area[i]) : 0.f;
-  if (total > 0)
+  run->region = g_new0 (float, (gsize) info->grid_w * info->grid_h);
+  if (pm_run_average_cells (request->region, FALSE, request->region_width, request->region_height, info->grid_w, info->grid_h,
+                            run->region) > 0)
     return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The region is empty; select a part of the picture first."));
   return FALSE;
@@ -110,14 +112,15 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
   *run = (PmRun) { .model = model, .request = request, .has_maps = request->show.readings && request->show.readings[0] };
   run->class_row = pm_model_find_class (model, request->class_name, error);
   if (run->class_row < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
-      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! check_halves (run, error)
-      || ! make_region (run, error))
+      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! pm_run_read_start (run, error)
+      || ! check_halves (run, error) || ! make_region (run, error))
     {
       pm_run_clear (run);
       return FALSE;
     }
   run->steps.prediction = info->prediction;
   run->max_items = request->guidance != 1 ? 2 : 1;
+  pm_random_init (&run->random, request->seed);
   run->tap_options = (PmTapOptions) { .sites = info->sites,
                                       .n_sites = info->n_layers,
                                       .n_items = run->max_items,
@@ -136,6 +139,9 @@ pm_run_clear (PmRun *run)
 {
   pm_steps_clear (&run->steps);
   g_clear_pointer (&run->region, g_free);
+  g_clear_pointer (&run->known, g_free);
+  g_clear_pointer (&run->known_noise, g_free);
+  g_clear_pointer (&run->mask, g_free);
 }
 
 gsize
@@ -145,38 +151,40 @@ pm_run_size (const PmRun *run)
   return (gsize) info->in_channels * info->grid_w * info->grid_h * info->patch * info->patch;
 }
 
-void
-pm_run_noise (const PmRun *run, float *out)
+PmSampling
+pm_run_sampling (PmRun *run)
 {
-  PmRandom random;
-  pm_random_init (&random, run->request->seed);
-  pm_random_normal (&random, pm_run_size (run), out);
+  const PmRequest *request = run->request;
+  return (PmSampling) { .family = run->model->family,
+                        .info = &run->model->network_info,
+                        .sampler = run->sampler,
+                        .steps = &run->steps,
+                        .class_row = run->class_row,
+                        .guidance = request->guidance,
+                        .interval = { request->guidance_interval[0], request->guidance_interval[1] },
+                        .random = &run->random,
+                        .known = run->known,
+                        .known_noise = run->known_noise,
+                        .mask = run->mask,
+                        .preview_every = request->preview_every };
 }
 
 gboolean
 pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error)
 {
-  PmModel    *model = run->model;
-  PmPrepared *prepared;
+  PmModel   *model = run->model;
+  PmSampling sampling = pm_run_sampling (run);
 
   if (! pm_checkpoint_verify (model->checkpoint, error))
     return FALSE;
   pm_backend_set_job (backend, job);
-  prepared = model->family->prepare (model->network, backend, run->max_items, error);
-  if (! prepared)
+  sampling.prepared = model->family->prepare (model->network, backend, run->max_items, error);
+  if (! sampling.prepared)
     return FALSE;
-  PmSampling sampling = { .family = model->family,
-                          .info = &model->network_info,
-                          .prepared = prepared,
-                          .sampler = run->sampler,
-                          .steps = &run->steps,
-                          .class_row = run->class_row,
-                          .guidance = run->request->guidance,
-                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] },
-                          .tap = tap,
-                          .job = job };
-  gboolean   done = pm_sampling_run (&sampling, trajectory, error);
-  model->family->release (prepared);
+  sampling.tap = tap;
+  sampling.job = job;
+  gboolean done = pm_sampling_run (&sampling, trajectory, error);
+  model->family->release (sampling.prepared);
   pm_backend_set_job (backend, NULL);
   return done;
 }

@@ -26,6 +26,7 @@ typedef struct
   int            n_train_steps;        /* LINEAR: 1000 */
   int            noise_at;             /* FLOW: the model's time at pure noise, 0 or 1 */
   double         time_scale;           /* FLOW: times this when it enters the timestep embedding */
+  gboolean       is_small_variance;    /* LINEAR: the fixed variance of models that predict none is the smaller bound */
 } PmSchedule;
 
 typedef struct
