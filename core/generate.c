@@ -31,7 +31,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
     return FALSE;
   estimate->map_bytes = map_bytes;
-  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items)
+  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
                          + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);

@@ -72,7 +72,7 @@ pm_request_to_json (const PmRequest *request)
                                      { "device", request->device },
                                      { "class", request->class_name },
                                      { "sampler", request->sampler },
-                                     { "show", show } };
+                                     { "show", show }, { "cache", pm_cache_id (request->cache) } };
 
   json_builder_begin_object (builder);
   for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
@@ -82,6 +82,8 @@ pm_request_to_json (const PmRequest *request)
     }
   json_builder_set_member_name (builder, "num-steps");
   json_builder_add_int_value (builder, request->num_steps);
+  json_builder_set_member_name (builder, "cache-interval");
+  json_builder_add_int_value (builder, request->cache_interval);
   json_builder_set_member_name (builder, "guidance");
   json_builder_add_double_value (builder, request->guidance);
   json_builder_set_member_name (builder, "guidance-interval");
@@ -173,6 +175,19 @@ read_numbers (JsonObject *object, PmRequest *request, GError **error)
 }
 
 static gboolean
+read_cache (JsonObject *object, PmRequest *request, GError **error)
+{
+  JsonNode *node = json_object_get_member (object, "cache");
+  int       cache = pm_cache_from_id (pm_json_read_string (node));
+
+  if (node && cache < 0)
+    return set_wrong (error, "cache");
+  if (node)
+    request->cache = cache;
+  return read_int (object, "cache-interval", 2, 1000, &request->cache_interval, error);
+}
+
+static gboolean
 read_runs (JsonArray *runs, float *region, gsize n)
 {
   gsize done = 0;
@@ -257,7 +272,7 @@ pm_request_from_json (const char *json, GError **error)
       || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
       || ! read_int (object, "width", 0, G_MAXINT, &request->width, error)
       || ! read_int (object, "height", 0, G_MAXINT, &request->height, error) || ! read_numbers (object, request, error)
-      || ! read_region (object, request, error) || ! read_start (object, request, error)
+      || ! read_cache (object, request, error) || ! read_region (object, request, error) || ! read_start (object, request, error)
       || (show && ! pm_request_set_show (request, show, error)))
     return NULL;
   return g_steal_pointer (&request);

@@ -3,6 +3,50 @@
 
 #include <string.h>
 
+#include "base/error.h"
+#include "base/i18n.h"
+
+static const char *const cache_ids[] = { "none", "static", "taylor" };
+
+const char *
+pm_cache_id (PmCache cache)
+{
+  return cache_ids[cache];
+}
+
+int
+pm_cache_from_id (const char *id)
+{
+  for (guint i = 0; i < G_N_ELEMENTS (cache_ids); i++)
+    if (g_strcmp0 (cache_ids[i], id) == 0)
+      return i;
+  return -1;
+}
+
+gboolean
+pm_request_set_cache (PmRequest *request, const char *text, GError **error)
+{
+  const char      *colon = strchr (text, ':');
+  g_autofree char *id = colon ? g_strndup (text, colon - text) : g_strdup (text);
+  int              cache = pm_cache_from_id (id);
+  gint64           interval = PM_CACHE_DEFAULT_INTERVAL;
+  char            *end = NULL;
+
+  if (colon)
+    interval = g_ascii_strtoll (colon + 1, &end, 10);
+  if (cache < 0 || (colon && (cache == PM_CACHE_NONE || end == colon + 1 || *end || interval < 2 || interval > 1000)))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                   _("“%s” is no kind of cache; give none, static or taylor, the last two with an interval from 2 on, such as "
+                     "taylor:3."),
+                   text);
+      return FALSE;
+    }
+  request->cache = cache;
+  request->cache_interval = (int) interval;
+  return TRUE;
+}
+
 PmRequest *
 pm_request_new (void)
 {
@@ -14,6 +58,7 @@ pm_request_new (void)
   request->guidance = 1;
   request->guidance_interval[1] = 1;
   request->strength = 1;
+  request->cache_interval = PM_CACHE_DEFAULT_INTERVAL;
   pm_show_init (&request->show);
   return request;
 }

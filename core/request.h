@@ -5,6 +5,15 @@
 #include "attention/show.h"
 #include "model.h"
 
+/* Whether features of one step stand in for those of the next ones. Steps whose maps are recorded are always computed. */
+#define PM_CACHE_DEFAULT_INTERVAL 2
+typedef enum
+{
+  PM_CACHE_NONE,
+  PM_CACHE_STATIC, /* as they were */
+  PM_CACHE_TAYLOR  /* extrapolated */
+} PmCache;
+
 typedef struct
 {
   char   *model;           /* name or path, for the record */
@@ -19,6 +28,8 @@ typedef struct
   PmShow  show;            /* which maps to record */
   float  *region;          /* [region_height, region_width] 0..1, for readings of a region; NULL: none. Owned */
   int     region_width, region_height;
+  PmCache cache;
+  int     cache_interval;  /* every so many steps one is computed, after the first few; 2 at least */
   int     n_threads;       /* 0: one per processor */
   gsize   map_budget;      /* bytes of recorded maps; 0: 256 MiB */
   float  *start;           /* what to begin with instead of pure noise; NULL: nothing. Owned */
@@ -37,6 +48,13 @@ PmRequest *pm_request_new (void);
 PmRequest *pm_request_new_for_model (PmModel *model);
 PmRequest *pm_request_copy (const PmRequest *request);
 void       pm_request_free (PmRequest *request);
+
+/* "none", "static", "taylor", the last two with an optional ":N", the interval. PM_ERROR_USAGE says what is wrong. */
+gboolean pm_request_set_cache (PmRequest *request, const char *text, GError **error);
+
+/* "none", "static", "taylor"; -1 when unknown. */
+const char *pm_cache_id (PmCache cache);
+int         pm_cache_from_id (const char *id);
 
 /* Parses "layers=2,8;heads=all;steps=0,5;read=received" into request->show; PM_ERROR_USAGE says which part is wrong. */
 gboolean pm_request_set_show (PmRequest *request, const char *text, GError **error);

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/i18n.h"
 
+#define TAYLOR_ORDER 1
+
 static gboolean
 find_sampler (PmRun *run, GError **error)
 {
@@ -39,6 +41,8 @@ check_numbers (PmRun *run, GError **error)
   else if (! (request->guidance_interval[0] <= request->guidance_interval[1]))
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                          _("The guidance interval ends before it begins; give two numbers from 0 to 1, the smaller first."));
+  else if (request->cache != PM_CACHE_NONE && request->cache_interval < 2)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The interval of the cache must be 2 steps at least."));
   else if (request->guidance != 1 && run->model->network_info.null_class < 0)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                  _("The model “%s” was trained without a null class and cannot be guided; set the guidance to 1."),
@@ -166,7 +170,28 @@ pm_run_sampling (PmRun *run)
                         .known = run->known,
                         .known_noise = run->known_noise,
                         .mask = run->mask,
-                        .preview_every = request->preview_every };
+                        .preview_every = request->preview_every,
+                        .cache_interval = request->cache_interval };
+}
+
+/* Of one item's stream: T * D. */
+static gsize
+stream_floats (const PmRun *run)
+{
+  const PmNetworkInfo *info = &run->model->network_info;
+  return (gsize) info->grid_w * info->grid_h * info->width;
+}
+
+static int
+cache_order (const PmRequest *request)
+{
+  return request->cache == PM_CACHE_TAYLOR ? TAYLOR_ORDER : 0;
+}
+
+gsize
+pm_run_cache_bytes (const PmRun *run)
+{
+  return run->request->cache == PM_CACHE_NONE ? 0 : pm_feature_cache_bytes (stream_floats (run), cache_order (run->request));
 }
 
 gboolean
@@ -174,14 +199,19 @@ pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, Pm
 {
   PmModel   *model = run->model;
   PmSampling sampling = pm_run_sampling (run);
+  g_autoptr (PmFeatureCache) cache = NULL;
 
   if (! pm_checkpoint_verify (model->checkpoint, error))
     return FALSE;
   pm_backend_set_job (backend, job);
+  if (run->request->cache != PM_CACHE_NONE
+      && ! (cache = pm_feature_cache_new (backend, stream_floats (run), cache_order (run->request), error)))
+    return FALSE;
   sampling.prepared = model->family->prepare (model->network, backend, run->max_items, error);
   if (! sampling.prepared)
     return FALSE;
   sampling.tap = tap;
+  sampling.cache = cache;
   sampling.job = job;
   gboolean done = pm_sampling_run (&sampling, trajectory, error);
   model->family->release (sampling.prepared);

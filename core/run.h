@@ -40,6 +40,9 @@ gsize pm_run_size (const PmRun *run);
 /* What the loop is told, but for the prepared network, tap and job. */
 PmSampling pm_run_sampling (PmRun *run);
 
+/* Bytes that the request's cache keeps. */
+gsize pm_run_cache_bytes (const PmRun *run);
+
 /* Runs the sampler from trajectory's first entry. tap is made by the caller when there is something to record. */
 gboolean pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error);
 

@@ -89,9 +89,20 @@ pm_target_from_id (const char *id)
   return -1;
 }
 
+static const struct
+{
+  const char *id, *label, *help;
+} caches[] = {
+  [PM_CACHE_NONE] = { "none", N_("Every step"), N_("Compute every step") },
+  [PM_CACHE_STATIC] = { "static", N_("Every second step"), N_("Repeat what a step computed in the next one") },
+  [PM_CACHE_TAYLOR] = { "taylor", N_("Every second step, extrapolated"), N_("Extrapolate from the computed steps") },
+};
+
 static void
 declare_picture (GimpProcedure *procedure)
 {
+  GimpChoice *cache = gimp_choice_new ();
+
   gimp_procedure_add_string_argument (procedure, "model", _("_Model"),
                                       _("Name of an installed model, or the path of a model folder or checkpoint"),
                                       "starter-pixel", G_PARAM_READWRITE);
@@ -112,6 +123,12 @@ declare_picture (GimpProcedure *procedure)
                                    _("Start of the random numbers: the same seed paints the same picture; -1 draws a new one, "
                                      "which the layer's name then shows"),
                                    -1, G_MAXINT, -1, G_PARAM_READWRITE);
+  for (guint i = 0; i < G_N_ELEMENTS (caches); i++)
+    gimp_choice_add (cache, caches[i].id, i, _(caches[i].label), _(caches[i].help));
+  gimp_procedure_add_choice_argument (procedure, "cache", _("C_ompute"),
+                                      _("Which steps are computed; the others, about half, follow from them. Steps whose maps "
+                                        "are shown are always computed"),
+                                      cache, "none", G_PARAM_READWRITE);
   gimp_procedure_add_int_argument (procedure, "width", _("_Width"), _("Width in pixels; 0 takes the model's default"),
                                    0, 16384, 0, G_PARAM_READWRITE);
   gimp_procedure_add_int_argument (procedure, "height", _("Heigh_t"), _("Height in pixels; 0 takes the model's default"),
@@ -251,6 +268,7 @@ pm_arguments_get_request (GimpProcedureConfig *config, PmModel *model, GError **
     request->width = width;
   if (height > 0)
     request->height = height;
+  request->cache = gimp_procedure_config_get_choice_id (config, "cache");
   request->seed = seed >= 0 ? (guint64) seed : (guint64) g_random_int_range (0, G_MAXINT);
 
   if (pm_model_find_class (model, request->class_name, error) < 0)
@@ -308,6 +326,7 @@ pm_arguments_set (GimpProcedureConfig *config, const PmRequest *request, const P
                 CLAMP (request->num_steps, 0, 1000), "guidance", CLAMP (request->guidance, -1.0, 50.0), "seed",
                 request->seed <= G_MAXINT ? (int) request->seed : -1, "width", CLAMP (request->width, 0, 16384), "height",
                 CLAMP (request->height, 0, 16384), NULL);
+  g_object_set (config, "cache", caches[request->cache].id, NULL);
   g_object_set (config, "palette", pm_palette_id (look->palette), "blend-mode", pm_blend_mode_id (look->blend_mode), "opacity",
                 look->opacity, "target", pm_target_id (look->target), NULL);
   set_show_arguments (config, &request->show);

@@ -325,6 +325,7 @@ add_picture_column (Dialog *self, GtkWidget *columns)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->sampler), ids[i], pm_sampler_title (ids[i]));
   add_labelled (box, _("Sampler"), self->sampler);
   add_argument (self, box, "num-steps");
+  add_argument (self, box, "cache");
   add_argument (self, box, "guidance");
   add_argument (self, box, "seed");
   set_names (button, "new-seed", NULL);

@@ -151,6 +151,12 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
     }
 }
 
+gboolean
+pm_tap_records_step (const PmTap *tap, int step)
+{
+  return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;
+}
+
 /* Fills the weights of all readings for this site and sends them to the backend. */
 static void
 weigh (PmTap *tap, const PmSite *site)

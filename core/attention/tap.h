@@ -45,6 +45,9 @@ gboolean pm_tap_estimate (const PmShow *show, const PmTapOptions *options, gsize
 /* tags: [n_items] what each item of the coming batch is. */
 void pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items);
 
+/* Whether anything is recorded at the step, so that it must be computed. */
+gboolean pm_tap_records_step (const PmTap *tap, int step);
+
 /* NULL when nothing is wanted here and now. Borrowed until the matching collect. */
 const PmReduce *pm_tap_want (PmTap *tap, const PmSite *site);
 void            pm_tap_collect (PmTap *tap, const PmSite *site);

@@ -115,6 +115,17 @@ typedef struct
   float       *y;
 } PmActivate;
 
+/* y = sum_k weights[k] * x[k], n elements each; y may be any of the x. */
+#define PM_COMBINE_MAX 4
+typedef struct
+{
+  gsize        n;
+  int          n_terms; /* 1 .. PM_COMBINE_MAX */
+  const float *x[PM_COMBINE_MAX];
+  float        weights[PM_COMBINE_MAX];
+  float       *y;
+} PmCombine;
+
 /* The operations; X (name, argument). A new one is a line here, a loop in ref.c and a test in tests/core/test-backend.c. */
 #define PM_BACKEND_OPS(X)         \
   X (linear, PmLinear)            \
@@ -123,7 +134,8 @@ typedef struct
   X (unpatchify, PmPatches)       \
   X (attention, PmAttention)      \
   X (add, PmAdd)                  \
-  X (activate, PmActivate)
+  X (activate, PmActivate)        \
+  X (combine, PmCombine)
 
 typedef enum
 {

@@ -242,5 +242,6 @@ const PmBackendClass pm_backend_blas = {
     .attention = pm_cpu_attention,
     .add = pm_cpu_add,
     .activate = pm_cpu_activate,
+    .combine = pm_cpu_combine,
   },
 };

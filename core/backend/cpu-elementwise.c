@@ -196,3 +196,24 @@ pm_cpu_activate (PmBackend *backend, const PmActivate *op)
   int n_tasks = (int) ((op->n + ELEMENTS_PER_TASK - 1) / ELEMENTS_PER_TASK);
   pm_pool_run (pm_backend_get_pool (backend), n_tasks, activate_task_cb, (gpointer) op);
 }
+
+static void
+combine_task_cb (int task, int worker, gpointer data)
+{
+  const PmCombine *op = data;
+  gsize            first = (gsize) task * ELEMENTS_PER_TASK, end = MIN (op->n, first + ELEMENTS_PER_TASK);
+  for (gsize i = first; i < end; i++)
+    {
+      float sum = op->weights[0] * op->x[0][i];
+      for (int k = 1; k < op->n_terms; k++)
+        sum += op->weights[k] * op->x[k][i];
+      op->y[i] = sum;
+    }
+}
+
+void
+pm_cpu_combine (PmBackend *backend, const PmCombine *op)
+{
+  int n_tasks = (int) ((op->n + ELEMENTS_PER_TASK - 1) / ELEMENTS_PER_TASK);
+  pm_pool_run (pm_backend_get_pool (backend), n_tasks, combine_task_cb, (gpointer) op);
+}

@@ -28,6 +28,7 @@ void pm_cpu_patchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_unpatchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_add (PmBackend *backend, const PmAdd *op);
 void pm_cpu_activate (PmBackend *backend, const PmActivate *op);
+void pm_cpu_combine (PmBackend *backend, const PmCombine *op);
 
 /* y = residual + gate * activation (x + bias) along one row of n; bias, gate and residual may be NULL; all may be y. */
 void pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float *bias, const float *gate,

@@ -196,6 +196,18 @@ ref_activate (PmBackend *backend, const PmActivate *op)
     op->y[i] = (float) activate (op->activation, op->x[i]);
 }
 
+static void
+ref_combine (PmBackend *backend, const PmCombine *op)
+{
+  for (gsize i = 0; i < op->n; i++)
+    {
+      double sum = 0;
+      for (int k = 0; k < op->n_terms; k++)
+        sum += (double) op->weights[k] * op->x[k][i];
+      op->y[i] = (float) sum;
+    }
+}
+
 const PmBackendClass pm_backend_ref = {
   .id = "ref",
   .device = "cpu",
@@ -208,5 +220,6 @@ const PmBackendClass pm_backend_ref = {
     .attention = ref_attention,
     .add = ref_add,
     .activate = ref_activate,
+    .combine = ref_combine,
   },
 };

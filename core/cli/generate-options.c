@@ -23,7 +23,7 @@ pm_generate_options_clear (PmGenerateOptions *options)
     &options->model, &options->class_name, &options->prompt,  &options->negative, &options->sampler, &options->guidance_interval,
     &options->seed,  &options->size,       &options->device,  &options->show,     &options->region,  &options->region_mask,
     &options->out,   &options->maps,       &options->palette, &options->raw,      &options->record,  &options->from_record,
-    &options->start, &options->mask,       &options->preview_dir,
+    &options->start, &options->mask,       &options->preview_dir, &options->cache,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -79,6 +79,8 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps"), "N" },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler, ddim, ddpm, dpmpp2m or unipc"), N_("NAME") },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &o->guidance, N_("Strength of guidance; 1 is none"), "G" },
+    { "cache", 0, 0, G_OPTION_ARG_STRING, &o->cache,
+      N_("Let steps stand in for others: none, static, taylor; taylor:3 computes every third"), N_("KIND[:N]") },
     { "guidance-interval", 0, 0, G_OPTION_ARG_STRING, &o->guidance_interval, N_("Guide only inside this part of 0..1"),
       "LO,HI" },
     { "seed", 's', 0, G_OPTION_ARG_STRING, &o->seed, N_("Seed of the noise; random when not given"), "N" },
@@ -252,6 +254,8 @@ pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request,
   if (!isnan (options->guidance))
     request->guidance = options->guidance;
   if (options->guidance_interval && !pm_cli_parse_interval (options->guidance_interval, request->guidance_interval, error))
+    return FALSE;
+  if (options->cache && !pm_request_set_cache (request, options->cache, error))
     return FALSE;
   if (options->size && !pm_cli_parse_size (options->size, &request->width, &request->height, error))
     return FALSE;

@@ -218,6 +218,31 @@ run_final (PmPrepared *prepared, int B, const float *modulation /* [B, 2, D] */)
                                                  .from = work->patches, .to = work->output });
 }
 
+static gboolean
+run_blocks (PmPrepared *prepared, const PmDenoise *in, int row, GError **error)
+{
+  const PmNetworkInfo *info = &prepared->network->info;
+  gsize                n = (gsize) info->grid_w * info->grid_h * info->width; /* of one item's stream */
+  gboolean             predict = in->cache && in->predict;
+
+  for (int b = 0; b < in->B; b++)
+    predict = predict && pm_feature_cache_has (in->cache, in->tags[b]);
+  for (int b = 0; b < in->B && in->cache; b++)
+    if (predict)
+      pm_feature_cache_predict (in->cache, in->tags[b], in->position, prepared->work.x + b * n);
+    else
+      pm_feature_cache_begin (in->cache, in->tags[b], in->position, prepared->work.x + b * n);
+  for (int layer = 0; layer < info->n_layers && ! predict; layer++)
+    {
+      if (! pm_job_check (in->job, error))
+        return FALSE;
+      run_block (prepared, in, layer, pm_dit_conditions_get (prepared, layer, row));
+    }
+  for (int b = 0; b < in->B && in->cache && ! predict; b++)
+    pm_feature_cache_end (in->cache, in->tags[b], prepared->work.x + b * n);
+  return TRUE;
+}
+
 gboolean
 pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error)
 {
@@ -229,12 +254,8 @@ pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **
   if (row < 0)
     return FALSE;
   embed_picture (prepared, in);
-  for (int layer = 0; layer < info->n_layers; layer++)
-    {
-      if (! pm_job_check (in->job, error))
-        return FALSE;
-      run_block (prepared, in, layer, pm_dit_conditions_get (prepared, layer, row));
-    }
+  if (! run_blocks (prepared, in, row, error))
+    return FALSE;
   run_final (prepared, in->B, pm_dit_conditions_get (prepared, info->n_layers, row));
   if (! pm_backend_finish (prepared->backend, error) || ! pm_job_check (in->job, error))
     return FALSE;

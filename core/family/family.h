@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "format/checkpoint.h"
 #include "format/config.h"
+#include "nn/feature-cache.h"
 
 /* What a family tells of a network after reading its shapes and its configuration. */
 typedef struct
@@ -35,6 +36,9 @@ typedef struct
   const int       *y;      /* [B] class rows */
   const PmItemTag *tags;   /* [B] */
   PmTap           *tap;    /* NULL: record nothing */
+  PmFeatureCache  *cache;  /* NULL: keep nothing across steps; for streams of T * D floats an item */
+  double           position; /* of the step, for the cache */
+  gboolean         predict;  /* let the cache stand in for the blocks, where it has something for every item */
   PmJob           *job;    /* may be NULL */
 } PmDenoise;
 

@@ -17,6 +17,15 @@ pm_sampling_is_guided (const PmSampling *sampling, int i)
          && (low <= 0 || time > low) && (high >= 1 || time < high);
 }
 
+#define CACHE_WARM_UP 3
+
+gboolean
+pm_sampling_is_predicted (const PmSampling *sampling, int i)
+{
+  return sampling->cache && i > CACHE_WARM_UP && (i - CACHE_WARM_UP) % sampling->cache_interval != 0
+         && ! (sampling->tap && pm_tap_records_step (sampling->tap, i));
+}
+
 /* The first guidance_channels of condition become null + guidance * (condition - null). */
 static void
 guide (const PmSampling *sampling, gsize area, float *condition, const float *null)
@@ -38,7 +47,8 @@ predict (const PmSampling *sampling, int i, const float *x, float *batch, float 
   int       rows[2] = { sampling->class_row, info->null_class };
   PmItemTag tags[2] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
   PmDenoise in
-      = { .B = guided ? 2 : 1, .x = batch, .t = times, .y = rows, .tags = tags, .tap = sampling->tap, .job = sampling->job };
+      = { .B = guided ? 2 : 1, .x = batch, .t = times, .y = rows, .tags = tags, .tap = sampling->tap, .cache = sampling->cache,
+          .position = i, .predict = pm_sampling_is_predicted (sampling, i), .job = sampling->job };
 
   memcpy (batch, x, sizeof (float) * n);
   if (guided)

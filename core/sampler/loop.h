@@ -22,6 +22,8 @@ typedef struct
   const float         *mask;       /* [h, w] 1: painted, 0: known; NULL: everything is painted */
   int                  preview_every; /* 0: no previews */
   PmTap               *tap;        /* NULL: record nothing */
+  PmFeatureCache      *cache;      /* NULL: every step is computed */
+  int                  cache_interval;
   PmJob               *job;
 } PmSampling;
 
@@ -34,5 +36,9 @@ gboolean pm_sampling_run (const PmSampling *sampling, float *trajectory, GError 
 /* Whether step i runs the null half too. A run with guidance draws noise for both halves at every step, guided or not: seeds
  * then mean the same with any interval. It is what facebookresearch/DiT draws (sample_ddp.py: one item without guidance). */
 gboolean pm_sampling_is_guided (const PmSampling *sampling, int i);
+
+/* Whether the cache may stand in for step i: not among the first steps, where the picture is laid out, and not where maps
+ * are recorded. */
+gboolean pm_sampling_is_predicted (const PmSampling *sampling, int i);
 
 #endif

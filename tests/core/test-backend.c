@@ -273,6 +273,32 @@ test_elements (Fixture *fixture, gconstpointer data)
       }
 }
 
+static void
+test_combine (Fixture *fixture, gconstpointer data)
+{
+  static const gsize sizes[] = { 1, 17, 70001 };
+  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
+    for (int n_terms = 1; n_terms <= PM_COMBINE_MAX; n_terms++)
+      {
+        gsize             n = sizes[i];
+        g_autofree float *x = new_normals (fixture, PM_COMBINE_MAX * n, 1.f);
+        float            *results[2];
+        for (int which = 0; which < 2; which++)
+          {
+            PmBackend *backend = which ? fixture->backend : fixture->ref;
+            float     *bx = to_backend (backend, x, PM_COMBINE_MAX * n);
+            PmCombine  op = { .n = n, .n_terms = n_terms, .weights = { -1.f, 0.5f, 3.f, 1e-3f }, .y = bx + (n_terms - 1) * n };
+            for (int k = 0; k < n_terms; k++)
+              op.x[k] = bx + k * n; /* y is one of them */
+            pm_backend_combine (backend, &op);
+            results[which] = from_backend (backend, bx, PM_COMBINE_MAX * n);
+          }
+        assert_near ("combine", results[1], results[0], PM_COMBINE_MAX * n, 1e-6);
+        g_free (results[0]);
+        g_free (results[1]);
+      }
+}
+
 typedef struct
 {
   int B, H, d, Tq, Tk;
@@ -399,7 +425,7 @@ main (int argc, char **argv)
     const char *name;
     void (*run) (Fixture *, gconstpointer);
   } tests[] = { { "linear", test_linear },     { "norm", test_norm },           { "patches", test_patches },
-                { "elements", test_elements }, { "attention", test_attention } };
+                { "elements", test_elements }, { "combine", test_combine }, { "attention", test_attention } };
 
   g_test_init (&argc, &argv, NULL);
   for (int i = 0; pm_backends[i]; i++)

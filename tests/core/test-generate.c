@@ -134,6 +134,8 @@ test_json (void)
                                 "{\"seed\": 1.5}",
                                 "{\"show\": \"layers=x\"}",
                                 "{\"model\": 3}",
+                                "{\"cache\": \"fast\"}",
+                                "{\"cache-interval\": 1}",
                                 "{\"request\": []}",
                                 "{\"region\": {\"width\": 2, \"height\": 2, \"runs\": [255, 5]}}",
                                 "{\"region\": {\"width\": 2, \"height\": 2, \"runs\": [255]}}",
@@ -236,6 +238,72 @@ test_halves (void)
   request->class_name = g_strdup ("");
   g_autoptr (PmResult) null = run (model, request);
   g_assert_cmpint (memcmp (null->trajectory, conditional->trajectory, size), !=, 0);
+}
+
+static double
+peak_signal_to_noise (const PmResult *a, const PmResult *b)
+{
+  double squares = 0;
+  gsize  n = 3 * (gsize) a->width * a->height;
+  for (gsize i = 0; i < n; i++)
+    squares += (a->picture[i] - b->picture[i]) * (a->picture[i] - b->picture[i]);
+  return -10 * log10 (squares / n);
+}
+
+/* The cache at its default setting over 16 seeds and classes, and that it is off unless asked for. */
+static void
+test_cache (void)
+{
+  g_autoptr (GError)    error = NULL;
+  g_autoptr (PmModel)   model = open_starter ();
+  g_autoptr (PmRequest) request = new_request (model, "none");
+  double                mean = 0;
+
+  for (int seed = 0; seed < 16; seed++)
+    {
+      request->seed = seed;
+      g_free (request->class_name);
+      request->class_name = g_strdup_printf ("%d", seed);
+      request->cache = PM_CACHE_NONE;
+      g_autoptr (PmResult) whole = run (model, request);
+      g_assert_true (pm_request_set_cache (request, "taylor", &error));
+      g_autoptr (PmResult) cached = run (model, request);
+      double               quality = peak_signal_to_noise (whole, cached);
+      g_test_message ("class %d: %.1f dB", seed, quality);
+      g_assert_cmpfloat (quality, >, 30);
+      g_assert_cmpfloat (quality, <, 90); /* the cache did something */
+      mean += quality / 16;
+    }
+  g_test_message ("mean %.1f dB", mean);
+
+  /* An interval longer than the run computes the first steps and no other. */
+  g_assert_true (pm_request_set_cache (request, "static:100", &error));
+  g_autoptr (PmResult) coarse = run (model, request);
+  request->cache = PM_CACHE_NONE;
+  g_autoptr (PmResult) whole = run (model, request);
+  gsize n = 3 * 64 * 64, computed = 5 * n; /* x before step 4 is the last that only computed steps made */
+  g_assert_cmpmem (coarse->trajectory, sizeof (float) * computed, whole->trajectory, sizeof (float) * computed);
+  g_assert_cmpint (memcmp (coarse->trajectory + computed, whole->trajectory + computed, sizeof (float) * n), !=, 0);
+
+  for (int i = 0; i < 5; i++)
+    {
+      const char *const  wrong[] = { "", "fast", "taylor:1", "none:2", "static:x" };
+      g_autoptr (GError) expected = NULL;
+      g_assert_false (pm_request_set_cache (request, wrong[i], &expected));
+      g_assert_error (expected, PM_ERROR, PM_ERROR_USAGE);
+    }
+}
+
+/* Steps whose maps are recorded are computed: with all of them recorded the cache changes nothing. */
+static void
+test_cache_with_maps (void)
+{
+  g_autoptr (PmModel)   model = open_starter ();
+  g_autoptr (PmRequest) request = new_request (model, "layers=3;heads=mean;steps=all;read=received");
+  g_autoptr (PmResult)  whole = run (model, request);
+  request->cache = PM_CACHE_TAYLOR;
+  g_autoptr (PmResult) cached = run (model, request);
+  g_assert_cmpmem (whole->trajectory, sizeof (float) * 25 * 3 * 64 * 64, cached->trajectory, sizeof (float) * 25 * 3 * 64 * 64);
 }
 
 /* A DiT of 12 layers, width 768 and 1024 tokens: a step of it takes a good part of a second. */
@@ -362,6 +430,8 @@ main (int argc, char **argv)
   g_test_add_func ("/generate/refused", test_refused);
   g_test_add_func ("/generate/estimate", test_estimate);
   g_test_add_func ("/generate/halves", test_halves);
+  g_test_add_func ("/generate/cache", test_cache);
+  g_test_add_func ("/generate/cache-with-maps", test_cache_with_maps);
   g_test_add_func ("/generate/cancel", test_cancel);
   g_test_add_func ("/generate/missing-model", test_missing_model);
   g_test_add_func ("/generate/fallbacks", test_fallbacks);

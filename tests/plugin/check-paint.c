@@ -30,7 +30,8 @@ test_new_image (const char *folder)
 static void
 test_again (void)
 {
-  Call first = call ("plug-in-pentimento-generate", NULL, NULL, "num-steps", 3, "class", "cat", "read", "", NULL);
+  Call first = call ("plug-in-pentimento-generate", NULL, NULL, "num-steps", 8, "cache", "taylor", "class", "cat", "read", "",
+                     NULL);
   Call again;
   g_autofree float *a = NULL, *b = NULL;
   g_autofree char *name = NULL;
