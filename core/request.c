@@ -80,6 +80,14 @@ pm_request_new_for_model (PmModel *model)
   return request;
 }
 
+/* NULL when memory is short, or of NULL. */
+static gpointer
+try_copy (gconstpointer from, gsize size)
+{
+  gpointer copy = from ? g_try_malloc (size) : NULL;
+  return copy ? memcpy (copy, from, size) : NULL;
+}
+
 PmRequest *
 pm_request_copy (const PmRequest *request)
 {
@@ -91,13 +99,15 @@ pm_request_copy (const PmRequest *request)
   copy->device = g_strdup (request->device);
   copy->class_name = g_strdup (request->class_name);
   copy->sampler = g_strdup (request->sampler);
-  copy->region = request->region ? g_memdup2 (request->region, n * sizeof (float)) : NULL;
-  copy->start = request->start ? g_memdup2 (request->start, pm_request_start_size (request) * sizeof (float)) : NULL;
-  copy->mask = request->mask ? g_memdup2 (request->mask, (gsize) request->mask_width * request->mask_height) : NULL;
+  copy->region = try_copy (request->region, n * sizeof (float));
+  copy->start = try_copy (request->start, pm_request_start_size (request) * sizeof (float));
+  copy->mask = try_copy (request->mask, (gsize) request->mask_width * request->mask_height);
   copy->start_sum = g_strdup (request->start_sum);
   copy->mask_sum = g_strdup (request->mask_sum);
   pm_show_init (&copy->show);
   pm_show_copy (&request->show, &copy->show);
+  if (! copy->region != ! request->region || ! copy->start != ! request->start || ! copy->mask != ! request->mask)
+    g_clear_pointer (&copy, pm_request_free);
   return copy;
 }
 
@@ -146,41 +156,43 @@ pm_request_start_size (const PmRequest *request)
 }
 
 /* channels: 0 for a picture, as start_channels. */
-static void
+static gboolean
 set_start (PmRequest *request, const float *start, int channels, int width, int height)
 {
   g_clear_pointer (&request->start, g_free);
   g_clear_pointer (&request->start_sum, g_free);
   request->start_channels = request->start_width = request->start_height = 0;
   if (! start || channels < 0 || width < 1 || height < 1)
-    return;
+    return TRUE;
   request->start_channels = channels;
   request->start_width = width;
   request->start_height = height;
-  request->start = g_memdup2 (start, pm_request_start_size (request) * sizeof (float));
+  request->start = try_copy (start, pm_request_start_size (request) * sizeof (float));
+  return request->start != NULL;
 }
 
-void
+gboolean
 pm_request_set_start (PmRequest *request, const float *picture, int width, int height)
 {
-  set_start (request, picture, 0, width, height);
+  return set_start (request, picture, 0, width, height);
 }
 
-void
+gboolean
 pm_request_set_start_latent (PmRequest *request, const float *latent, int channels, int width, int height)
 {
-  set_start (request, latent, channels, width, height);
+  return set_start (request, latent, channels, width, height);
 }
 
-void
+gboolean
 pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height)
 {
   g_clear_pointer (&request->mask, g_free);
   g_clear_pointer (&request->mask_sum, g_free);
   request->mask_width = request->mask_height = 0;
   if (! mask || width < 1 || height < 1)
-    return;
-  request->mask = g_memdup2 (mask, (gsize) width * height);
+    return TRUE;
   request->mask_width = width;
   request->mask_height = height;
+  request->mask = try_copy (mask, (gsize) width * height);
+  return request->mask != NULL;
 }

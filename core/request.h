@@ -46,7 +46,7 @@ PmRequest *pm_request_new (void);
 
 /* With the model's defaults filled in, showing nothing. */
 PmRequest *pm_request_new_for_model (PmModel *model);
-PmRequest *pm_request_copy (const PmRequest *request);
+PmRequest *pm_request_copy (const PmRequest *request); /* NULL when memory for its pictures is short */
 void       pm_request_free (PmRequest *request);
 
 /* "none", "static", "taylor", the last two with an optional ":N", the interval. PM_ERROR_USAGE says what is wrong. */
@@ -62,16 +62,17 @@ gboolean pm_request_set_show (PmRequest *request, const char *text, GError **err
 /* mask: [height, width] bytes, nonzero or 0..255 coverage; copied. NULL removes the region. */
 void pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
-/* The picture [height, width, 3] 0..1 of the model's size to begin with; copied. NULL begins with noise. */
-void pm_request_set_start (PmRequest *request, const float *picture, int width, int height);
+/* The picture [height, width, 3] 0..1 of the model's size to begin with; copied. NULL begins with noise. FALSE,
+ * without it, when memory is short; the same of the next two. */
+gboolean pm_request_set_start (PmRequest *request, const float *picture, int width, int height);
 
 /* The same of a latent [channels, height, width], as the network sees it. */
-void pm_request_set_start_latent (PmRequest *request, const float *latent, int channels, int width, int height);
+gboolean pm_request_set_start_latent (PmRequest *request, const float *latent, int channels, int width, int height);
 
 gsize pm_request_start_size (const PmRequest *request); /* floats of start */
 
 /* [height, width] of the picture: 255 where it is painted anew, 0 where start is kept, mixed between; copied. NULL: none. */
-void pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height);
+gboolean pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height);
 
 /* To and from the JSON of a record (the member "request"). A region is stored as a run-length list.
  * Of start and mask only checksums are: a request read back must be given them again. Unknown members are ignored; a wrong

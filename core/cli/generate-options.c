@@ -185,6 +185,7 @@ static gboolean
 apply_start (const PmGenerateOptions *options, PmRequest *request, GError **error)
 {
   int width, height;
+  gboolean has_memory = TRUE;
 
   if (options->start)
     {
@@ -193,22 +194,22 @@ apply_start (const PmGenerateOptions *options, PmRequest *request, GError **erro
       g_autofree float *picture = rgb ? g_try_new (float, n) : NULL;
       if (!rgb)
         return FALSE;
-      if (!picture)
-        {
-          g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("There is too little memory to read “%s”; close other programs."),
-                       options->start);
-          return FALSE;
-        }
-      for (gsize i = 0; i < n; i++)
+      for (gsize i = 0; picture && i < n; i++)
         picture[i] = rgb[i] / 255.0f;
-      pm_request_set_start (request, picture, width, height);
+      has_memory = picture && pm_request_set_start (request, picture, width, height);
     }
   if (options->mask)
     {
       g_autofree guint8 *mask = pm_png_read_grey (options->mask, &width, &height, error);
       if (!mask)
         return FALSE;
-      pm_request_set_mask (request, mask, width, height);
+      has_memory = has_memory && pm_request_set_mask (request, mask, width, height);
+    }
+  if (!has_memory)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is too little memory for the picture to begin with; close other programs."));
+      return FALSE;
     }
   if (!isnan (options->strength))
     request->strength = options->strength;
