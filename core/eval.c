@@ -65,7 +65,7 @@ read_input (PmModel *model, PmBundle *in, PmEvalInput *input, GError **error)
   const PmNetworkInfo *info = &model->network_info;
   const PmTensor      *x = pm_bundle_find (in, "x");
   gssize               B = x && x->rank > 0 && x->shape[0] < 65536 ? (gssize) x->shape[0] : 1;
-  int                  n_rows = info->n_classes + (info->null_class == info->n_classes ? 1 : 0);
+  int                  n_rows = info->n_classes + (info->null_class >= 0 ? 1 : 0);
 
   input->B = (int) MAX (B, 1);
   input->x = pm_bundle_get_f32 (in, "x", 4, (gssize[]) { input->B, info->in_channels, info->grid_h * info->patch,

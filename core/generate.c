@@ -30,6 +30,12 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = free_memory () };
   if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
     return FALSE;
+  if (run->has_maps && estimate->n_maps == 0)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("A reading was chosen, but no layer, head or step to show it of; choose one, or no reading."));
+      return FALSE;
+    }
   estimate->map_bytes = map_bytes;
   estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
                          + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
@@ -75,7 +81,7 @@ make_picture (const float *latent, int width, int height, GError **error)
   for (gsize i = 0; picture && i < 3 * area; i++)
     {
       float value = latent[i % 3 * area + i / 3] * 0.5f + 0.5f;
-      picture[i] = value > 0.f ? MIN (value, 1.f) : 0.f; /* NaN becomes 0 */
+      picture[i] = CLAMP (value, 0.f, 1.f);
     }
   return picture;
 }
@@ -106,9 +112,9 @@ fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backen
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
-  if (! info->is_latent && info->in_channels == 3)
+  if (run->model->info.makes_picture)
     result->picture = make_picture (result->trajectory + run->steps.n_steps * n, result->width, result->height, error);
-  return info->is_latent || info->in_channels != 3 || result->picture != NULL;
+  return ! run->model->info.makes_picture || result->picture != NULL;
 }
 
 static PmResult *

@@ -32,7 +32,7 @@ typedef struct
   double     seconds;
 } PmResult;
 
-/* Cheap: opens nothing, runs nothing but a short timing of the processor. PM_ERROR_USAGE for a request that
+/* Cheap: starts the workers and times the processor for a twentieth of a second. PM_ERROR_USAGE for a request that
  * the model cannot serve; PM_ERROR_MEMORY when it would not fit. */
 gboolean pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstimate *estimate, GError **error);
 
@@ -41,6 +41,10 @@ PmResult *pm_generate (PmModel *model, const PmRequest *request, PmJob *job, GEr
 
 /* The same from a given start instead of seeded noise: noise [C, h, w], or NULL. */
 PmResult *pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error);
+
+/* Whether a record was made with the files that model has now: NULL when it was, or when the record does not say; else a
+ * sentence that tells the difference, to be freed with g_free. Sums the files, which may take seconds the first time. */
+char *pm_record_compare_model (const char *record, PmModel *model, PmJob *job);
 
 void pm_result_free (PmResult *result);
 

@@ -49,7 +49,7 @@ looks_like_model (const char *path)
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
     if (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".safetensors.index.json")
-        || g_str_has_suffix (name, ".pt") || g_str_has_suffix (name, ".pth") || g_str_has_suffix (name, ".hash.json"))
+        || g_str_has_suffix (name, ".pt") || g_str_has_suffix (name, ".pth") || g_str_has_suffix (name, ".bin"))
       return TRUE;
   return FALSE;
 }
@@ -236,12 +236,15 @@ pm_model_find_class (PmModel *model, const char *text, GError **error)
       return -1;
     }
   if (! text || ! *text)
-    return model->network_info.null_class;
+    return model->info.n_classes;
   if (! g_utf8_validate (text, -1, NULL))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The name of the class is not valid UTF-8; type it again."));
       return -1;
     }
+  for (int i = 0; model->info.classes && i < model->info.n_classes; i++)
+    if (g_str_equal (model->info.classes[i], text))
+      return i;
   number = g_ascii_strtoll (text, &end, 10);
   if (*end == '\0' && number >= 0 && number < model->info.n_classes)
     return (int) number;

@@ -15,9 +15,16 @@ struct _PmModel
   PmNetwork      *network;
   PmNetworkInfo   network_info;
   PmModelInfo     info;
+  char          **class_names; /* behind info.classes */
   int            *recommended; /* behind info.recommended_layers */
   char          **notes;       /* behind info.notes */
 };
+
+/* The row of the class table for a class of pm_model_find_class. */
+int pm_model_get_class_row (PmModel *model, int class_index);
+
+/* The sentence that says why info.makes_picture is FALSE. */
+const char *pm_model_no_picture (PmModel *model);
 
 /* Takes checkpoint and config (freed on failure too). */
 PmModel *pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const char *name, GError **error);

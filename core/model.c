@@ -53,11 +53,50 @@ set_notes (PmModel *model)
                                                model->config->family, model->family->id);
       g_strv_builder_add (builder, note);
     }
-  if (model->network_info.is_latent)
-    g_strv_builder_add (builder, _("This model paints latents; without its VAE it can be evaluated and inspected, but makes no "
-                                   "picture."));
+  if (model->config->default_size > 0 && model->config->default_size != model->info.default_size)
+    {
+      g_autofree char *note = g_strdup_printf (_("The configuration says size %d, but the positions are those of %d pixels."),
+                                               model->config->default_size, model->info.default_size);
+      g_strv_builder_add (builder, note);
+    }
+  if (model->config->recommended_layers && model->info.n_recommended_layers != (int) model->config->recommended_layers->len)
+    g_strv_builder_add (builder, _("The configuration recommends layers that the model lacks; the middle half is taken."));
+  if (! model->info.makes_picture)
+    g_strv_builder_add (builder, pm_model_no_picture (model));
   model->notes = g_strv_builder_end (builder);
   model->info.notes = (const char *const *) model->notes;
+}
+
+const char *
+pm_model_no_picture (PmModel *model)
+{
+  if (model->network_info.is_latent)
+    return _("This model paints latents, and its VAE is not here; it can be evaluated and inspected, but makes no picture.");
+  return _("This model's output has not three channels; it can be evaluated and inspected, but makes no picture.");
+}
+
+int
+pm_model_get_class_row (PmModel *model, int class_index)
+{
+  int null_class = model->network_info.null_class;
+  if (class_index >= model->network_info.n_classes)
+    return null_class;
+  return class_index + (null_class >= 0 && class_index >= null_class ? 1 : 0);
+}
+
+/* One name a class: a list that names the null class too loses that name. */
+static void
+set_class_names (PmModel *model)
+{
+  char *const             *names = model->config->classes;
+  int                      n_names = names ? (int) g_strv_length (model->config->classes) : 0;
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (int i = 0; i < n_names; i++)
+    if (n_names == model->network_info.n_classes || i != model->network_info.null_class)
+      g_strv_builder_add (builder, names[i]);
+  model->class_names = n_names > 0 ? g_strv_builder_end (builder) : NULL;
+  model->info.classes = (const char *const *) model->class_names;
 }
 
 static void
@@ -82,19 +121,37 @@ set_info (PmModel *model)
     .n_channels = network->in_channels,
     .is_latent = network->is_latent,
     .n_classes = network->n_classes,
-    .classes = (const char *const *) config->classes,
+    .makes_picture = ! network->is_latent && network->in_channels == 3,
     .prediction = prediction_names[network->prediction],
     .schedule = is_flow ? "flow" : "linear",
     .default_sampler = config->default_sampler ? config->default_sampler : is_flow ? "euler" : "ddim",
     .default_steps = config->default_steps > 0 ? config->default_steps : is_flow ? 24 : 50,
-    .default_guidance = config->default_guidance >= 0 ? config->default_guidance : 4,
+    .default_guidance = network->null_class < 0            ? 1
+                        : config->default_guidance >= 0 ? config->default_guidance
+                                                        : 4,
     .guidance_interval = { config->guidance_interval[0], config->guidance_interval[1] },
     .default_size = network->grid_w * network->patch * scale,
   };
   for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
     info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
+  set_class_names (model);
   set_recommended (model);
   set_notes (model);
+}
+
+/* The noise of a flow cannot be told from its start, where there is nothing else: x0 = (x - s e) / (1 - s) has no value there. */
+static gboolean
+check_prediction (PmModel *model, GError **error)
+{
+  PmPrediction prediction = model->network_info.prediction;
+
+  if (model->network_info.schedule.type != PM_SCHEDULE_FLOW || prediction == PM_PREDICTION_V || prediction == PM_PREDICTION_X0)
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+               _("The model “%s” would predict noise along a flow, which has no picture at its start; correct \"prediction\" "
+                 "(v or x0) or \"schedule\" in its configuration."),
+               model->name);
+  return FALSE;
 }
 
 PmModel *
@@ -109,7 +166,7 @@ pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const 
   model->family = find_family (checkpoint, config, error);
   if (model->family)
     model->network = model->family->load (checkpoint, config, &model->network_info, error);
-  if (! model->network)
+  if (! model->network || ! check_prediction (model, error))
     {
       pm_model_unref (model);
       return NULL;
@@ -134,6 +191,7 @@ pm_model_unref (PmModel *model)
     model->family->free (model->network, &model->network_info);
   pm_checkpoint_free (model->checkpoint);
   pm_config_free (model->config);
+  g_strfreev (model->class_names);
   g_free (model->recommended);
   g_strfreev (model->notes);
   g_free (model->name);

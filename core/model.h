@@ -18,6 +18,7 @@ typedef struct
   int          n_layers, n_heads, width, patch;
   int          n_channels; /* of the input: 3 for pixel models */
   gboolean     is_latent;  /* paints through a VAE, 8 times smaller than the picture */
+  gboolean     makes_picture;      /* pm_generate gives a picture; else maps and the latent alone */
   int          n_classes;  /* the null class left out */
   const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when the model has only numbers */
   const int   *recommended_layers; /* [n_recommended_layers] */
@@ -40,8 +41,8 @@ void     pm_model_unref (PmModel *model);
 
 const PmModelInfo *pm_model_get_info (PmModel *model);
 
-/* The class that text names: a number, a name (case ignored), or a unique part of a name.
- * -1 with PM_ERROR_NO_CLASS whose message lists the nearest names. "" or NULL is the null class. */
+/* The class that text names: a name (case ignored), a number from 0 to n_classes - 1, or a unique part of a name.
+ * -1 with PM_ERROR_NO_CLASS whose message lists the nearest names. "" or NULL is the null class: n_classes. */
 int         pm_model_find_class (PmModel *model, const char *text, GError **error);
 const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL when it has no name */
 

@@ -1,7 +1,8 @@
 /* Pentimento's core: diffusion transformers that paint, with their attention at hand.
  *
  * This is the only header that the user interface, the plug-in and the command line include.
- * A complete program (cc x.c $(pkg-config --cflags --libs glib-2.0 gio-2.0) -lpentimento-core):
+ * A complete program; in a checkout that ./dev has built, `./dev shell` compiles and runs it:
+ *   cc x.c -Icore $(pkg-config --cflags --libs gio-2.0) -L.dev/build/core -lpentimento-core -Wl,-rpath,$PWD/.dev/build/core
  *
  *   #include "pentimento.h"
  *   int main (void)

@@ -1,10 +1,14 @@
 /* See record.h. */
 #include "record.h"
 
+#include <string.h>
+
 #include <json-glib/json-glib.h>
 
+#include "base/i18n.h"
 #include "base/pool.h"
 #include "base/version.h"
+#include "format/json.h"
 
 static void
 add_string (JsonBuilder *builder, const char *member, const char *value)
@@ -50,13 +54,58 @@ add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity)
   json_builder_end_object (builder);
 }
 
+/* The request, its model named so that it is found from any folder. */
+static char *
+request_json (const PmRun *run)
+{
+  PmRequest        request = *run->request;
+  g_autofree char *path = NULL;
+
+  if (request.model && g_file_test (request.model, G_FILE_TEST_EXISTS))
+    request.model = path = g_canonicalize_filename (request.model, NULL);
+  return pm_request_to_json (&request);
+}
+
+/* The sum that the record has for a file of that name; borrowed, or NULL. */
+static const char *
+recorded_sum (JsonNode *root, const char *name)
+{
+  const char *const path[] = { "model", "files", name };
+  JsonNode         *node = root;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (path) && node; i++)
+    node = JSON_NODE_HOLDS_OBJECT (node) ? json_object_get_member (json_node_get_object (node), path[i]) : NULL;
+  return pm_json_read_string (node);
+}
+
+char *
+pm_record_compare_model (const char *record, PmModel *model, PmJob *job)
+{
+  g_autoptr (JsonNode)   root = pm_json_parse (record, strlen (record), _("the record"), NULL);
+  g_autoptr (PmIdentity) identity = root ? pm_identity_start (model->checkpoint) : NULL;
+
+  if (! identity || ! pm_identity_finish (identity, job, NULL))
+    return NULL;
+  for (guint i = 0; i < pm_checkpoint_get_n_files (model->checkpoint); i++)
+    {
+      g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (model->checkpoint, i));
+      g_autofree char *shown = g_filename_display_name (name);
+      const char      *then = recorded_sum (root, shown), *now = pm_identity_get (identity, i);
+      if (then && now && ! g_str_equal (then, now))
+        return g_strdup_printf (_("The file “%s” of the model “%s” is not the one that the recorded picture was painted with; "
+                                  "the new picture may differ."),
+                                shown, model->name);
+    }
+  return NULL;
+}
+
 char *
 pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, double seconds)
 {
   g_autoptr (JsonBuilder)   builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
-  g_autofree char          *request = pm_request_to_json (run->request);
-  const char               *class_name = pm_model_get_class_name (run->model, run->class_row);
+  g_autofree char          *request = request_json (run);
+  const char               *class_name = pm_model_get_class_name (run->model, run->class_index);
 
   json_builder_begin_object (builder);
   add_string (builder, "program", "Pentimento");

@@ -8,7 +8,7 @@
 #include "base/i18n.h"
 #include "format/json.h"
 
-#define MAX_REGION_SIDE 65536
+#define MAX_SIDE 65536 /* of pictures and regions */
 #define MAX_REGION_PIXELS (1 << 28)
 
 /* Coverage in 256 levels as [value, count, value, count, ...]: regions are mostly flat. */
@@ -213,8 +213,8 @@ read_region (JsonObject *object, PmRequest *request, GError **error)
 
   if (! node)
     return TRUE;
-  if (! runs || ! JSON_NODE_HOLDS_ARRAY (runs) || ! read_int (region, "width", 1, MAX_REGION_SIDE, &width, NULL)
-      || ! read_int (region, "height", 1, MAX_REGION_SIDE, &height, NULL) || width < 1 || height < 1
+  if (! runs || ! JSON_NODE_HOLDS_ARRAY (runs) || ! read_int (region, "width", 1, MAX_SIDE, &width, NULL)
+      || ! read_int (region, "height", 1, MAX_SIDE, &height, NULL) || width < 1 || height < 1
       || (gsize) width * height > MAX_REGION_PIXELS)
     return set_wrong (error, "region");
   request->region = g_try_new (float, (gsize) width * height);
@@ -270,8 +270,8 @@ pm_request_from_json (const char *json, GError **error)
       || ! read_string (object, "class", &request->class_name, error)
       || ! read_string (object, "sampler", &request->sampler, error) || ! read_string (object, "show", &show, error)
       || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
-      || ! read_int (object, "width", 0, G_MAXINT, &request->width, error)
-      || ! read_int (object, "height", 0, G_MAXINT, &request->height, error) || ! read_numbers (object, request, error)
+      || ! read_int (object, "width", 0, MAX_SIDE, &request->width, error)
+      || ! read_int (object, "height", 0, MAX_SIDE, &request->height, error) || ! read_numbers (object, request, error)
       || ! read_cache (object, request, error) || ! read_region (object, request, error) || ! read_start (object, request, error)
       || (show && ! pm_request_set_show (request, show, error)))
     return NULL;

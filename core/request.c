@@ -135,18 +135,23 @@ pm_request_set_show (PmRequest *request, const char *text, GError **error)
   return pm_show_parse (&request->show, text, error);
 }
 
-void
+gboolean
 pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height)
 {
+  gsize n = (gsize) width * height;
+
   g_clear_pointer (&request->region, g_free);
   request->region_width = request->region_height = 0;
   if (! mask || width < 1 || height < 1)
-    return;
-  request->region = g_new (float, (gsize) width * height);
+    return TRUE;
+  request->region = g_try_new (float, n);
+  if (! request->region)
+    return FALSE;
   request->region_width = width;
   request->region_height = height;
-  for (gsize i = 0; i < (gsize) width * height; i++)
+  for (gsize i = 0; i < n; i++)
     request->region[i] = mask[i] / 255.f;
+  return TRUE;
 }
 
 gsize

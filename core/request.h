@@ -59,8 +59,8 @@ int         pm_cache_from_id (const char *id);
 /* Parses "layers=2,8;heads=all;steps=0,5;read=received" into request->show; PM_ERROR_USAGE says which part is wrong. */
 gboolean pm_request_set_show (PmRequest *request, const char *text, GError **error);
 
-/* mask: [height, width] bytes, nonzero or 0..255 coverage; copied. NULL removes the region. */
-void pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
+/* mask: [height, width] bytes, 0..255 coverage; copied. NULL removes the region. FALSE, and no region, when memory is short. */
+gboolean pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
 /* The picture [height, width, 3] 0..1 of the model's size to begin with; copied. NULL begins with noise. FALSE,
  * without it, when memory is short; the same of the next two. */

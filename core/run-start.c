@@ -63,7 +63,7 @@ pm_run_read_start (PmRun *run, GError **error)
   run->known = g_try_new (float, n);
   run->known_noise = g_try_new (float, n);
   if (request->mask)
-    run->mask = g_try_new0 (float, area);
+    run->mask = g_try_new (float, area);
   if (! run->known || ! run->known_noise || (request->mask && ! run->mask))
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,

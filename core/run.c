@@ -52,42 +52,45 @@ check_numbers (PmRun *run, GError **error)
   return FALSE;
 }
 
-/* Maps of the null half need a step that runs it. */
+/* Maps of the null half need a chosen step that runs it. */
 static gboolean
 check_halves (PmRun *run, GError **error)
 {
   const PmRequest *request = run->request;
   PmSampling       sampling = pm_run_sampling (run);
+  g_autofree int  *chosen = NULL;
+  int              n_chosen = 0;
 
   if (! run->has_maps || request->show.which == PM_WHICH_CONDITION)
     return TRUE;
-  for (int i = 0; i < run->steps.n_steps; i++)
-    if (pm_sampling_is_guided (&sampling, i))
+  chosen = pm_axis_resolve (&request->show.steps, "steps", run->steps.n_steps, NULL, 0, &n_chosen, error);
+  if (! chosen)
+    return FALSE;
+  for (int i = 0; i < n_chosen; i++)
+    if (pm_sampling_is_guided (&sampling, chosen[i]))
       return TRUE;
-  g_set_error_literal (
-      error, PM_ERROR, PM_ERROR_USAGE,
-      _("Maps without the class, or of the difference, need guidance: choose a class and a guidance other than 1, "
-        "or show which=condition."));
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("Maps without the class, or of the difference, need guidance at a chosen step: choose a class, a "
+                         "guidance other than 1 and steps inside its interval, or show which=condition."));
   return FALSE;
 }
 
 double
 pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh, float *out /* [gh, gw] */)
 {
-  g_autofree double *area = g_new0 (double, (gsize) gw * gh);
-  double             total = 0;
+  gint64 w = width, h = height;
+  double total = 0;
 
-  for (int y = 0; y < height; y++)
-    for (int x = 0; x < width; x++)
+  for (int y = 0; y < gh; y++)
+    for (int x = 0; x < gw; x++)
       {
-        gsize cell = (gsize) ((gint64) y * gh / height) * gw + (gint64) x * gw / width, i = (gsize) y * width + x;
-        float value = is_bytes ? ((const guint8 *) values)[i] / 255.f : ((const float *) values)[i];
-        out[cell] += value;
-        area[cell] += 1;
-        total += value;
+        gint64 x0 = x * w / gw, x1 = MAX ((x + 1) * w / gw, x0 + 1), y0 = y * h / gh, y1 = MAX ((y + 1) * h / gh, y0 + 1);
+        double sum = 0;
+        for (gint64 v = y0; v < y1; v++)
+          for (gint64 u = x0; u < x1; u++)
+            sum += is_bytes ? ((const guint8 *) values)[v * w + u] / 255.0 : ((const float *) values)[v * w + u];
+        total += out[(gsize) y * gw + x] = (float) (sum / ((x1 - x0) * (y1 - y0)));
       }
-  for (gsize i = 0; i < (gsize) gw * gh; i++)
-    out[i] = area[i] > 0 ? (float) (out[i] / area[i]) : 0.f;
   return total;
 }
 
@@ -114,8 +117,9 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
   const PmNetworkInfo *info = &model->network_info;
 
   *run = (PmRun) { .model = model, .request = request, .has_maps = request->show.readings && request->show.readings[0] };
-  run->class_row = pm_model_find_class (model, request->class_name, error);
-  if (run->class_row < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
+  run->class_index = pm_model_find_class (model, request->class_name, error);
+  run->class_row = run->class_index < 0 ? -1 : pm_model_get_class_row (model, run->class_index);
+  if (run->class_index < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
       || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! pm_run_read_start (run, error)
       || ! check_halves (run, error) || ! make_region (run, error))
     {

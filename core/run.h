@@ -12,7 +12,7 @@ typedef struct
   const PmRequest *request;   /* borrowed */
   const PmSampler *sampler;
   PmSteps          steps;
-  int              class_row;
+  int              class_index, class_row; /* of pm_model_find_class, and of the class table */
   int              max_items;
   float           *region;    /* [N] of the grid, or NULL */
   float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
@@ -27,9 +27,10 @@ typedef struct
 gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **error);
 void     pm_run_clear (PmRun *run);
 
-/* Means over the cells of a grid of gw x gh of values [height, width], f32 or bytes that stand for 0..1; returns their sum. */
+/* Means over the values [height, width] that each cell of a grid of gw x gh covers, one at least; f32, or bytes that stand for
+ * 0..1. Returns the sum of the means. */
 double pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh,
-                             float *out /* [gh, gw], zeroed */);
+                             float *out /* [gh, gw] */);
 
 /* Checks and takes start, strength and mask once the steps are planned. */
 gboolean pm_run_read_start (PmRun *run, GError **error);

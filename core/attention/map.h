@@ -23,7 +23,7 @@ typedef struct
 
 typedef struct
 {
-  char      *title;       /* translated, as a layer shows it: "subject · layer 5 · head 2 · t 480" */
+  char      *title;       /* translated, as a layer shows it: "Received, layer 5, head 2, t 480" */
   char      *id;          /* for file names: "subject-s12-l05-h02" */
   char      *reading;     /* id of the reduction */
   int        layer, head, step; /* -1: averaged over several (or all) */

@@ -173,12 +173,14 @@ apply_region (const PmGenerateOptions *options, PmRequest *request, GError **err
                        height);
           return FALSE;
         }
-      mask = g_malloc0 ((gsize)width * height);
-      for (int y = edges[1]; y < edges[3]; y++)
+      mask = g_try_malloc0_n (width, height);
+      for (int y = edges[1]; mask && y < edges[3]; y++)
         memset (mask + (gsize)y * width + edges[0], 255, edges[2] - edges[0]);
     }
-  pm_request_set_region (request, mask, width, height);
-  return TRUE;
+  if (mask && pm_request_set_region (request, mask, width, height))
+    return TRUE;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY, _("There is too little memory for the region; choose a smaller size."));
+  return FALSE;
 }
 
 static gboolean
@@ -246,7 +248,7 @@ pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request,
       g_free (request->device);
       request->device = g_strdup (options->device);
     }
-  if (options->num_steps != G_MININT)
+  if (options->num_steps != G_MININT && options->num_steps != 0) /* 0: the model's own */
     request->num_steps = options->num_steps;
   if (options->n_threads != G_MININT)
     request->n_threads = options->n_threads;

@@ -131,6 +131,13 @@ make_request (const PmGenerateOptions *options, PmModel **model, GError **error)
   return pm_generate_options_apply (options, request, error) ? g_steal_pointer (&request) : NULL;
 }
 
+static char *
+compare_record (const char *path, PmModel *model, PmJob *job)
+{
+  g_autofree char *record = NULL;
+  return g_file_get_contents (path, &record, NULL, NULL) ? pm_record_compare_model (record, model, job) : NULL;
+}
+
 static gboolean
 generate_work (PmJob *job, gpointer data, GError **error)
 {
@@ -138,6 +145,7 @@ generate_work (PmJob *job, gpointer data, GError **error)
   const PmGenerateOptions *options = &self->options;
   g_autoptr (PmModel) model = NULL;
   g_autoptr (PmRequest) request = make_request (options, &model, error);
+  g_autofree char *difference = NULL;
   PmEstimate estimate = { 0 };
 
   if (!request)
@@ -149,12 +157,14 @@ generate_work (PmJob *job, gpointer data, GError **error)
       print_estimate (&estimate, options->is_json);
       return TRUE;
     }
-  if (options->out && pm_model_get_info (model)->is_latent)
+  if (options->out && !pm_model_get_info (model)->makes_picture)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                   _("This model paints latents, and this version has no decoder for them; use --raw FILE instead of --out."));
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                           _("This model makes no picture (`pentimento info` says why); keep its maps with --maps or --raw."));
       return FALSE;
     }
+  if (options->from_record && (difference = compare_record (options->from_record, model, job)))
+    g_printerr ("pentimento: %s\n", difference);
   if (!pm_generate_files_reserve (&self->files, options, error))
     return FALSE;
 

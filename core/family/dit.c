@@ -133,8 +133,8 @@ read_classes (PmCheckpoint *checkpoint, const PmConfig *config, PmNetwork *netwo
     return FALSE;
   network->n_rows = (int) table->shape[0];
   info->null_class = config->null_class >= 0 ? config->null_class : network->n_rows - 1;
-  if (config->null_class < 0 && n_names == table->shape[0])
-    info->null_class = -1; /* every row has a name: trained without dropping the class */
+  if (config->null_class < 0 && (n_names == table->shape[0] || network->n_rows == 1))
+    info->null_class = -1; /* every row is a class: trained without dropping it */
   if (info->null_class >= network->n_rows)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
@@ -142,8 +142,8 @@ read_classes (PmCheckpoint *checkpoint, const PmConfig *config, PmNetwork *netwo
                    info->null_class, network->n_rows);
       return FALSE;
     }
-  info->n_classes = network->n_rows - (info->null_class == network->n_rows - 1 ? 1 : 0);
-  if (n_names > 0 && n_names != (gsize) info->n_classes)
+  info->n_classes = network->n_rows - (info->null_class >= 0 ? 1 : 0);
+  if (n_names > 0 && n_names != (gsize) info->n_classes && n_names != (gsize) network->n_rows)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
                    _("The configuration names %d classes, but the model has %d; give one name for each."), (int) n_names,

@@ -25,7 +25,10 @@ ddim_plan (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **err
           below = kept (n, s) < n_steps ? MAX (below, kept (n, s)) : below;
           above = kept (n, s) > n_steps ? MIN (above, kept (n, s)) : above;
         }
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+      if (n_steps < 2 || n_steps > n)
+        g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%d steps cannot be had; choose from 2 to %d."), n_steps, n);
+      else
+        g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                    _("DDIM cannot make exactly %d steps of %d with an even stride; choose %d or %d steps."), n_steps, n,
                    MAX (below, 2), above);
       return FALSE;

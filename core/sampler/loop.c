@@ -2,6 +2,7 @@
  * outside it the null half is not computed at all. */
 #include "sampler/loop.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -80,6 +81,21 @@ expect_conditions (const PmSampling *sampling, GError **error)
   return sampling->family->expect (sampling->prepared, n, t, y, sampling->job, error);
 }
 
+static gboolean
+check_finite (const float *x, gsize n, int step, GError **error)
+{
+  for (gsize i = 0; i < n; i++)
+    if (! isfinite (x[i]))
+      {
+        g_set_error (error, PM_ERROR, PM_ERROR_FAILED,
+                     _("At step %d the model gave values that are no numbers; its weights are damaged, or its configuration "
+                       "(schedule, prediction) is not theirs. Download it again, or correct the configuration."),
+                     step);
+        return FALSE;
+      }
+  return TRUE;
+}
+
 /* Buffers of a run, in floats: batch [2, C, h, w], out [2, C', h, w], noise [2, C, h, w], memory [n_memory, C, h, w] and the
  * preview [h, w, 3]. */
 typedef struct
@@ -135,8 +151,8 @@ keep_known (const PmSampling *sampling, int i, const PmLoop *loop, float *x)
 }
 
 /* From x at step i, and the prediction in out, to x at step i + 1. */
-static void
-take_step (const PmSampling *sampling, int i, const PmLoop *loop, const float *x, float *x_next)
+static gboolean
+take_step (const PmSampling *sampling, int i, const PmLoop *loop, const float *x, float *x_next, GError **error)
 {
   const PmSampler *sampler = sampling->sampler;
   const PmSteps   *steps = sampling->steps;
@@ -155,10 +171,13 @@ take_step (const PmSampling *sampling, int i, const PmLoop *loop, const float *x
                              .memory = loop->memory,
                              .x_next = x_next });
   keep_known (sampling, i + 1, loop, x_next);
+  if (! check_finite (x_next, loop->n, i, error))
+    return FALSE;
   if (sampling->preview_every > 0 && (i + 1) % sampling->preview_every == 0
       && pm_preview_make (sampling->info, loop->batch, loop->preview))
     pm_job_set_preview (sampling->job, loop->preview, sampling->info->grid_w * sampling->info->patch,
                         sampling->info->grid_h * sampling->info->patch);
+  return TRUE;
 }
 
 gboolean
@@ -184,7 +203,8 @@ pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error)
       pm_job_report (sampling->job, _("Painting"), i, steps->n_steps, (double) i / steps->n_steps);
       if (! predict (sampling, i, x, loop.batch, loop.out, error))
         return FALSE;
-      take_step (sampling, i, &loop, x, trajectory + (i + 1) * loop.n);
+      if (! take_step (sampling, i, &loop, x, trajectory + (i + 1) * loop.n, error))
+        return FALSE;
     }
   pm_job_report (sampling->job, _("Painting"), steps->n_steps, steps->n_steps, 1);
   return TRUE;

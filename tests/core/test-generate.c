@@ -129,6 +129,7 @@ test_json (void)
                                 "{\"num-steps\": -3}",
                                 "{\"num-steps\": 1e300}",
                                 "{\"width\": \"64\"}",
+                                "{\"width\": 2000000000}",
                                 "{\"guidance\": \"much\"}",
                                 "{\"guidance-interval\": [1]}",
                                 "{\"seed\": 1.5}",
@@ -173,6 +174,8 @@ test_refused (void)
     { "fox", "euler", "steps=4;read=received", 4, 64, PM_ERROR_USAGE, 2, 0, "step" },
     { "fox", "euler", "read=from", 4, 64, PM_ERROR_USAGE, 2, 0, "region" },
     { "fox", "euler", "read=received;which=difference", 4, 64, PM_ERROR_USAGE, 1, 0, "guidance" },
+    { "fox", "euler", "read=received;which=difference;steps=0", 24, 64, PM_ERROR_USAGE, 2, 0.1, "guidance" },
+    { "fox", "euler", "read=received;steps=", 4, 64, PM_ERROR_USAGE, 2, 0, "step" },
     { "", "euler", "read=received;which=null", 4, 64, PM_ERROR_USAGE, 2, 0, "guidance" },
   };
   g_autoptr (PmModel) model = open_starter ();
