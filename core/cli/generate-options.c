@@ -76,7 +76,7 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "prompt", 0, 0, G_OPTION_ARG_STRING, &o->prompt, N_("Words (no model of this version reads them)"), N_("TEXT") },
     { "negative", 0, 0, G_OPTION_ARG_STRING, &o->negative, N_("Unwanted words (no model of this version reads them)"),
       N_("TEXT") },
-    { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps"), "N" },
+    { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps; 0 is the model's own number"), "N" },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler, ddim, ddpm, dpmpp2m or unipc"), N_("NAME") },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &o->guidance, N_("Strength of guidance; 1 is none"), "G" },
     { "cache", 0, 0, G_OPTION_ARG_STRING, &o->cache,

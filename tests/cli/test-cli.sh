@@ -203,7 +203,7 @@ ok "a reading of a region without one" generate_fails 2 'region' --model starter
 ok "a bad size" generate_fails 2 '64x64' --model starter-pixel --class fox --size 64
 ok "a size the model cannot paint" generate_fails 2 '64' --model starter-pixel --class fox --size 640x64
 ok "a bad seed" generate_fails 2 'seed' --model starter-pixel --class fox --seed -3
-ok "a bad number of steps" generate_fails 2 'step' --model starter-pixel --class fox --num-steps 0
+ok "a bad number of steps" generate_fails 2 'step' --model starter-pixel --class fox --num-steps 1001
 ok "an unknown sampler" generate_fails 2 'euler' --model starter-pixel --class fox --sampler eulr
 ok "a mask without a picture" generate_fails 2 'start' --model starter-pixel --class fox --mask "$t/mask.png"
 ok "a strength outside" generate_fails 2 'strength' --model starter-pixel --class fox --start "$t/a.png" --strength 2

@@ -27,7 +27,8 @@ open_model (int channels, int n_rows, double scale, const char *config_json, GEr
 
   for (gsize i = 0; i < G_N_ELEMENTS (linears); i++)
     g_string_append_printf (json,
-                            "\"%s.weight\": {\"shape\": [%d, %d], \"scale\": %g}, \"%s.bias\": {\"shape\": [%d], \"scale\": 0.1},",
+                            "\"%s.weight\": {\"shape\": [%d, %d], \"scale\": %g},"
+                            "\"%s.bias\": {\"shape\": [%d], \"scale\": 0.1},",
                             linears[i].name, linears[i].rows, linears[i].cols, scale, linears[i].name, linears[i].rows);
   g_string_append_printf (json,
                           "\"x_embedder.proj.weight\": {\"shape\": [24, %d, 2, 2], \"scale\": 0.3},"
@@ -43,7 +44,9 @@ open_model (int channels, int n_rows, double scale, const char *config_json, GEr
   return pm_model_new_from_checkpoint (pm_checkpoint_new_hash (json->str, error), parsed, "small", error);
 }
 
-#define FLOW "\"num_attention_heads\": 2, \"prediction\": \"x0\", \"schedule\": {\"type\": \"flow\", \"noise_at\": 0, \"time_scale\": 1000}"
+#define FLOW                                                \
+  "\"num_attention_heads\": 2, \"prediction\": \"x0\", "      \
+  "\"schedule\": {\"type\": \"flow\", \"noise_at\": 0, \"time_scale\": 1000}"
 
 static void
 test_null_in_the_middle (void)
