@@ -6,18 +6,10 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/memory.h"
 #include "backend/speed.h"
 #include "record.h"
 #include "run.h"
-
-/* Bytes that the system could give without swapping; G_MAXUINT64 where it does not say. */
-static guint64
-free_memory (void)
-{
-  g_autofree char *text = NULL;
-  const char      *line = g_file_get_contents ("/proc/meminfo", &text, NULL, NULL) ? strstr (text, "MemAvailable:") : NULL;
-  return line ? g_ascii_strtoull (line + strlen ("MemAvailable:"), NULL, 10) * 1024 : G_MAXUINT64;
-}
 
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
 static gboolean
@@ -27,7 +19,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   gsize    map_bytes = 0, n = pm_run_size (run);
   PmSampling sampling = pm_run_sampling (run);
 
-  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = free_memory () };
+  *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = pm_memory_available () };
   if (run->has_maps && ! pm_tap_estimate (&run->request->show, &run->tap_options, &map_bytes, &estimate->n_maps, error))
     return FALSE;
   if (run->has_maps && estimate->n_maps == 0)

@@ -1,12 +1,10 @@
-/* Where models are looked for, and what class a text names. */
+/* Where models are looked for. */
 #include "model-private.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
-
-#define MAX_NEAR 5
 
 /* Where the program's own models lie: models/ beside the executable (the plug-in's folder). */
 static char *
@@ -49,7 +47,8 @@ looks_like_model (const char *path)
   g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
   for (const char *name = dir ? g_dir_read_name (dir) : NULL; name; name = g_dir_read_name (dir))
     if (g_str_has_suffix (name, ".safetensors") || g_str_has_suffix (name, ".safetensors.index.json")
-        || g_str_has_suffix (name, ".pt") || g_str_has_suffix (name, ".pth") || g_str_has_suffix (name, ".bin"))
+        || g_str_has_suffix (name, ".pt") || g_str_has_suffix (name, ".pth") || g_str_has_suffix (name, ".bin")
+        || g_str_equal (name, "model_index.json"))
       return TRUE;
   return FALSE;
 }
@@ -136,121 +135,4 @@ pm_model_open (const char *name_or_path, GError **error)
   if (! checkpoint)
     return NULL;
   return pm_model_new_from_checkpoint (g_steal_pointer (&checkpoint), g_steal_pointer (&config), name, error);
-}
-
-const char *
-pm_model_get_class_name (PmModel *model, int class_index)
-{
-  if (! model->info.classes || class_index < 0 || class_index >= model->info.n_classes)
-    return NULL;
-  return model->info.classes[class_index];
-}
-
-/* Levenshtein's distance of two case-folded texts, characters beyond 63 left out. */
-static int
-text_distance (const char *a, const char *b)
-{
-  int row[64], n = (int) MIN (strlen (b), 63);
-  for (int j = 0; j <= n; j++)
-    row[j] = j;
-  for (int i = 1; a[i - 1] && i < 64; i++)
-    {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= n; j++)
-        {
-          int replaced = diagonal + (a[i - 1] != b[j - 1]);
-          diagonal = row[j];
-          row[j] = MIN (replaced, MIN (row[j], row[j - 1]) + 1);
-        }
-    }
-  return row[n];
-}
-
-/* The names nearest to text, those that share a word's beginning first; joined for a message. */
-static char *
-near_names (PmModel *model, const char *text)
-{
-  g_autoptr (GString) near = g_string_new (NULL);
-  g_autofree int     *scores = g_new (int, model->info.n_classes);
-
-  for (int i = 0; i < model->info.n_classes; i++)
-    {
-      g_autofree char *name = g_utf8_casefold (model->info.classes[i], -1);
-      scores[i] = 2 * text_distance (text, name);
-      for (const char *word = name; word; word = strchr (word, ' '))
-        {
-          word += *word == ' ';
-          scores[i] = MIN (scores[i], 1 + 2 * text_distance (text, word));
-        }
-    }
-  for (int n = 0; n < MAX_NEAR; n++)
-    {
-      int best = 0;
-      for (int i = 1; i < model->info.n_classes; i++)
-        if (scores[i] < scores[best])
-          best = i;
-      if (model->info.n_classes == 0 || scores[best] == G_MAXINT)
-        break;
-      g_string_append_printf (near, "%s“%s”", near->len ? ", " : "", model->info.classes[best]);
-      scores[best] = G_MAXINT;
-    }
-  return g_string_free (g_steal_pointer (&near), FALSE);
-}
-
-static int
-find_by_name (PmModel *model, const char *text, GError **error)
-{
-  g_autofree char *wanted = g_utf8_casefold (text, -1);
-  int              part = -1, n_parts = 0;
-
-  for (int i = 0; i < model->info.n_classes; i++)
-    {
-      g_autofree char *name = g_utf8_casefold (model->info.classes[i], -1);
-      if (g_str_equal (name, wanted))
-        return i;
-      if (strstr (name, wanted))
-        {
-          part = i;
-          n_parts++;
-        }
-    }
-  if (n_parts == 1)
-    return part;
-  g_autofree char *near = near_names (model, wanted);
-  g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The model “%s” has no class “%s”; the nearest are: %s."), model->name, text,
-               near);
-  return -1;
-}
-
-int
-pm_model_find_class (PmModel *model, const char *text, GError **error)
-{
-  char  *end = NULL;
-  gint64 number;
-
-  if ((! text || ! *text) && model->network_info.null_class < 0)
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The model “%s” cannot paint without a class; choose one."),
-                   model->name);
-      return -1;
-    }
-  if (! text || ! *text)
-    return model->info.n_classes;
-  if (! g_utf8_validate (text, -1, NULL))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The name of the class is not valid UTF-8; type it again."));
-      return -1;
-    }
-  for (int i = 0; model->info.classes && i < model->info.n_classes; i++)
-    if (g_str_equal (model->info.classes[i], text))
-      return i;
-  number = g_ascii_strtoll (text, &end, 10);
-  if (*end == '\0' && number >= 0 && number < model->info.n_classes)
-    return (int) number;
-  if (*end != '\0' && model->info.classes)
-    return find_by_name (model, text, error);
-  g_set_error (error, PM_ERROR, PM_ERROR_NO_CLASS, _("The model “%s” has no class “%s”; its classes have the numbers 0 to %d."),
-               model->name, text, model->info.n_classes - 1);
-  return -1;
 }

@@ -29,4 +29,8 @@ const char *pm_model_no_picture (PmModel *model);
 /* Takes checkpoint and config (freed on failure too). */
 PmModel *pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const char *name, GError **error);
 
+/* ImageNet's names for a model of 1000 classes that names none, from classes/imagenet-1k.json beside a folder of models; NULL
+ * when there are other numbers of classes or no such file. Free with g_strfreev. */
+char **pm_model_default_classes (int n_classes);
+
 #endif

@@ -42,7 +42,7 @@ set_recommended (PmModel *model)
 }
 
 static void
-set_notes (PmModel *model)
+set_notes (PmModel *model, gboolean is_imagenet)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   if (model->config->notes)
@@ -53,6 +53,8 @@ set_notes (PmModel *model)
                                                model->config->family, model->family->id);
       g_strv_builder_add (builder, note);
     }
+  if (is_imagenet)
+    g_strv_builder_add (builder, _("The model names none of its 1000 classes; they are shown by ImageNet's names."));
   if (model->config->default_size > 0 && model->config->default_size != model->info.default_size)
     {
       g_autofree char *note = g_strdup_printf (_("The configuration says size %d, but the positions are those of %d pixels."),
@@ -84,26 +86,31 @@ pm_model_get_class_row (PmModel *model, int class_index)
   return class_index + (null_class >= 0 && class_index >= null_class ? 1 : 0);
 }
 
-/* One name a class: a list that names the null class too loses that name. */
-static void
+/* One name a class: a list that names the null class too loses that name. ImageNet's where the model has as many classes and
+ * names none; TRUE when they were taken. */
+static gboolean
 set_class_names (PmModel *model)
 {
+  g_auto (GStrv)           imagenet = NULL;
   char *const             *names = model->config->classes;
-  int                      n_names = names ? (int) g_strv_length (model->config->classes) : 0;
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
 
+  if (! names)
+    names = imagenet = pm_model_default_classes (model->network_info.n_classes);
+  int n_names = names ? (int) g_strv_length ((char **) names) : 0;
   for (int i = 0; i < n_names; i++)
     if (n_names == model->network_info.n_classes || i != model->network_info.null_class)
       g_strv_builder_add (builder, names[i]);
   model->class_names = n_names > 0 ? g_strv_builder_end (builder) : NULL;
   model->info.classes = (const char *const *) model->class_names;
+  return imagenet != NULL;
 }
 
 static void
 set_info (PmModel *model)
 {
-  const PmConfig      *config = model->config;
   const PmNetworkInfo *network = &model->network_info;
+  const PmConfig      *config = model->config;
   PmModelInfo         *info = &model->info;
   gboolean             is_flow = network->schedule.type == PM_SCHEDULE_FLOW;
   int                  scale = network->is_latent ? 8 : 1;
@@ -112,6 +119,7 @@ set_info (PmModel *model)
     .name = model->name,
     .path = model->path,
     .family = model->family->id,
+    .dialect = network->dialect,
     .format = pm_checkpoint_get_format (model->checkpoint),
     .n_bytes = pm_checkpoint_get_bytes (model->checkpoint),
     .n_layers = network->n_layers,
@@ -134,9 +142,9 @@ set_info (PmModel *model)
   };
   for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
     info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
-  set_class_names (model);
+  gboolean is_imagenet = set_class_names (model);
   set_recommended (model);
-  set_notes (model);
+  set_notes (model, is_imagenet);
 }
 
 /* The noise of a flow cannot be told from its start, where there is nothing else: x0 = (x - s e) / (1 - s) has no value there. */

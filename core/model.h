@@ -12,6 +12,7 @@ typedef struct
   const char  *name;       /* of the folder or file */
   const char  *path;
   const char  *family;     /* "dit" */
+  const char  *dialect;    /* "diffusers": whose tensor names and numerics the file has */
   const char  *format;     /* of the checkpoint: "safetensors" */
   guint64      n_parameters;
   guint64      n_bytes;    /* of weights as stored */
@@ -20,7 +21,7 @@ typedef struct
   gboolean     is_latent;  /* paints through a VAE, 8 times smaller than the picture */
   gboolean     makes_picture;      /* pm_generate gives a picture; else maps and the latent alone */
   int          n_classes;  /* the null class left out */
-  const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when the model has only numbers */
+  const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when there are only numbers */
   const int   *recommended_layers; /* [n_recommended_layers] */
   int          n_recommended_layers;
   const char  *prediction; /* "x0" */
@@ -41,8 +42,9 @@ void     pm_model_unref (PmModel *model);
 
 const PmModelInfo *pm_model_get_info (PmModel *model);
 
-/* The class that text names: a name (case ignored), a number from 0 to n_classes - 1, or a unique part of a name.
- * -1 with PM_ERROR_NO_CLASS whose message lists the nearest names. "" or NULL is the null class: n_classes. */
+/* The class that text names: a name (case ignored; "tench, Tinca tinca" are two names of one class), a number from 0 to
+ * n_classes - 1, or a unique part of a name. -1 with PM_ERROR_NO_CLASS whose message lists the nearest names, or the numbers of
+ * those that share it. "" or NULL is the null class: n_classes. */
 int         pm_model_find_class (PmModel *model, const char *text, GError **error);
 const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL when it has no name */
 

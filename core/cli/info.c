@@ -1,6 +1,9 @@
 /* `pentimento info`: what the program sees in a model, what it makes of it, and what is missing. */
 #include "cli/cli.h"
 
+#define MAX_CLASSES_SHOWN 100
+#define FEW_CLASSES 10 /* of those that have more */
+
 typedef struct
 {
   char *name, *device;
@@ -15,6 +18,7 @@ print_json (const PmModelInfo *info, char **fallbacks)
   pm_cli_json_string (line, "name", info->name);
   pm_cli_json_string (line, "path", info->path);
   pm_cli_json_string (line, "family", info->family);
+  pm_cli_json_string (line, "dialect", info->dialect);
   pm_cli_json_string (line, "format", info->format);
   pm_cli_json_int (line, "parameters", (gint64)info->n_parameters);
   pm_cli_json_int (line, "bytes", (gint64)info->n_bytes);
@@ -54,7 +58,7 @@ print_text (const PmModelInfo *info, char **fallbacks)
   g_autofree char *bytes = pm_cli_format_bytes (info->n_bytes);
 
   g_print (_("Model:       %s (%s)\n"), info->name, info->path);
-  g_print (_("Family:      %s, read as %s\n"), info->family, info->format);
+  g_print (_("Family:      %s in the layout of %s, read as %s\n"), info->family, info->dialect, info->format);
   g_print (_("Parameters:  %.1f million, %s\n"), info->n_parameters / 1e6, bytes);
   g_print (_("Network:     %d layers, %d heads, width %d, patch %d, %d channels (%s)\n"), info->n_layers, info->n_heads,
            info->width, info->patch, info->n_channels, info->is_latent ? _("latents") : _("pixels"));
@@ -65,8 +69,11 @@ print_text (const PmModelInfo *info, char **fallbacks)
   for (int i = 0; i < info->n_recommended_layers; i++)
     g_print (" %d", info->recommended_layers[i]);
   g_print (_("\nClasses:     %d\n"), info->n_classes);
-  for (int i = 0; info->classes && info->classes[i]; i++)
+  int n_shown = info->n_classes <= MAX_CLASSES_SHOWN ? info->n_classes : FEW_CLASSES;
+  for (int i = 0; info->classes && i < n_shown; i++)
     g_print ("  %4d %s\n", i, info->classes[i]);
+  if (info->classes && n_shown < info->n_classes)
+    g_print (_("  and %d more, all with --json\n"), info->n_classes - n_shown);
   for (int i = 0; info->notes[i]; i++)
     g_print (_("Note:        %s\n"), info->notes[i]);
   if (info->is_latent)

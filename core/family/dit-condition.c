@@ -69,23 +69,24 @@ embed_rows (PmPrepared *prepared)
   PmBackend        *backend = prepared->backend;
   PmDitConditions  *conditions = &prepared->conditions;
   gsize             D = prepared->network->info.width, n = conditions->n;
-  const PmTensor   *table = pm_checkpoint_find (prepared->network->checkpoint, "y_embedder.embedding_table.weight");
+  const PmTensor   *table = pm_checkpoint_find (prepared->network->checkpoint, prepared->network->dialect->classes);
   g_autofree float *times = g_new (float, n * PM_TIMESTEP_DIM);
   g_autofree float *rows = g_new (float, n * D);
 
   for (gsize i = 0; i < n; i++)
     {
       gsize y = conditions->expected_y[conditions->first + i];
-      pm_nn_timestep_embed (conditions->expected_t[conditions->first + i], times + i * PM_TIMESTEP_DIM);
+      pm_nn_timestep_embed (conditions->expected_t[conditions->first + i], prepared->network->dialect->period,
+                            times + i * PM_TIMESTEP_DIM);
       pm_convert_to_f32 ((const char *) table->data + pm_dtype_size (table->dtype) * D * y, table->dtype, D, rows + i * D);
     }
   pm_backend_upload (backend, conditions->time, times, sizeof (float) * n * PM_TIMESTEP_DIM);
   pm_backend_upload (backend, conditions->c, rows, sizeof (float) * n * D);
 
-  PmLinear op = pm_nn_layer_linear (&prepared->time0, (int) n, conditions->time, conditions->hidden);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME0], (int) n, conditions->time, conditions->hidden);
   op.activation = PM_ACTIVATION_SILU;
   pm_backend_linear (backend, &op);
-  op = pm_nn_layer_linear (&prepared->time2, (int) n, conditions->hidden, conditions->c);
+  op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME2], (int) n, conditions->hidden, conditions->c);
   op.residual = conditions->c;
   pm_backend_linear (backend, &op);
   pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c,
@@ -104,7 +105,8 @@ compute_window (PmPrepared *prepared, int first, PmJob *job, GError **error)
   embed_rows (prepared);
   for (int layer = 0; layer <= L; layer++)
     {
-      const PmLayer *map = layer < L ? &prepared->blocks[layer].modulation : &prepared->final_modulation;
+      const PmLayer *map = layer < L ? &prepared->blocks[layer].layers[PM_DIT_MODULATION]
+                                     : &prepared->ends[PM_DIT_FINAL_MODULATION];
       PmLinear       op = pm_nn_layer_linear (map, n, conditions->c, (float *) pm_dit_conditions_get (prepared, layer, 0));
       if (! pm_job_check (job, error))
         {

@@ -6,6 +6,7 @@
 #include "family/dit.h"
 #include "nn/attention.h"
 #include "nn/layer.h"
+#include "nn/position.h"
 
 #define NORM_EPS 1e-6f
 
@@ -59,52 +60,62 @@ alloc_work (PmPrepared *prepared, GError **error)
 static gboolean
 prepare_layers (PmPrepared *prepared, GError **error)
 {
-  PmBackend    *backend = prepared->backend;
-  PmCheckpoint *checkpoint = prepared->network->checkpoint;
+  PmBackend          *backend = prepared->backend;
+  PmCheckpoint       *checkpoint = prepared->network->checkpoint;
+  const PmDitDialect *dialect = prepared->network->dialect;
 
-  if (! pm_nn_layer_prepare (&prepared->embed, checkpoint, "x_embedder.proj", backend, error)
-      || ! pm_nn_layer_prepare (&prepared->time0, checkpoint, "t_embedder.mlp.0", backend, error)
-      || ! pm_nn_layer_prepare (&prepared->time2, checkpoint, "t_embedder.mlp.2", backend, error)
-      || ! pm_nn_layer_prepare (&prepared->final_modulation, checkpoint, "final_layer.adaLN_modulation.1", backend, error)
-      || ! pm_nn_layer_prepare (&prepared->final, checkpoint, "final_layer.linear", backend, error))
-    return FALSE;
+  for (int i = 0; i < PM_DIT_N_ENDS; i++)
+    if (! pm_nn_layer_prepare (&prepared->ends[i], checkpoint, dialect->ends[i], backend, error))
+      return FALSE;
   for (int i = 0; i < prepared->network->info.n_layers; i++)
+    for (int j = 0; j < PM_DIT_N_LAYERS; j++)
+      {
+        g_autofree char *name = pm_dit_dialect_name (dialect, i, j);
+        if (name && ! pm_nn_layer_prepare (&prepared->blocks[i].layers[j], checkpoint, name, backend, error))
+          return FALSE;
+      }
+  return TRUE;
+}
+
+/* The table of positions, as stored or as computed. */
+static gboolean
+prepare_position (PmPrepared *prepared, GError **error)
+{
+  const PmNetwork     *network = prepared->network;
+  const PmNetworkInfo *info = &network->info;
+  const PmTensor      *stored = network->dialect->position ? pm_checkpoint_find (network->checkpoint, network->dialect->position)
+                                                           : NULL;
+  gsize                n = (gsize) info->grid_w * info->grid_h * info->width;
+  g_autofree float    *table = g_try_new (float, n);
+
+  if (! table)
     {
-      PmDitBlock *block = &prepared->blocks[i];
-      PmLayer    *layers[] = { &block->qkv, &block->proj, &block->fc1, &block->fc2, &block->modulation };
-      const char *names[] = { "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2", "adaLN_modulation.1" };
-      for (guint j = 0; j < G_N_ELEMENTS (layers); j++)
-        {
-          g_autofree char *prefix = g_strdup_printf ("blocks.%d.%s", i, names[j]);
-          if (! pm_nn_layer_prepare (layers[j], checkpoint, prefix, backend, error))
-            return FALSE;
-        }
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory to run the model; close other programs and try again."));
+      return FALSE;
     }
+  if (stored)
+    pm_convert_to_f32 (stored->data, stored->dtype, n, table);
+  else
+    pm_nn_position_sincos (info->grid_w, info->grid_h, info->width, table);
+  pm_backend_upload (prepared->backend, prepared->work.position, table, n * sizeof (float));
   return TRUE;
 }
 
 PmPrepared *
 pm_dit_prepare (PmNetwork *network, PmBackend *backend, int max_items, GError **error)
 {
-  const PmNetworkInfo *info = &network->info;
-  const PmTensor      *position = pm_checkpoint_find (network->checkpoint, "pos_embed");
-  PmPrepared          *prepared = g_new0 (PmPrepared, 1);
-  g_autofree float    *table = g_try_new (float, position->n_elements);
+  PmPrepared *prepared = g_new0 (PmPrepared, 1);
 
   prepared->network = network;
   prepared->backend = backend;
   prepared->max_items = max_items;
-  prepared->blocks = g_new0 (PmDitBlock, info->n_layers);
-  if (! table)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
-                         _("There is not enough memory to run the model; close other programs and try again."));
-  if (! table || ! alloc_work (prepared, error) || ! prepare_layers (prepared, error))
+  prepared->blocks = g_new0 (PmDitBlock, network->info.n_layers);
+  if (! alloc_work (prepared, error) || ! prepare_position (prepared, error) || ! prepare_layers (prepared, error))
     {
       pm_dit_release (prepared);
       return NULL;
     }
-  pm_convert_to_f32 (position->data, position->dtype, position->n_elements, table);
-  pm_backend_upload (backend, prepared->work.position, table, position->n_elements * sizeof (float));
   return prepared;
 }
 
@@ -114,16 +125,11 @@ pm_dit_release (PmPrepared *prepared)
   if (! prepared)
     return;
   PmBackend *backend = prepared->backend;
-  PmLayer   *ends[] = { &prepared->embed, &prepared->time0, &prepared->time2, &prepared->final_modulation, &prepared->final };
-  for (guint i = 0; i < G_N_ELEMENTS (ends); i++)
-    pm_nn_layer_release (ends[i], backend);
+  for (int i = 0; i < PM_DIT_N_ENDS; i++)
+    pm_nn_layer_release (&prepared->ends[i], backend);
   for (int i = 0; i < prepared->network->info.n_layers; i++)
-    {
-      PmDitBlock *block = &prepared->blocks[i];
-      PmLayer    *layers[] = { &block->qkv, &block->proj, &block->fc1, &block->fc2, &block->modulation };
-      for (guint j = 0; j < G_N_ELEMENTS (layers); j++)
-        pm_nn_layer_release (layers[j], backend);
-    }
+    for (int j = 0; j < PM_DIT_N_LAYERS; j++)
+      pm_nn_layer_release (&prepared->blocks[i].layers[j], backend);
   if (prepared->memory)
     pm_backend_free (backend, prepared->memory);
   pm_dit_conditions_clear (prepared);
@@ -142,7 +148,7 @@ embed_picture (PmPrepared *prepared, const PmDenoise *in)
   pm_backend_upload (backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * height * width);
   pm_backend_patchify (backend, &(PmPatches) { .B = in->B, .C = info->in_channels, .height = height, .width = width,
                                                .patch = info->patch, .from = work->image, .to = work->patches });
-  PmLinear op = pm_nn_layer_linear (&prepared->embed, in->B * T, work->patches, work->x);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_EMBED], in->B * T, work->patches, work->x);
   pm_backend_linear (backend, &op);
   pm_backend_add (backend, &(PmAdd) { .n = (gsize) in->B * T * info->width, .n_y = (gsize) T * info->width, .x = work->x,
                                       .y = work->position });
@@ -150,7 +156,7 @@ embed_picture (PmPrepared *prepared, const PmDenoise *in)
 
 /* h = norm (x) * (1 + scale) + shift; modulation [B, n_chunks, D], of which chunk `shift` and the next are taken. */
 static void
-modulate (PmPrepared *prepared, int B, const float *modulation, int shift, int n_chunks)
+modulate (PmPrepared *prepared, int B, const float *modulation, int shift, int n_chunks, float eps)
 {
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitWork           *work = &prepared->work;
@@ -158,7 +164,7 @@ modulate (PmPrepared *prepared, int B, const float *modulation, int shift, int n
   pm_backend_norm_modulate (prepared->backend, &(PmNorm) { .M = B * T, .D = D, .rows_per_item = T, .x = work->x,
                                                            .shift = modulation + (gsize) shift * D,
                                                            .scale = modulation + (gsize) (shift + 1) * D,
-                                                           .mod_stride = (gsize) n_chunks * D, .eps = NORM_EPS, .y = work->h });
+                                                           .mod_stride = (gsize) n_chunks * D, .eps = eps, .y = work->h });
 }
 
 /* x += gate * (from . layer); gate [B, 6, D], the first chunk of each item. */
@@ -186,20 +192,24 @@ run_block (PmPrepared *prepared, const PmDenoise *in, int layer, const float *mo
   int                  B = in->B, T = info->grid_w * info->grid_h, D = info->width, d = D / info->n_heads;
   gsize                row = 3 * (gsize) D;
 
-  modulate (prepared, B, modulation, 0, 6);
-  PmLinear op = pm_nn_layer_linear (&block->qkv, B * T, work->h, work->qkv);
-  pm_backend_linear (backend, &op);
+  modulate (prepared, B, modulation, 0, 6, NORM_EPS);
+  for (int j = PM_DIT_Q; j <= PM_DIT_V && prepared->network->dialect->layers[j]; j++)
+    {
+      PmLinear op = pm_nn_layer_linear (&block->layers[j], B * T, work->h, work->qkv + j * D);
+      op.y_stride = row;
+      pm_backend_linear (backend, &op);
+    }
   PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
                             .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
                             .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
   pm_nn_attention (backend, in->tap, &info->sites[layer], &attention);
-  add_gated (prepared, &block->proj, B, work->h, modulation + 2 * D);
+  add_gated (prepared, &block->layers[PM_DIT_PROJ], B, work->h, modulation + 2 * D);
 
-  modulate (prepared, B, modulation, 3, 6);
-  op = pm_nn_layer_linear (&block->fc1, B * T, work->h, work->mlp);
+  modulate (prepared, B, modulation, 3, 6, prepared->network->mlp_eps);
+  PmLinear op = pm_nn_layer_linear (&block->layers[PM_DIT_FC1], B * T, work->h, work->mlp);
   op.activation = PM_ACTIVATION_GELU_TANH;
   pm_backend_linear (backend, &op);
-  add_gated (prepared, &block->fc2, B, work->mlp, modulation + 5 * D);
+  add_gated (prepared, &block->layers[PM_DIT_FC2], B, work->mlp, modulation + 5 * D);
 }
 
 static void
@@ -210,8 +220,8 @@ run_final (PmPrepared *prepared, int B, const float *modulation /* [B, 2, D] */)
   PmDitWork           *work = &prepared->work;
   int                  T = info->grid_w * info->grid_h;
 
-  modulate (prepared, B, modulation, 0, 2);
-  PmLinear op = pm_nn_layer_linear (&prepared->final, B * T, work->h, work->patches);
+  modulate (prepared, B, modulation, 0, 2, NORM_EPS);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_FINAL], B * T, work->h, work->patches);
   pm_backend_linear (backend, &op);
   pm_backend_unpatchify (backend, &(PmPatches) { .B = B, .C = info->out_channels, .height = info->grid_h * info->patch,
                                                  .width = info->grid_w * info->patch, .patch = info->patch,

@@ -1,5 +1,5 @@
-/* Family `dit`: the class-conditioned diffusion transformer of Peebles and Xie (arXiv 2212.09748), in the layout of
- * facebookresearch/DiT (models.py), any width, depth, patch and size, with or without learned variance.
+/* Family `dit`: the class-conditioned diffusion transformer of Peebles and Xie (arXiv 2212.09748), in the dialects of
+ * dit-dialect.c, any width, depth, patch and size, with or without learned variance.
  * This file reads and validates; dit-condition.c and dit-run.c compute. */
 #include "family/dit.h"
 
@@ -12,12 +12,12 @@
 
 #define MAX_LAYERS 1024
 #define MAX_WIDTH 65536
+#define MAX_SIDE 1024 /* of the grid of tokens */
 
 static gboolean
 dit_probe (PmCheckpoint *checkpoint)
 {
-  return pm_checkpoint_find (checkpoint, "x_embedder.proj.weight") && pm_checkpoint_find (checkpoint, "blocks.0.attn.qkv.weight")
-         && pm_checkpoint_find (checkpoint, "y_embedder.embedding_table.weight");
+  return pm_dit_dialect_find (checkpoint) != NULL;
 }
 
 /* The published sizes S, B, L and XL; 0 for another width. */
@@ -34,7 +34,11 @@ official_heads (int width)
 static gboolean
 read_heads (const PmConfig *config, PmNetworkInfo *info, GError **error)
 {
-  info->n_heads = config->n_heads > 0 ? config->n_heads : official_heads (info->width);
+  int head_dim = config->network.head_dim;
+
+  info->n_heads = config->n_heads > 0                           ? config->n_heads
+                  : head_dim > 0 && info->width % head_dim == 0 ? info->width / head_dim
+                                                                : official_heads (info->width);
   if (info->n_heads == 0)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
                  _("The number of attention heads cannot be told from a width of %d; write {\"num_attention_heads\": N} into "
@@ -50,56 +54,92 @@ read_heads (const PmConfig *config, PmNetworkInfo *info, GError **error)
   return FALSE;
 }
 
-/* Width, channels, patch and grid from x_embedder and pos_embed. */
+/* Width, channels and patch. */
 static gboolean
-read_embedder (PmCheckpoint *checkpoint, PmNetworkInfo *info, GError **error)
+read_embedder (PmNetwork *network, GError **error)
 {
-  const PmTensor *patch = pm_checkpoint_find (checkpoint, "x_embedder.proj.weight");
-  const PmTensor *position = pm_checkpoint_find (checkpoint, "pos_embed");
+  g_autofree char *name = g_strconcat (network->dialect->ends[PM_DIT_EMBED], ".weight", NULL);
+  const PmTensor  *patch = pm_checkpoint_find (network->checkpoint, name);
+  PmNetworkInfo   *info = &network->info;
 
   if (patch->rank != 4 || patch->shape[2] != patch->shape[3] || patch->shape[0] < 1 || patch->shape[0] > MAX_WIDTH
       || patch->shape[1] < 1 || patch->shape[1] > 256 || patch->shape[2] < 1 || patch->shape[2] > 256)
     {
       g_autofree char *shape = pm_tensor_shape_to_string (patch);
-      g_set_error (
-          error, PM_ERROR, PM_ERROR_DAMAGED,
-          _("The tensor “x_embedder.proj.weight” has the shape %s where [width, channels, patch, patch] is expected; the "
-            "file is damaged or of another kind."),
-          shape);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("The tensor “%s” has the shape %s where [width, channels, patch, patch] is expected; the file is damaged "
+                     "or of another kind."),
+                   name, shape);
       return FALSE;
     }
   info->width = (int) patch->shape[0];
   info->in_channels = (int) patch->shape[1];
   info->patch = (int) patch->shape[2];
+  return TRUE;
+}
 
-  gsize n_tokens = position && position->rank == 3 ? position->shape[1] : 0;
-  int   side = (int) floor (sqrt ((double) n_tokens) + 0.5);
-  if (n_tokens == 0 || n_tokens > 1 << 20 || (gsize) side * side != n_tokens)
+/* The grid of tokens from the stored table of positions. */
+static gboolean
+read_position (PmNetwork *network, GError **error)
+{
+  PmNetworkInfo  *info = &network->info;
+  const char     *name = network->dialect->position;
+  const PmTensor *position = pm_checkpoint_find (network->checkpoint, name);
+  gsize           n_tokens = position && position->rank == 3 ? position->shape[1] : 0;
+  int             side = (int) floor (sqrt ((double) n_tokens) + 0.5);
+
+  if (n_tokens == 0 || n_tokens > MAX_SIDE * MAX_SIDE || (gsize) side * side != n_tokens)
     {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_DAMAGED,
-                           _("The tensor “pos_embed” is missing or is not [1, tokens, width] with a square number of tokens; "
-                             "save the model with its table of positions, as facebookresearch/DiT does."));
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("The tensor “%s” is missing or is not [1, tokens, width] with a square number of tokens; save the model "
+                     "with its table of positions, as facebookresearch/DiT does."),
+                   name);
       return FALSE;
     }
   info->grid_w = info->grid_h = side;
-  return pm_nn_require (checkpoint, error, "pos_embed", 3, (gsize) 1, n_tokens, (gsize) info->width) != NULL;
+  return pm_nn_require (network->checkpoint, error, name, 3, (gsize) 1, n_tokens, (gsize) info->width) != NULL;
 }
 
-/* Channels out from final_layer, and what they mean. */
+/* The grid of tokens where nothing is stored but the size, in the configuration. */
 static gboolean
-read_prediction (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *info, GError **error)
+read_sample_size (PmNetwork *network, const PmConfig *config, GError **error)
 {
-  const PmTensor *linear = pm_checkpoint_find (checkpoint, "final_layer.linear.weight");
-  gsize           patch_area = (gsize) info->patch * info->patch;
-  gsize           C = info->in_channels, out = linear && linear->rank == 2 ? linear->shape[0] / patch_area : 0;
+  PmNetworkInfo *info = &network->info;
+  int            size = config->network.sample_size;
+
+  if (size == 0)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                         _("The size of what the model paints cannot be told from its tensors; write {\"sample_size\": N} into "
+                           "config.json in the model's folder, or into NAME.json beside a lone file: 32 for 256 pixels of the "
+                           "published models, 64 for 512."));
+  else if (size % info->patch != 0 || size / info->patch > MAX_SIDE || info->width % 4 != 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                 _("The configuration says \"sample_size\" %d, which cannot be cut into patches of %d for a width of %d; correct "
+                   "it."),
+                 size, info->patch, info->width);
+  else
+    {
+      info->grid_w = info->grid_h = size / info->patch;
+      return TRUE;
+    }
+  return FALSE;
+}
+
+/* Channels out from the final layer, and what they mean. */
+static gboolean
+read_prediction (PmNetwork *network, const PmConfig *config, GError **error)
+{
+  PmNetworkInfo   *info = &network->info;
+  g_autofree char *name = g_strconcat (network->dialect->ends[PM_DIT_FINAL], ".weight", NULL);
+  const PmTensor  *linear = pm_checkpoint_find (network->checkpoint, name);
+  gsize            patch_area = (gsize) info->patch * info->patch;
+  gsize            C = info->in_channels, out = linear && linear->rank == 2 ? linear->shape[0] / patch_area : 0;
 
   if (out != C && out != 2 * C)
     {
-      g_set_error (
-          error, PM_ERROR, PM_ERROR_DAMAGED,
-          _("The tensor “final_layer.linear.weight” is missing or does not give %d or %d channels; the file is damaged or "
-            "of another kind."),
-          info->in_channels, 2 * info->in_channels);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("The tensor “%s” is missing or does not give %d or %d channels; the file is damaged or of another kind."),
+                   name, info->in_channels, 2 * info->in_channels);
       return FALSE;
     }
   info->out_channels = (int) out;
@@ -108,28 +148,29 @@ read_prediction (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo
     info->prediction = out == 2 * C ? PM_PREDICTION_EPS_LEARNED_RANGE : PM_PREDICTION_EPS;
   if ((info->prediction == PM_PREDICTION_EPS_LEARNED_RANGE) != (out == 2 * C))
     {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_DAMAGED,
-                           _("The configuration's \"prediction\" contradicts the number of channels of “final_layer.linear”; "
-                             "“eps_learned_range” goes with twice the channels of the input, the others with as many."));
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("The configuration's \"prediction\" or \"prediction_type\" contradicts the number of channels of “%s”; "
+                     "“eps_learned_range” goes with twice the channels of the input, “v” and “x0” with as many. Correct it."),
+                   name);
       return FALSE;
     }
   return TRUE;
 }
 
 static gboolean
-read_classes (PmCheckpoint *checkpoint, const PmConfig *config, PmNetwork *network, GError **error)
+read_classes (PmNetwork *network, const PmConfig *config, GError **error)
 {
   PmNetworkInfo  *info = &network->info;
-  const PmTensor *table = pm_checkpoint_find (checkpoint, "y_embedder.embedding_table.weight");
+  const char     *name = network->dialect->classes;
+  const PmTensor *table = pm_checkpoint_find (network->checkpoint, name);
   gsize           n_names = config->classes ? g_strv_length (config->classes) : 0;
 
   if (table->rank != 2 || table->shape[0] < 1 || table->shape[0] > G_MAXINT / 2)
     {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_DAMAGED,
-                           _("The tensor “y_embedder.embedding_table.weight” is not [classes, width]; the file is damaged."));
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("The tensor “%s” is not [classes, width]; the file is damaged."), name);
       return FALSE;
     }
-  if (! pm_nn_require (checkpoint, error, "y_embedder.embedding_table.weight", 2, table->shape[0], (gsize) info->width))
+  if (! pm_nn_require (network->checkpoint, error, name, 2, table->shape[0], (gsize) info->width))
     return FALSE;
   network->n_rows = (int) table->shape[0];
   info->null_class = config->null_class >= 0 ? config->null_class : network->n_rows - 1;
@@ -158,48 +199,86 @@ static gboolean
 check_layers (PmNetwork *network, GError **error)
 {
   PmCheckpoint        *checkpoint = network->checkpoint;
+  const PmDitDialect  *dialect = network->dialect;
   const PmNetworkInfo *info = &network->info;
   gsize                D = info->width, F = network->F, area = (gsize) info->patch * info->patch;
+  gsize                rows_q = dialect->layers[PM_DIT_K] ? D : 3 * D;
+  const gsize          ends[PM_DIT_N_ENDS][2] = { [PM_DIT_EMBED] = { D, info->in_channels * area },
+                                                  [PM_DIT_TIME0] = { D, PM_TIMESTEP_DIM },
+                                                  [PM_DIT_TIME2] = { D, D },
+                                                  [PM_DIT_FINAL_MODULATION] = { 2 * D, D },
+                                                  [PM_DIT_FINAL] = { info->out_channels * area, D } };
+  const gsize          layers[PM_DIT_N_LAYERS][2] = { [PM_DIT_Q] = { rows_q, D }, [PM_DIT_K] = { D, D },
+                                                      [PM_DIT_V] = { D, D },      [PM_DIT_PROJ] = { D, D },
+                                                      [PM_DIT_FC1] = { F, D },    [PM_DIT_FC2] = { D, F },
+                                                      [PM_DIT_MODULATION] = { 6 * D, D } };
 
-  if (! pm_nn_layer_check (checkpoint, "x_embedder.proj", D, info->in_channels * area, error)
-      || ! pm_nn_layer_check (checkpoint, "t_embedder.mlp.0", D, PM_TIMESTEP_DIM, error)
-      || ! pm_nn_layer_check (checkpoint, "t_embedder.mlp.2", D, D, error)
-      || ! pm_nn_layer_check (checkpoint, "final_layer.adaLN_modulation.1", 2 * D, D, error)
-      || ! pm_nn_layer_check (checkpoint, "final_layer.linear", info->out_channels * area, D, error))
-    return FALSE;
+  for (int i = 0; i < PM_DIT_N_ENDS; i++)
+    if (! pm_nn_layer_check (checkpoint, dialect->ends[i], ends[i][0], ends[i][1], error))
+      return FALSE;
   for (int i = 0; i < info->n_layers; i++)
-    {
-      const struct
+    for (int j = 0; j < PM_DIT_N_LAYERS; j++)
       {
-        const char *name;
-        gsize       N, K;
-      } layers[] = { { "attn.qkv", 3 * D, D },   { "attn.proj", D, D },           { "mlp.fc1", F, D },
-                     { "mlp.fc2", D, F },        { "adaLN_modulation.1", 6 * D, D } };
-      for (guint j = 0; j < G_N_ELEMENTS (layers); j++)
-        {
-          g_autofree char *prefix = g_strdup_printf ("blocks.%d.%s", i, layers[j].name);
-          if (! pm_nn_layer_check (checkpoint, prefix, layers[j].N, layers[j].K, error))
-            return FALSE;
-        }
-    }
-  return TRUE;
+        g_autofree char *name = pm_dit_dialect_name (dialect, i, j);
+        if (name && ! pm_nn_layer_check (checkpoint, name, layers[j][0], layers[j][1], error))
+          return FALSE;
+      }
+  return pm_dit_dialect_check_copies (dialect, checkpoint, info->n_layers, error);
+}
+
+static const PmTensor *
+find_weight (PmNetwork *network, int block, PmDitLayer layer, char **name)
+{
+  g_autofree char *prefix = pm_dit_dialect_name (network->dialect, block, layer);
+
+  g_free (*name);
+  *name = g_strconcat (prefix, ".weight", NULL);
+  return pm_checkpoint_find (network->checkpoint, *name);
 }
 
 static gboolean
 count_layers (PmNetwork *network, GError **error)
 {
-  int n = 0;
-  for (; n < MAX_LAYERS; n++)
-    {
-      g_autofree char *name = g_strdup_printf ("blocks.%d.attn.qkv.weight", n);
-      if (! pm_checkpoint_find (network->checkpoint, name))
-        break;
-    }
+  g_autofree char *name = NULL;
+  int              n = 0;
+
+  while (n < MAX_LAYERS && find_weight (network, n, PM_DIT_Q, &name))
+    n++;
   network->info.n_layers = n;
-  const PmTensor *fc1 = pm_checkpoint_find (network->checkpoint, "blocks.0.mlp.fc1.weight");
+  const PmTensor *fc1 = find_weight (network, 0, PM_DIT_FC1, &name);
   if (! fc1)
-    return pm_nn_require (network->checkpoint, error, "blocks.0.mlp.fc1.weight", 2, (gsize) 0, (gsize) 0) != NULL;
+    return pm_nn_require (network->checkpoint, error, name, 2, (gsize) 0, (gsize) 0) != NULL;
   network->F = (int) MIN (fc1->shape[0], 16 * MAX_WIDTH);
+  return TRUE;
+}
+
+/* What the configuration says besides must be what the tensors say. */
+static gboolean
+check_config (PmNetwork *network, const PmConfig *config, GError **error)
+{
+  const PmNetworkInfo   *info = &network->info;
+  const PmConfigNetwork *said = &config->network;
+  const struct
+  {
+    const char *key;
+    int         said, is;
+  } facts[] = { { "attention_head_dim", said->head_dim, info->width / info->n_heads },
+                { "num_layers", said->n_layers, info->n_layers },
+                { "patch_size", said->patch, info->patch },
+                { "in_channels", said->in_channels, info->in_channels },
+                { "out_channels", said->out_channels, info->out_channels },
+                { "num_embeds_ada_norm", said->n_classes, network->n_rows - 1 },
+                { "sample_size", said->sample_size, info->grid_w * info->patch } };
+
+  for (guint i = 0; i < G_N_ELEMENTS (facts); i++)
+    if (facts[i].said > 0 && facts[i].said != facts[i].is)
+      {
+        g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                     _("The configuration says \"%s\" %d, but the tensors of “%s” say %d; take both from the same model, or "
+                       "correct the configuration."),
+                     facts[i].key, facts[i].said, pm_checkpoint_get_path (network->checkpoint), facts[i].is);
+        return FALSE;
+      }
   return TRUE;
 }
 
@@ -229,16 +308,22 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
   PmNetworkInfo        *info = &network->info;
 
   network->checkpoint = checkpoint;
-  if (! read_embedder (checkpoint, info, error) || ! read_heads (config, info, error)
-      || ! read_prediction (checkpoint, config, info, error) || ! read_classes (checkpoint, config, network, error)
-      || ! count_layers (network, error) || ! check_layers (network, error))
+  network->dialect = pm_dit_dialect_find (checkpoint);
+  if (! read_embedder (network, error) || ! read_heads (config, info, error)
+      || ! (network->dialect->position ? read_position (network, error) : read_sample_size (network, config, error))
+      || ! read_prediction (network, config, error) || ! read_classes (network, config, error) || ! count_layers (network, error)
+      || ! check_layers (network, error) || ! check_config (network, config, error))
     return NULL;
 
+  network->mlp_eps = config->network.norm_eps > 0 ? (float) config->network.norm_eps : network->dialect->mlp_eps;
+  info->dialect = network->dialect->id;
   info->schedule = config->schedule;
+  if (info->schedule.spacing == PM_SPACING_UNKNOWN)
+    info->schedule.spacing = network->dialect->spacing;
   info->is_latent = config->has_vae ? config->vae != NULL : info->in_channels != 3;
   info->guidance_channels = config->guidance_channels > 0    ? MIN (config->guidance_channels, info->in_channels)
                             : config->guidance_channels == 0 ? info->in_channels
-                            : info->in_channels == 4         ? 3 /* as forward_with_cfg in DiT's models.py */
+                            : info->in_channels == 4         ? network->dialect->guidance_channels
                                                              : info->in_channels;
   make_sites (info);
   *out = *info;

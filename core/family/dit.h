@@ -1,23 +1,65 @@
-/* What the files of the family `dit` share: dit.c reads a checkpoint, dit-condition.c turns times and classes into modulations,
- * dit-run.c runs the blocks. */
+/* What the files of the family `dit` share: dit-dialect.c knows how files name the tensors, dit.c reads a checkpoint,
+ * dit-condition.c turns times and classes into modulations, dit-run.c runs the blocks. */
 #ifndef PM_FAMILY_DIT_H
 #define PM_FAMILY_DIT_H
 
 #include "family/family.h"
 #include "nn/layer.h"
 
+/* Layers of a block. Queries, keys and values are three layers, or one with its rows below one another. */
+typedef enum
+{
+  PM_DIT_Q,
+  PM_DIT_K,
+  PM_DIT_V,
+  PM_DIT_PROJ,
+  PM_DIT_FC1,
+  PM_DIT_FC2,
+  PM_DIT_MODULATION,
+  PM_DIT_N_LAYERS
+} PmDitLayer;
+
+/* The layers outside the blocks. */
+typedef enum
+{
+  PM_DIT_EMBED,
+  PM_DIT_TIME0,
+  PM_DIT_TIME2,
+  PM_DIT_FINAL_MODULATION,
+  PM_DIT_FINAL,
+  PM_DIT_N_ENDS
+} PmDitEnd;
+
+/* A way to write the same network: names, and the few numbers in which programs differ. */
+typedef struct
+{
+  const char *id;
+  const char *ends[PM_DIT_N_ENDS];     /* without ".weight" and ".bias" */
+  const char *classes;                 /* the class table */
+  const char *position;                /* the table of positions; NULL: computed for config's sample_size */
+  const char *block;                   /* with %d and %s: layer and name of PmDitLayer */
+  const char *layers[PM_DIT_N_LAYERS]; /* K and V are NULL where Q is all three */
+  const char *copy;                    /* with %d and %s: where later blocks keep copies of both embedders; NULL: nowhere */
+  int         period;                  /* of the timestep embedding, see nn/timestep.h */
+  float       mlp_eps;                 /* of the norm before the MLP, where config has no norm_eps */
+  int         guidance_channels;       /* of a network with 4 channels */
+  PmSpacing   spacing;
+} PmDitDialect;
+
 /* Letters: B items; T tokens; D width; L layers; H heads; C channels of the input; p patch; F width of the MLP. */
 struct _PmNetwork
 {
   PmCheckpoint  *checkpoint; /* borrowed */
+  const PmDitDialect *dialect;
   PmNetworkInfo  info;       /* its sites are borrowed from the one that load() filled */
   int            F;
   int            n_rows;     /* of the class table */
+  float          mlp_eps;    /* of the norm before the MLP */
 };
 
 typedef struct
 {
-  PmLayer qkv, proj, fc1, fc2, modulation;
+  PmLayer layers[PM_DIT_N_LAYERS];
 } PmDitBlock;
 
 /* Workspace, in the backend's memory. */
@@ -50,12 +92,21 @@ struct _PmPrepared
   PmNetwork      *network;
   PmBackend      *backend;
   int             max_items;
-  PmLayer         embed, time0, time2, final_modulation, final;
+  PmLayer         ends[PM_DIT_N_ENDS];
   PmDitBlock     *blocks; /* [L] */
   PmDitWork       work;
   PmDitConditions conditions;
   float          *memory; /* of work and conditions */
 };
+
+/* The dialect whose names the checkpoint has; NULL: none. */
+const PmDitDialect *pm_dit_dialect_find (PmCheckpoint *checkpoint);
+
+/* The name of a block's layer; NULL where Q is all three. Free with g_free. */
+char *pm_dit_dialect_name (const PmDitDialect *dialect, int block, PmDitLayer layer);
+
+/* FALSE with PM_ERROR_UNSUPPORTED when a block's own embedders are no copies of the first block's. */
+gboolean pm_dit_dialect_check_copies (const PmDitDialect *dialect, PmCheckpoint *checkpoint, int n_layers, GError **error);
 
 gsize pm_dit_conditions_size (const PmNetwork *network, int max_items); /* floats */
 void  pm_dit_conditions_init (PmPrepared *prepared, float *memory);

@@ -16,6 +16,7 @@ typedef struct
   int          grid_w, grid_h;     /* of tokens at the only (or trained) size */
   int          n_classes;          /* null class left out */
   int          null_class;         /* -1: none */
+  const char  *dialect;            /* whose names and numerics the file has */
   PmPrediction prediction;
   PmSchedule   schedule;
   int          guidance_channels;  /* the first so many channels are guided */

@@ -19,7 +19,7 @@ gboolean pm_checkpoint_add (PmCheckpoint *checkpoint, const char *path, const Pm
  * the budget: twice the size of the files, so that a small file cannot ask for large memory. */
 gpointer pm_checkpoint_alloc_copy (PmCheckpoint *checkpoint, const char *path, gsize n_bytes, GError **error);
 
-/* As above without the budget, but all together never more than three quarters of the machine's memory. */
+/* As above without the budget, but never more than three quarters of the memory that is free. */
 gpointer pm_checkpoint_alloc (PmCheckpoint *checkpoint, const char *path, gsize n_bytes, GError **error);
 
 /* Product of the shape, FALSE when it overflows. */

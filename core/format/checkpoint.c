@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/memory.h"
 #include "format/format.h"
 
 #define HEAD_BYTES 4096
@@ -30,7 +30,6 @@ struct _PmCheckpoint
   GPtrArray  *parts;   /* of PmPart */
   GPtrArray  *owned;   /* memory of tensors that are not mapped */
   gsize       n_bytes;
-  gsize       n_owned_bytes;
   gsize       copy_budget; /* bytes that pm_checkpoint_alloc_copy may still give */
 };
 
@@ -91,34 +90,20 @@ pm_shape_count (int rank, const gsize *shape, gsize *n_elements)
   return TRUE;
 }
 
-/* Three quarters of the machine's memory, or no limit where the system does not tell. */
-static gsize
-most_bytes (void)
-{
-  long  n_pages = sysconf (_SC_PHYS_PAGES), page = sysconf (_SC_PAGESIZE);
-  gsize n_bytes;
-
-  return n_pages > 0 && page > 0 && g_size_checked_mul (&n_bytes, n_pages, page) ? n_bytes / 4 * 3 : G_MAXSIZE;
-}
-
 gpointer
 pm_checkpoint_alloc (PmCheckpoint *checkpoint, const char *path, gsize n_bytes, GError **error)
 {
   gpointer memory = NULL;
-  gsize    n_total;
 
-  if (g_size_checked_add (&n_total, checkpoint->n_owned_bytes, n_bytes) && n_total <= most_bytes ())
+  if (n_bytes <= pm_memory_available () / 4 * 3) /* overcommitted memory is had only until it is filled */
     memory = g_try_malloc (MAX (n_bytes, 1));
   if (! memory)
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                 _ ("%s needs %" G_GSIZE_FORMAT " MiB of memory, which this computer does not have. Close other programs or "
+                 _ ("%s needs %" G_GSIZE_FORMAT " MiB of memory, which is not free. Close other programs or "
                     "choose a smaller model."),
                  path, n_bytes >> 20);
   else
-    {
-      g_ptr_array_add (checkpoint->owned, memory);
-      checkpoint->n_owned_bytes += n_bytes;
-    }
+    g_ptr_array_add (checkpoint->owned, memory);
   return memory;
 }
 

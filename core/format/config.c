@@ -1,39 +1,22 @@
 /* A model's config.json or sidecar. The schema is a table: key, how it is read, and the sentence for a wrong value.
- * Keys that are not in it become notes, so that diffusers' own config.json can be read as well. */
-#include "format/config.h"
+ * Keys that are not in it become notes; those of diffusers are in config-diffusers.c. */
+#include "format/config-private.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
-#include "format/json.h"
 
 #define MAX_CONFIG_BYTES (4u << 20)
 #define MAX_CLASSES 1000000
 #define MAX_LAYERS 1000
-
-/* While one file is read. */
-typedef struct
-{
-  PmConfig  *config;
-  char      *folder;
-  char      *shown; /* the file's name for messages */
-  GPtrArray *notes;
-} PmConfigReader;
-
-typedef struct
-{
-  const char *key;
-  gboolean (*read) (PmConfigReader *reader, JsonNode *node, GError **error);
-  const char *message; /* "%s" is the file; for a reader that failed without an error of its own */
-} PmConfigKey;
 
 PmConfig *
 pm_config_new (void)
 {
   PmConfig *config = g_new0 (PmConfig, 1);
 
-  config->schedule = (PmSchedule){ PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000 };
+  config->schedule = (PmSchedule){ .beta_start = 1e-4, .beta_end = 0.02, .n_train_steps = 1000, .time_scale = 1000 };
   config->null_class = -1;
   config->guidance_channels = -1;
   config->default_guidance = -1;
@@ -63,8 +46,8 @@ is_plain_name (const char *name)
   return name && name[0] != '\0' && name[0] != '.' && ! strpbrk (name, "/\\");
 }
 
-static gboolean
-read_int (JsonNode *node, int low, int high, int *value)
+gboolean
+pm_config_read_int (JsonNode *node, int low, int high, int *value)
 {
   gsize number;
 
@@ -74,8 +57,8 @@ read_int (JsonNode *node, int low, int high, int *value)
   return TRUE;
 }
 
-static gboolean
-read_double (JsonNode *node, double low, double high, double *value)
+gboolean
+pm_config_read_double (JsonNode *node, double low, double high, double *value)
 {
   double number;
 
@@ -92,13 +75,23 @@ read_text (JsonNode *node, char **value)
 
   if (! text || ! text[0])
     return FALSE;
+  g_free (*value);
   *value = g_strdup (text);
   return TRUE;
 }
 
-/* Reads an object's members by a table; a key that is not in it becomes a note. */
-static gboolean
-read_object (PmConfigReader *reader, JsonNode *node, const PmConfigKey *keys, gsize n_keys, GError **error)
+static const PmConfigKey *
+find_key (const PmConfigTable *table, const char *name)
+{
+  for (; table; table = table->next)
+    for (gsize i = 0; i < table->n; i++)
+      if (strcmp (table->keys[i].key, name) == 0)
+        return &table->keys[i];
+  return NULL;
+}
+
+gboolean
+pm_config_read_object (PmConfigReader *reader, JsonNode *node, const PmConfigTable *table, GError **error)
 {
   JsonObjectIter iter;
   const char    *name;
@@ -107,23 +100,46 @@ read_object (PmConfigReader *reader, JsonNode *node, const PmConfigKey *keys, gs
   json_object_iter_init_ordered (&iter, json_node_get_object (node));
   while (json_object_iter_next_ordered (&iter, &name, &member))
     {
-      GError *own = NULL;
-      gsize   i = 0;
+      const PmConfigKey *key = find_key (table, name);
+      GError            *own = NULL;
 
-      while (i < n_keys && strcmp (keys[i].key, name) != 0)
-        i++;
-      if (i == n_keys)
+      if (! key)
         g_ptr_array_add (reader->notes, g_strdup_printf (_ ("%s: the key \"%s\" is not known and was ignored."), reader->shown,
                                                          name));
-      else if (! keys[i].read (reader, member, &own))
+      else if (key->read && ! key->read (reader, member, &own))
         {
           if (own)
             g_propagate_error (error, own);
           else
-            g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, g_dgettext (GETTEXT_PACKAGE, keys[i].message), reader->shown);
+            g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, g_dgettext (GETTEXT_PACKAGE, key->message), reader->shown);
           return FALSE;
         }
     }
+  return TRUE;
+}
+
+gboolean
+pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, JsonNode **node,
+                     GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  g_autofree char *shown = g_filename_display_name (path);
+  g_autoptr (JsonNode) root = pm_json_load (path, MAX_CONFIG_BYTES, error);
+  PmConfigReader reader = { config, folder, shown, notes };
+
+  if (! root)
+    return FALSE;
+  if (! JSON_NODE_HOLDS_OBJECT (root))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s should be a JSON object of settings. Correct it."), shown);
+      return FALSE;
+    }
+  if (! pm_config_read_object (&reader, root, table, error))
+    return FALSE;
+  g_free (config->path);
+  config->path = g_strdup (path);
+  if (node)
+    *node = g_steal_pointer (&root);
   return TRUE;
 }
 
@@ -131,12 +147,6 @@ static gboolean
 read_family (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   return read_text (node, &reader->config->family);
-}
-
-static gboolean
-read_heads (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  return read_int (node, 1, 1024, &reader->config->n_heads);
 }
 
 static gboolean
@@ -169,34 +179,34 @@ read_schedule_type (PmConfigReader *reader, JsonNode *node, GError **error)
   return g_strcmp0 (type, "flow") == 0 || g_strcmp0 (type, "linear") == 0;
 }
 
-static gboolean
-read_beta_start (PmConfigReader *reader, JsonNode *node, GError **error)
+gboolean
+pm_config_read_beta_start (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_double (node, 1e-9, 0.999, &reader->config->schedule.beta_start);
+  return pm_config_read_double (node, 1e-9, 0.999, &reader->config->schedule.beta_start);
 }
 
-static gboolean
-read_beta_end (PmConfigReader *reader, JsonNode *node, GError **error)
+gboolean
+pm_config_read_beta_end (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_double (node, 1e-9, 0.999, &reader->config->schedule.beta_end);
+  return pm_config_read_double (node, 1e-9, 0.999, &reader->config->schedule.beta_end);
 }
 
-static gboolean
-read_train_steps (PmConfigReader *reader, JsonNode *node, GError **error)
+gboolean
+pm_config_read_train_steps (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_int (node, 2, 100000, &reader->config->schedule.n_train_steps);
+  return pm_config_read_int (node, 2, 100000, &reader->config->schedule.n_train_steps);
 }
 
 static gboolean
 read_noise_at (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_int (node, 0, 1, &reader->config->schedule.noise_at);
+  return pm_config_read_int (node, 0, 1, &reader->config->schedule.noise_at);
 }
 
 static gboolean
 read_time_scale (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_double (node, 1e-3, 1e6, &reader->config->schedule.time_scale);
+  return pm_config_read_double (node, 1e-3, 1e6, &reader->config->schedule.time_scale);
 }
 
 static gboolean
@@ -210,9 +220,11 @@ read_variance (PmConfigReader *reader, JsonNode *node, GError **error)
 
 static const PmConfigKey schedule_keys[] = {
   { "type", read_schedule_type, N_ ("%s: the \"type\" of \"schedule\" should be \"linear\" or \"flow\". Correct it.") },
-  { "beta_start", read_beta_start, N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
-  { "beta_end", read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
-  { "steps", read_train_steps, N_ ("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
+  { "beta_start", pm_config_read_beta_start,
+    N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
+  { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
+  { "steps", pm_config_read_train_steps,
+    N_ ("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
   { "variance", read_variance,
     N_ ("%s: \"variance\" of \"schedule\" should be \"fixed_large\" or \"fixed_small\". Correct it.") },
   { "noise_at", read_noise_at,
@@ -227,18 +239,17 @@ read_schedule (PmConfigReader *reader, JsonNode *node, GError **error)
     return FALSE;
   reader->config->has_schedule = TRUE;
   reader->config->schedule.noise_at = 1;
-  return read_object (reader, node, schedule_keys, G_N_ELEMENTS (schedule_keys), error);
+  return pm_config_read_object (reader, node, &(PmConfigTable) { schedule_keys, G_N_ELEMENTS (schedule_keys) }, error);
 }
 
 static gboolean
 read_null_class (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_int (node, 0, MAX_CLASSES, &reader->config->null_class);
+  return pm_config_read_int (node, 0, MAX_CLASSES, &reader->config->null_class);
 }
 
-/* ["name", ...], or {"0": "name", ...} as diffusers' id2label inverted; NULL when it is neither. */
-static char **
-read_class_names (JsonNode *node)
+char **
+pm_config_read_names (JsonNode *node)
 {
   JsonArray  *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
   JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
@@ -260,30 +271,30 @@ read_class_names (JsonNode *node)
   return (char **) g_ptr_array_free (g_steal_pointer (&names), FALSE);
 }
 
+char **
+pm_config_load_names (const char *path, GError **error)
+{
+  g_autoptr (JsonNode) root = pm_json_load (path, MAX_CONFIG_BYTES * 4, error);
+  g_autofree char *shown = g_filename_display_name (path);
+  char           **names = root ? pm_config_read_names (root) : NULL;
+
+  if (root && ! names)
+    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                 _ ("%s should be a JSON list of class names, or an object from \"0\", \"1\" and so on to names. Correct it."),
+                 shown);
+  return names;
+}
+
 static gboolean
 read_classes (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   const char *file = pm_json_read_string (node);
   g_autofree char *path = is_plain_name (file) ? g_build_filename (reader->folder, file, NULL) : NULL;
-  g_autoptr (JsonNode) root = NULL;
 
   if (file && ! path)
     return FALSE;
-  if (path)
-    {
-      root = pm_json_load (path, MAX_CONFIG_BYTES * 4, error);
-      if (! root)
-        return FALSE;
-    }
-  reader->config->classes = read_class_names (root ? root : node);
-  if (! reader->config->classes && path)
-    {
-      g_autofree char *shown = g_filename_display_name (path);
-
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s should be a JSON list of class names, or an object from \"0\", \"1\" and so on to names. Correct it."),
-                   shown);
-    }
+  g_strfreev (reader->config->classes);
+  reader->config->classes = path ? pm_config_load_names (path, error) : pm_config_read_names (node);
   return reader->config->classes != NULL;
 }
 
@@ -295,7 +306,7 @@ read_guidance_channels (PmConfigReader *reader, JsonNode *node, GError **error)
       reader->config->guidance_channels = 0;
       return TRUE;
     }
-  return read_int (node, 3, 3, &reader->config->guidance_channels);
+  return pm_config_read_int (node, 3, 3, &reader->config->guidance_channels);
 }
 
 static gboolean
@@ -320,10 +331,11 @@ read_layers (PmConfigReader *reader, JsonNode *node, GError **error)
     {
       int layer;
 
-      if (! read_int (json_array_get_element (array, i), 0, MAX_LAYERS, &layer))
+      if (! pm_config_read_int (json_array_get_element (array, i), 0, MAX_LAYERS, &layer))
         return FALSE;
       g_array_append_val (layers, layer);
     }
+  g_clear_pointer (&reader->config->recommended_layers, g_array_unref);
   reader->config->recommended_layers = g_steal_pointer (&layers);
   return TRUE;
 }
@@ -337,13 +349,13 @@ read_sampler (PmConfigReader *reader, JsonNode *node, GError **error)
 static gboolean
 read_steps (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_int (node, 1, 1000, &reader->config->default_steps);
+  return pm_config_read_int (node, 1, 1000, &reader->config->default_steps);
 }
 
 static gboolean
 read_guidance (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_double (node, 0, 1000, &reader->config->default_guidance);
+  return pm_config_read_double (node, 0, 1000, &reader->config->default_guidance);
 }
 
 static gboolean
@@ -352,14 +364,15 @@ read_interval (PmConfigReader *reader, JsonNode *node, GError **error)
   JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
   double    *interval = reader->config->guidance_interval;
 
-  return array && json_array_get_length (array) == 2 && read_double (json_array_get_element (array, 0), 0, 1, &interval[0])
-         && read_double (json_array_get_element (array, 1), interval[0], 1, &interval[1]);
+  return array && json_array_get_length (array) == 2
+         && pm_config_read_double (json_array_get_element (array, 0), 0, 1, &interval[0])
+         && pm_config_read_double (json_array_get_element (array, 1), interval[0], 1, &interval[1]);
 }
 
 static gboolean
 read_default_size (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return read_int (node, 1, 16384, &reader->config->default_size);
+  return pm_config_read_int (node, 1, 16384, &reader->config->default_size);
 }
 
 static const PmConfigKey default_keys[] = {
@@ -374,13 +387,12 @@ static const PmConfigKey default_keys[] = {
 static gboolean
 read_defaults (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return JSON_NODE_HOLDS_OBJECT (node) && read_object (reader, node, default_keys, G_N_ELEMENTS (default_keys), error);
+  return JSON_NODE_HOLDS_OBJECT (node)
+         && pm_config_read_object (reader, node, &(PmConfigTable) { default_keys, G_N_ELEMENTS (default_keys) }, error);
 }
 
 static const PmConfigKey config_keys[] = {
   { "family", read_family, N_ ("%s: \"family\" should be a name, such as \"dit\". Correct it or remove the key.") },
-  { "num_attention_heads", read_heads,
-    N_ ("%s: \"num_attention_heads\" should be a whole number, such as 16. Correct it or remove the key.") },
   { "prediction", read_prediction,
     N_ ("%s: \"prediction\" should be \"eps\", \"eps_learned_range\", \"v\" or \"x0\". Correct it or remove the key.") },
   { "schedule", read_schedule,
@@ -401,7 +413,8 @@ static const PmConfigKey config_keys[] = {
 static char *
 find_config (const char *model_path)
 {
-  static const char *const endings[] = { ".safetensors.index.json", ".hash.json", ".safetensors", ".pth", ".pt", ".bin" };
+  static const char *const endings[] = { ".safetensors.index.json", ".bin.index.json", ".hash.json", ".safetensors",
+                                         ".pth", ".pt", ".bin" };
   g_autofree char *folder = g_path_get_dirname (model_path);
   g_autofree char *name = g_path_get_basename (model_path);
   g_autofree char *own = g_strdup (name);
@@ -429,29 +442,17 @@ find_config (const char *model_path)
 PmConfig *
 pm_config_load (const char *model_path, GError **error)
 {
+  static const PmConfigTable table = { config_keys, G_N_ELEMENTS (config_keys), &pm_config_transformer_table };
   g_autoptr (PmConfig) config = pm_config_new ();
   g_autofree char *path = find_config (model_path);
-  g_autofree char *folder = path ? g_path_get_dirname (path) : NULL;
-  g_autofree char *shown = path ? g_filename_display_name (path) : NULL;
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (JsonNode) root = NULL;
-  PmConfigReader reader = { config, folder, shown, notes };
 
-  if (! path || ! g_file_test (path, G_FILE_TEST_EXISTS))
-    return g_steal_pointer (&config);
-  root = pm_json_load (path, MAX_CONFIG_BYTES, error);
-  if (! root)
+  if (g_file_test (model_path, G_FILE_TEST_IS_DIR) && ! pm_config_read_pipeline (config, notes, model_path, error))
     return NULL;
-  if (! JSON_NODE_HOLDS_OBJECT (root))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s should be a JSON object of settings. Correct it."), shown);
-      return NULL;
-    }
-  if (! read_object (&reader, root, config_keys, G_N_ELEMENTS (config_keys), error))
+  if (path && g_file_test (path, G_FILE_TEST_EXISTS) && ! pm_config_read_file (config, notes, path, &table, NULL, error))
     return NULL;
   g_ptr_array_add (notes, NULL);
   g_strfreev (config->notes);
   config->notes = (char **) g_ptr_array_free (g_steal_pointer (&notes), FALSE);
-  config->path = g_steal_pointer (&path);
   return g_steal_pointer (&config);
 }

@@ -19,6 +19,15 @@ typedef enum
   PM_SCHEDULE_FLOW    /* a straight line from noise to picture */
 } PmScheduleType;
 
+/* Which timesteps a DDIM of n steps takes out of N. */
+typedef enum
+{
+  PM_SPACING_UNKNOWN,  /* not said: the family decides */
+  PM_SPACING_STRIDE,   /* facebookresearch/DiT: the first whole stride that gives exactly n, from 0 */
+  PM_SPACING_LEADING,  /* diffusers: a stride of N / n rounded down, from steps_offset */
+  PM_SPACING_TRAILING  /* diffusers: a stride of N / n, from N - 1 downwards */
+} PmSpacing;
+
 typedef struct
 {
   PmScheduleType type;
@@ -26,14 +35,27 @@ typedef struct
   int            n_train_steps;        /* LINEAR: 1000 */
   int            noise_at;             /* FLOW: the model's time at pure noise, 0 or 1 */
   double         time_scale;           /* FLOW: times this when it enters the timestep embedding */
+  gboolean       is_scaled;            /* LINEAR: the square roots of the betas are evenly spaced, not the betas */
+  PmSpacing      spacing;              /* LINEAR */
+  int            steps_offset;         /* LINEAR, with PM_SPACING_LEADING */
   gboolean       is_small_variance;    /* LINEAR: the fixed variance of models that predict none is the smaller bound */
 } PmSchedule;
+
+/* What diffusers' config.json says of the network, to be compared with the tensors; 0: not said. */
+typedef struct
+{
+  int    head_dim, n_layers, patch, in_channels, out_channels;
+  int    n_classes;   /* the null class left out */
+  int    sample_size; /* side of the input; the tensors do not tell it */
+  double norm_eps;    /* of the norm before the MLP */
+} PmConfigNetwork;
 
 typedef struct
 {
   char        *path;     /* of the file read; NULL when there was none */
   char        *family;   /* NULL: from tensor names */
   int          n_heads;  /* 0: not said */
+  PmConfigNetwork network;
   PmPrediction prediction;
   PmSchedule   schedule;
   gboolean     has_schedule;
@@ -55,9 +77,14 @@ typedef struct
 PmConfig *pm_config_new (void);
 
 /* model_path: a model folder (reads config.json in it when there) or a lone checkpoint (reads NAME.json beside it
- * when there). Nothing there is no error. Errors: PM_ERROR_DAMAGED names the file, the key and what was expected. */
+ * when there). In diffusers' folder of a pipeline model_index.json, transformer/config.json and
+ * scheduler/scheduler_config.json are read before it. Nothing there is no error. Errors: PM_ERROR_DAMAGED names the file,
+ * the key and what was expected; PM_ERROR_UNSUPPORTED what the samplers here cannot do. */
 PmConfig *pm_config_load (const char *model_path, GError **error);
 void      pm_config_free (PmConfig *config);
+
+/* The names in a file as `classes` may name it; NULL with an error. Free with g_strfreev. */
+char **pm_config_load_names (const char *path, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmConfig, pm_config_free)
 

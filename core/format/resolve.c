@@ -10,11 +10,12 @@ static const char *const known_names[] = {
   "diffusion_pytorch_model.safetensors",
   "diffusion_pytorch_model.safetensors.index.json",
   "diffusion_pytorch_model.bin",
+  "diffusion_pytorch_model.bin.index.json",
 };
 
 /* Kinds of which one file must be the only one, best first: shards of an index are not candidates beside it. */
 static const char *const suffixes[][5] = {
-  { ".safetensors.index.json" },
+  { ".safetensors.index.json", ".bin.index.json" },
   { ".safetensors", ".pt", ".pth", ".bin", ".hash.json" },
 };
 
@@ -86,6 +87,7 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (GError) several = NULL;
   g_autofree char *transformer = g_build_filename (folder, "transformer", NULL);
+  g_autofree char *index = g_build_filename (folder, "model_index.json", NULL);
   g_autofree char *shown = g_filename_display_name (folder);
 
   for (gsize i = 0; i < G_N_ELEMENTS (known_names); i++)
@@ -112,6 +114,14 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
     }
   if (g_file_test (transformer, G_FILE_TEST_IS_DIR) && ! g_file_test (transformer, G_FILE_TEST_IS_SYMLINK))
     return pm_checkpoint_resolve_folder (transformer, error);
+  if (g_file_test (index, G_FILE_TEST_EXISTS))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
+                   _ ("The folder %s holds a pipeline of diffusers without the folder \"transformer\", where the network's "
+                      "weights belong. Download that too, or choose a pipeline that has one."),
+                   shown);
+      return NULL;
+    }
   g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
                _ ("The folder %s holds no checkpoint. Put model.safetensors or a .pt or .pth file into it, or choose another "
                   "folder."),

@@ -1,5 +1,6 @@
-/* DDIM without noise (Song et al., arXiv 2010.02502, equation 12 with eta 0), the timesteps evenly strided as
- * facebookresearch/DiT spaces "ddimN" (diffusion/respace.py): the first whole stride that gives exactly N of them. */
+/* DDIM without noise (Song et al., arXiv 2010.02502, equation 12 with eta 0), the timesteps evenly strided: as
+ * facebookresearch/DiT spaces "ddimN" (diffusion/respace.py), the first whole stride that gives exactly N of them, or as
+ * diffusers does (schedulers/scheduling_ddim.py, set_timesteps). */
 #include "base/error.h"
 #include "base/i18n.h"
 #include "sampler/schedule.h"
@@ -11,32 +12,54 @@ kept (int n, int stride)
   return (n + stride - 1) / stride;
 }
 
+/* The stride of a schedule's spacing for n_steps out of n; 0 with an error when there is none. */
+static int
+find_stride (const PmSchedule *schedule, int n_steps, GError **error)
+{
+  int n = schedule->n_train_steps, stride = 1, below = 0, above = n;
+  int whole = n_steps >= 1 && n_steps <= n ? n / n_steps : 0;
+
+  if (schedule->spacing == PM_SPACING_LEADING && schedule->steps_offset < whole
+      && (n_steps - 1) * whole + schedule->steps_offset < n)
+    return whole;
+  if (schedule->spacing == PM_SPACING_TRAILING && whole * n_steps == n)
+    return whole;
+  if (schedule->spacing == PM_SPACING_LEADING || schedule->spacing == PM_SPACING_TRAILING)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                   _("DDIM cannot make exactly %d steps of %d as the model's scheduler spaces them; choose a divisor of %d."),
+                   n_steps, n, n);
+      return 0;
+    }
+  while (stride < n && kept (n, stride) != n_steps)
+    stride++;
+  if (stride < n)
+    return stride;
+  for (int s = 1; s < n; s++)
+    {
+      below = kept (n, s) < n_steps ? MAX (below, kept (n, s)) : below;
+      above = kept (n, s) > n_steps ? MIN (above, kept (n, s)) : above;
+    }
+  if (n_steps < 2 || n_steps > n)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%d steps cannot be had; choose from 2 to %d."), n_steps, n);
+  else
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("DDIM cannot make exactly %d steps of %d with an even stride; choose %d or %d steps."), n_steps, n,
+                 MAX (below, 2), above);
+  return 0;
+}
+
 static gboolean
 ddim_plan (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error)
 {
-  int n = schedule->n_train_steps, stride = 1, below = 0, above = n;
+  int stride = find_stride (schedule, n_steps, error);
+  int last = schedule->spacing == PM_SPACING_TRAILING ? stride - 1 : schedule->steps_offset;
 
-  while (stride < n && kept (n, stride) != n_steps)
-    stride++;
-  if (stride >= n)
-    {
-      for (int s = 1; s < n; s++)
-        {
-          below = kept (n, s) < n_steps ? MAX (below, kept (n, s)) : below;
-          above = kept (n, s) > n_steps ? MIN (above, kept (n, s)) : above;
-        }
-      if (n_steps < 2 || n_steps > n)
-        g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%d steps cannot be had; choose from 2 to %d."), n_steps, n);
-      else
-        g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _("DDIM cannot make exactly %d steps of %d with an even stride; choose %d or %d steps."), n_steps, n,
-                   MAX (below, 2), above);
-      return FALSE;
-    }
-
+  if (stride == 0)
+    return FALSE;
   g_autofree int *times = g_new (int, n_steps);
   for (int i = 0; i < n_steps; i++)
-    times[i] = (n_steps - 1 - i) * stride;
+    times[i] = (n_steps - 1 - i) * stride + last;
   pm_schedule_plan_times (schedule, n_steps, times, steps);
   return TRUE;
 }

@@ -12,12 +12,15 @@ pm_schedule_alpha_bar (const PmSchedule *schedule)
   if (schedule->type != PM_SCHEDULE_LINEAR)
     return NULL;
 
+  double  start = schedule->is_scaled ? sqrt (schedule->beta_start) : schedule->beta_start;
+  double  end = schedule->is_scaled ? sqrt (schedule->beta_end) : schedule->beta_end;
   int     n = schedule->n_train_steps;
   double *alpha_bar = g_new (double, n);
   double  product = 1;
   for (int t = 0; t < n; t++)
     {
-      double beta = schedule->beta_start + (schedule->beta_end - schedule->beta_start) * t / MAX (n - 1, 1);
+      double beta = start + (end - start) * t / MAX (n - 1, 1);
+      beta = schedule->is_scaled ? beta * beta : beta;
       alpha_bar[t] = product *= 1 - beta;
     }
   return alpha_bar;
@@ -89,14 +92,34 @@ plan_flow (const PmSchedule *schedule, int n_steps, PmSteps *steps)
     }
 }
 
+/* The i-th timestep of n_steps, falling. */
+static int
+even_time (const PmSchedule *schedule, int i, int n_steps)
+{
+  int n = schedule->n_train_steps;
+
+  if (schedule->spacing == PM_SPACING_LEADING)
+    return (n_steps - i) * (n / (n_steps + 1)) + schedule->steps_offset;
+  if (schedule->spacing == PM_SPACING_TRAILING)
+    return (int) rint (n - i * ((double) n / n_steps)) - 1; /* to even halves, as numpy rounds */
+  return (int) rint ((n_steps - i) * ((double) (n - 1) / n_steps));
+}
+
 gboolean
 pm_schedule_plan_even (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error)
 {
   gboolean is_flow = schedule->type == PM_SCHEDULE_FLOW;
-  int      last = schedule->n_train_steps - 1;
+  int      most = is_flow ? PM_SAMPLER_MAX_STEPS : MIN (schedule->n_train_steps - 1, PM_SAMPLER_MAX_STEPS);
 
-  if (! pm_schedule_check_steps (n_steps, 1, is_flow ? PM_SAMPLER_MAX_STEPS : MIN (last, PM_SAMPLER_MAX_STEPS), error))
+  if (! pm_schedule_check_steps (n_steps, 1, most, error))
     return FALSE;
+  if (! is_flow && even_time (schedule, 0, n_steps) >= schedule->n_train_steps)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                   _("%d steps from an offset of %d, which the model's scheduler has, do not fit into %d; choose fewer steps."),
+                   n_steps, schedule->steps_offset, schedule->n_train_steps);
+      return FALSE;
+    }
   if (is_flow)
     {
       plan_flow (schedule, n_steps, steps);
@@ -104,7 +127,7 @@ pm_schedule_plan_even (const PmSchedule *schedule, int n_steps, PmSteps *steps, 
     }
   g_autofree int *times = g_new (int, n_steps);
   for (int i = 0; i < n_steps; i++)
-    times[i] = (int) rint ((n_steps - i) * ((double) last / n_steps)); /* to even halves, as numpy rounds */
+    times[i] = even_time (schedule, i, n_steps);
   pm_schedule_plan_times (schedule, n_steps, times, steps);
   return TRUE;
 }

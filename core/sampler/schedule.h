@@ -4,15 +4,15 @@
 
 #include "sampler/sampler.h"
 
-/* alpha_bar[t] = prod (1 - beta), betas evenly spaced, in f64; [n_train_steps], free with g_free. NULL when the schedule is
- * not LINEAR. Source: facebookresearch/DiT, diffusion/gaussian_diffusion.py. */
+/* alpha_bar[t] = prod (1 - beta), betas (or their square roots) evenly spaced, in f64; [n_train_steps], free with g_free. NULL
+ * when the schedule is not LINEAR. Source: facebookresearch/DiT, diffusion/gaussian_diffusion.py. */
 double *pm_schedule_alpha_bar (const PmSchedule *schedule);
 
 /* Steps at the given timesteps, falling, of a LINEAR schedule; after the last comes the picture. */
 void pm_schedule_plan_times (const PmSchedule *schedule, int n_steps, const int *times, PmSteps *steps);
 
-/* Steps as the multistep solvers of diffusers take them by default: evenly spaced, the first at pure noise. Of a LINEAR
- * schedule timesteps are rounded ("linspace"); a FLOW is cut into equal lengths. PM_ERROR_USAGE names the numbers possible. */
+/* Steps as the multistep solvers of diffusers take them: of a LINEAR schedule with its spacing, by default evenly from the last
+ * timestep towards 0; a FLOW is cut into equal lengths. PM_ERROR_USAGE names the numbers possible. */
 gboolean pm_schedule_plan_even (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error);
 
 gboolean pm_schedule_is_any (const PmSchedule *schedule);    /* for PmSampler.supports */

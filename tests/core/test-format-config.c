@@ -95,10 +95,10 @@ static void
 test_notes (void)
 {
   g_autoptr (PmConfig) config =
-    load_text ("{\"_class_name\": \"DiT\", \"defaults\": {\"speed\": 3}, \"num_attention_heads\": 2}");
+    load_text ("{\"flavour\": \"DiT\", \"defaults\": {\"speed\": 3}, \"num_attention_heads\": 2}");
 
   g_assert_cmpuint (g_strv_length (config->notes), ==, 2);
-  g_assert_nonnull (strstr (config->notes[0], "the key \"_class_name\" is not known"));
+  g_assert_nonnull (strstr (config->notes[0], "the key \"flavour\" is not known"));
   g_assert_nonnull (strstr (config->notes[1], "\"speed\""));
   g_assert_cmpint (config->n_heads, ==, 2);
 }

@@ -172,7 +172,7 @@ test_fixed_variance (gconstpointer data)
 
   for (int is_small = 0; is_small <= 1; is_small++)
     {
-      PmSchedule schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000, is_small };
+      PmSchedule schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000, .is_small_variance = is_small };
       PmSteps    steps;
       float      out[4 * 16];
       const char *name = is_small ? "fixed.small" : "fixed.large";
@@ -244,9 +244,9 @@ test_order (void)
 static void
 test_predictions (void)
 {
-  static const PmSchedule schedules[] = { { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000, FALSE },
-                                          { PM_SCHEDULE_FLOW, 0, 0, 0, 0, 1000, FALSE },
-                                          { PM_SCHEDULE_FLOW, 0, 0, 0, 1, 1000, FALSE } };
+  static const PmSchedule schedules[] = { { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000 },
+                                          { PM_SCHEDULE_FLOW, 0, 0, 0, 0, 1000 },
+                                          { PM_SCHEDULE_FLOW, 0, 0, 0, 1, 1000 } };
   const float             x0 = 0.6f, noise = -1.1f;
 
   for (guint s = 0; s < G_N_ELEMENTS (schedules); s++)
@@ -277,7 +277,7 @@ test_predictions (void)
 static void
 test_plans (void)
 {
-  const PmSchedule   schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000, FALSE };
+  const PmSchedule   schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000 };
   const PmSampler   *ddpm = pm_sampler_find ("ddpm");
   static const struct
   {
@@ -304,6 +304,35 @@ test_plans (void)
       PmSteps            steps;
       g_assert_false (ddpm->plan (&schedule, n, &steps, &error));
       g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
+    }
+}
+
+/* As diffusers' multistep solvers space seven steps. */
+static void
+test_spacings (void)
+{
+  static const struct
+  {
+    PmSpacing spacing;
+    int       times[7];
+  } rows[] = { { PM_SPACING_STRIDE, { 999, 856, 714, 571, 428, 285, 143 } },
+               { PM_SPACING_LEADING, { 876, 751, 626, 501, 376, 251, 126 } },
+               { PM_SPACING_TRAILING, { 999, 856, 713, 570, 428, 285, 142 } } };
+
+  for (guint r = 0; r < G_N_ELEMENTS (rows); r++)
+    {
+      PmSchedule         schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, .spacing = rows[r].spacing, .steps_offset = 1 };
+      g_autoptr (GError) error = NULL;
+      PmSteps            steps;
+      g_assert_true (pm_schedule_plan_even (&schedule, 7, &steps, &error));
+      for (int i = 0; i < 7; i++)
+        g_assert_cmpfloat (steps.time[i], ==, rows[r].times[i]);
+      pm_steps_clear (&steps);
+      schedule.steps_offset = 900;
+      gboolean fits = pm_schedule_plan_even (&schedule, 50, &steps, &error);
+      g_assert_true (fits == (rows[r].spacing != PM_SPACING_LEADING));
+      if (fits)
+        pm_steps_clear (&steps);
     }
 }
 
@@ -335,6 +364,7 @@ main (int argc, char **argv)
   g_test_add_func ("/samplers/order", test_order);
   g_test_add_func ("/samplers/predictions", test_predictions);
   g_test_add_func ("/samplers/plans", test_plans);
+  g_test_add_func ("/samplers/spacings", test_spacings);
   status = g_test_run ();
   fixture_unload (fixture);
   return status;

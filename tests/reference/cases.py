@@ -5,8 +5,10 @@ head's attention between 0.3 and 0.9 of ln N, near the upper end: the entropy of
 the rounding of any f32 program. `region` is the name of a hashed input, so its weights lie strictly between 0 and 1.
 """
 import math
+import re
 
 import hashed
+import twin
 
 CASES = {
     # As the published latent models: a learned range of variances beside eps, guidance on three of four channels.
@@ -60,6 +62,34 @@ CASES = {
             "guided": dict(sampler="ddim", steps=8, guidance=4, **{"class": 0}),
         },
     ),
+    # A folder of diffusers' DiTPipeline: names, positions computed from the size, three matrices for queries, keys and
+    # values, frequencies over 127, another epsilon before the MLP, guidance on all four channels, steps of 1000 // n.
+    "diffusers": dict(
+        C=4, out=8, p=2, grid=5, D=72, heads=2, depth=3, rows=12, q=[1.03, 1.04, 1.07], t=[999, 412, 3], y=[0, 11, 7], probs=1,
+        pipeline={"id2label": ["tench, Tinca tinca", "goldfish", "crane", "robin, American robin, Turdus migratorius", "jay",
+                               "magpie", "chickadee", "crane", "kite", "bald eagle, American eagle", "vulture"]},
+        config={"num_attention_heads": 2, "norm_eps": 0.002, "sample_size": 10, "patch_size": 2, "num_layers": 3,
+                "recommended_layers": [1, 2], "schedule": {"spacing": "leading", "offset": 1}},
+        scheduler={"steps_offset": 1},
+        samples={
+            "plain": dict(sampler="ddim", steps=7, guidance=1, **{"class": 3}),
+            "guided": dict(sampler="ddim", steps=30, guidance=4, **{"class": 8}),
+            "seeded": dict(sampler="ddim", steps=5, guidance=1.5, seed=11, **{"class": 9}),
+        },
+    ),
+    # The same without learned variances, with everything else that the scheduler's configuration may say.
+    "diffusers-v": dict(
+        C=3, out=3, p=4, grid=4, D=72, heads=2, depth=2, rows=6, q=[1.05, 1.05], t=[999, 57], y=[5, 2], probs=0,
+        pipeline={},
+        config={"num_attention_heads": 2, "sample_size": 16, "patch_size": 4, "num_layers": 2, "recommended_layers": [0, 1],
+                "prediction": "v", "schedule": {"beta_start": 0.00085, "beta_end": 0.012, "steps": 500, "beta_power": 2,
+                                                "spacing": "trailing"}},
+        scheduler={"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 500,
+                   "prediction_type": "v_prediction", "timestep_spacing": "trailing"},
+        samples={
+            "guided": dict(sampler="ddim", steps=10, guidance=3, **{"class": 1}),
+        },
+    ),
 }
 
 
@@ -88,7 +118,57 @@ def weights(case):
         linear(f"blocks.{i}.adaLN_modulation.1", 6 * D, D, 0.4, 0.2)
     linear("final_layer.adaLN_modulation.1", 2 * D, D, 0.5)
     linear("final_layer.linear", p * p * case["out"], D, 0.9)
-    return entries
+    return as_diffusers(entries) if "pipeline" in case else entries
+
+
+def as_diffusers(entries):
+    """The same under the names of DiTTransformer2DModel. The copies of the embedders in later blocks, equal in every published
+    file, are left out: numbers come from names, so a copy would not be one."""
+    out = {}
+    for key, e in entries.items():
+        if key == "pos_embed":
+            continue
+        layer, end = key.rsplit(".", 1)
+        block = re.match(r"blocks\.(\d+)\.(.*)", layer)
+        prefix = f"transformer_blocks.{block[1]}." if block else ""
+        if layer.endswith("attn.qkv"):
+            shape = [e["shape"][0] // 3] + e["shape"][1:]
+            out |= {f"{prefix}{part}.{end}": e | {"shape": shape} for part in twin.DIFFUSERS_QKV}
+        else:
+            out[prefix + (twin.DIFFUSERS_BLOCK[block[2]] if block else twin.DIFFUSERS[layer]) + "." + end] = e
+    return out
+
+
+def pipeline_files(case):
+    """{path: content} of the pipeline's folder beside the weights."""
+    transformer = {
+        "_class_name": "DiTTransformer2DModel", "_diffusers_version": "0.35.2", "activation_fn": "gelu-approximate",
+        "attention_bias": True, "attention_head_dim": case["D"] // case["heads"], "dropout": 0.0, "in_channels": case["C"],
+        "norm_elementwise_affine": False, "norm_eps": 1e-05, "norm_num_groups": 32, "norm_type": "ada_norm_zero",
+        "num_attention_heads": case["heads"], "num_embeds_ada_norm": case["rows"] - 1, "num_layers": case["depth"],
+        "out_channels": case["out"], "patch_size": case["p"], "sample_size": case["grid"] * case["p"],
+        "upcast_attention": False,
+    }
+    scheduler = {
+        "_class_name": "DDIMScheduler", "_diffusers_version": "0.35.2", "beta_end": 0.02, "beta_schedule": "linear",
+        "beta_start": 0.0001, "clip_sample": False, "clip_sample_range": 1.0, "dynamic_thresholding_ratio": 0.995,
+        "num_train_timesteps": 1000, "prediction_type": "epsilon", "rescale_betas_zero_snr": False, "sample_max_value": 1.0,
+        "set_alpha_to_one": True, "steps_offset": 0, "thresholding": False, "timestep_spacing": "leading",
+        "trained_betas": None,
+    }
+    index = {
+        "_class_name": "DiTPipeline", "_diffusers_version": "0.35.2", "scheduler": ["diffusers", "DDIMScheduler"],
+        "transformer": ["diffusers", "DiTTransformer2DModel"],
+    }
+    if "id2label" in case["pipeline"]:
+        index["id2label"] = {str(i): label for i, label in enumerate(case["pipeline"]["id2label"])}
+    eps = {"norm_eps": case["config"]["norm_eps"]} if "norm_eps" in case["config"] else {}
+    return {
+        "model_index.json": index,
+        "transformer/config.json": transformer | eps,
+        "scheduler/scheduler_config.json": scheduler | case["scheduler"],
+        "config.json": {"recommended_layers": case["config"]["recommended_layers"]},
+    }
 
 
 def inputs(case):

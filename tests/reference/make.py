@@ -68,10 +68,13 @@ def require_telling(name, case, maps, twin, t):
 
 def write(folder, case, out):
     model = folder / "model"
-    model.mkdir(parents=True, exist_ok=True)
-    hashed.write(model / "model.hash.json", cases.weights(case))
+    files = {"config.json": case["config"]} if "pipeline" not in case else cases.pipeline_files(case)
+    weights = model / ("model.hash.json" if "pipeline" not in case else "transformer/diffusion_pytorch_model.hash.json")
+    for name, content in files.items():
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_text(json.dumps(content, indent=1) + "\n")
+    hashed.write(weights, cases.weights(case))
     hashed.write(folder / "inputs.hash.json", cases.inputs(case))
-    (model / "config.json").write_text(json.dumps(case["config"], indent=1) + "\n")
     spec = {k: case[k] for k in ("t", "y", "probs", "samples")}
     (folder / "case.json").write_text(json.dumps(spec, indent=1) + "\n")
     save_file(out, folder / "expected.safetensors")

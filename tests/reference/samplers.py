@@ -82,7 +82,7 @@ class Ddim:
 class Multistep:
     """What DPM-Solver++(2M) and UniPC share: steps in lambda = log (alpha / sigma)."""
 
-    times, draws = staticmethod(schedules.linspace_times), False
+    times, draws = staticmethod(schedules.multistep_times), False
 
     def __init__(self, path):
         self.path, self.clean, self.before = path, [], None

@@ -8,7 +8,9 @@ LINEAR = {"beta_start": 1e-4, "beta_end": 0.02, "steps": 1000}
 
 
 def betas(schedule=LINEAR):
-    return np.linspace(schedule["beta_start"], schedule["beta_end"], schedule["steps"], dtype=np.float64)
+    power = schedule.get("beta_power", 1)
+    ends = schedule["beta_start"] ** (1 / power), schedule["beta_end"] ** (1 / power)
+    return np.linspace(*ends, schedule["steps"], dtype=np.float64) ** power
 
 
 def kept(schedule=LINEAR):
@@ -16,8 +18,14 @@ def kept(schedule=LINEAR):
     return np.cumprod(1 - betas(schedule))
 
 
-def ddim_times(steps, train_steps=1000):
-    """The first whole stride that gives so many steps."""
+def ddim_times(steps, train_steps=1000, spacing="stride", offset=0):
+    """"stride": the first whole stride that gives so many steps, as facebookresearch/DiT has it; "leading" and "trailing" as
+    diffusers does, the latter only where steps divide the training's."""
+    if spacing == "leading":
+        return [i * (train_steps // steps) + offset for i in range(steps)][::-1]
+    if spacing == "trailing":
+        assert train_steps % steps == 0
+        return [train_steps - 1 - i * (train_steps // steps) for i in range(steps)]
     for stride in range(1, train_steps):
         if len(range(0, train_steps, stride)) == steps:
             return list(range(0, train_steps, stride))[::-1]
@@ -33,6 +41,10 @@ def ddpm_times(steps, train_steps=1000):
     return times[::-1]
 
 
-def linspace_times(steps, train_steps=1000):
-    """Evenly from the last timestep towards 0, which itself is left out (diffusers' "linspace" of its multistep solvers)."""
+def multistep_times(steps, train_steps=1000, spacing="linspace", offset=0):
+    """As diffusers' multistep solvers; by default evenly from the last timestep towards 0, which itself is left out."""
+    if spacing == "leading":
+        return [i * (train_steps // (steps + 1)) + offset for i in range(1, steps + 1)][::-1]
+    if spacing == "trailing":
+        return [round(train_steps - i * (train_steps / steps)) - 1 for i in range(steps)]
     return [int(t) for t in np.linspace(0, train_steps - 1, steps + 1).round()[::-1][:-1]]

@@ -13,10 +13,56 @@ import torch.nn.functional as F
 import schedules
 
 
+def table_of_positions(grid, D):
+    """[1,N,D], N row-major: x in the first half of the channels, y in the second, each all sines and then all cosines."""
+    omega = 10000.0 ** -(np.arange(D // 4) / (D / 4))
+    angle = np.arange(grid)[:, None] * omega
+    wave = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)  # [grid, D/2]
+    y, x = np.divmod(np.arange(grid * grid), grid)
+    return np.concatenate([wave[x], wave[y]], axis=1)[None]
+
+
+# The same layers in facebookresearch/DiT and in diffusers' DiTTransformer2DModel, whose blocks each carry a copy of both
+# embedders, and three matrices where the former has one with their rows below one another.
+DIFFUSERS = {
+    "x_embedder.proj": "pos_embed.proj",
+    "t_embedder.mlp.0": "transformer_blocks.0.norm1.emb.timestep_embedder.linear_1",
+    "t_embedder.mlp.2": "transformer_blocks.0.norm1.emb.timestep_embedder.linear_2",
+    "y_embedder.embedding_table": "transformer_blocks.0.norm1.emb.class_embedder.embedding_table",
+    "final_layer.adaLN_modulation.1": "proj_out_1",
+    "final_layer.linear": "proj_out_2",
+}
+DIFFUSERS_BLOCK = {
+    "adaLN_modulation.1": "norm1.linear",
+    "attn.proj": "attn1.to_out.0",
+    "mlp.fc1": "ff.net.0.proj",
+    "mlp.fc2": "ff.net.2",
+}
+DIFFUSERS_QKV = ["attn1.to_q", "attn1.to_k", "attn1.to_v"]
+
+
+def from_diffusers(tensors, config):
+    """{key: array} with the keys of facebookresearch/DiT, the table of positions among them."""
+    D = tensors["pos_embed.proj.weight"].shape[0]
+    out = {"pos_embed": table_of_positions(config["sample_size"] // config["patch_size"], D)}
+    names = dict(DIFFUSERS)
+    for i in range(config["num_layers"]):
+        names |= {f"blocks.{i}.{k}": f"transformer_blocks.{i}.{v}" for k, v in DIFFUSERS_BLOCK.items()}
+        for end in (".weight", ".bias"):
+            parts = [tensors[f"transformer_blocks.{i}.{part}{end}"] for part in DIFFUSERS_QKV]
+            out[f"blocks.{i}.attn.qkv{end}"] = np.concatenate(parts)
+    out |= {k + end: tensors[v + end] for k, v in names.items() for end in (".weight", ".bias") if v + end in tensors}
+    return out
+
+
 class Twin:
-    """tensors: {key: array} with the keys of facebookresearch/DiT; config: as config.json of a model folder."""
+    """tensors: {key: array} with the keys of facebookresearch/DiT or of diffusers; config: as config.json of a model folder."""
 
     def __init__(self, tensors, config, dtype=torch.float64):
+        is_diffusers = "pos_embed.proj.weight" in tensors
+        self.last_frequency = 127 if is_diffusers else 128
+        self.mlp_eps = config.get("norm_eps", 1e-5) if is_diffusers else 1e-6
+        tensors = from_diffusers(tensors, config) if is_diffusers else tensors
         self.w = {k: torch.tensor(np.asarray(v, dtype=np.float32)).to(dtype) for k, v in tensors.items()}
         self.dtype, self.config, self.heads = dtype, config, config["num_attention_heads"]
         self.D, self.C, self.p, _ = self.w["x_embedder.proj.weight"].shape
@@ -26,7 +72,7 @@ class Twin:
         self.depth = 1 + max(int(k.split(".")[1]) for k in self.w if k.startswith("blocks."))
         self.size = self.grid * self.p
         self.null = config.get("null_class", len(self.w["y_embedder.embedding_table.weight"]) - 1)
-        self.guided = config.get("guidance_channels", 3 if self.C == 4 else "all")
+        self.guided = config.get("guidance_channels", 3 if self.C == 4 and not is_diffusers else "all")
         self.guided = self.C if self.guided == "all" else self.guided
 
     def linear(self, x, key):
@@ -37,14 +83,14 @@ class Twin:
         moves an angle by 6e-5, more than everything else here together. The exponential itself is exact; PyTorch's in f32
         may be off by one unit in the last place."""
         k = torch.arange(128, dtype=torch.float32)
-        frequency = torch.exp((-math.log(10000) * k / 128).double()).float()
+        frequency = torch.exp((-math.log(10000) * k / self.last_frequency).double()).float()
         angle = (t.to(torch.float32)[:, None] * frequency).to(self.dtype)
         e = torch.cat([angle.cos(), angle.sin()], dim=1)
         e = self.linear(F.silu(self.linear(e, "t_embedder.mlp.0")), "t_embedder.mlp.2")
         return e + self.w["y_embedder.embedding_table.weight"][y]
 
-    def normed(self, x, shift, scale):
-        return F.layer_norm(x, (self.D,), eps=1e-6) * (1 + scale[:, None]) + shift[:, None]
+    def normed(self, x, shift, scale, eps=1e-6):
+        return F.layer_norm(x, (self.D,), eps=eps) * (1 + scale[:, None]) + shift[:, None]
 
     def attention(self, h, i, maps):
         B, N, D = h.shape
@@ -64,7 +110,7 @@ class Twin:
         for i in range(self.depth):
             m = self.linear(c, f"blocks.{i}.adaLN_modulation.1").chunk(6, dim=1)
             h = h + m[2][:, None] * self.attention(self.normed(h, m[0], m[1]), i, maps)
-            u = F.gelu(self.linear(self.normed(h, m[3], m[4]), f"blocks.{i}.mlp.fc1"), approximate="tanh")
+            u = F.gelu(self.linear(self.normed(h, m[3], m[4], self.mlp_eps), f"blocks.{i}.mlp.fc1"), approximate="tanh")
             h = h + m[5][:, None] * self.linear(u, f"blocks.{i}.mlp.fc2")
         shift, scale = self.linear(c, "final_layer.adaLN_modulation.1").chunk(2, dim=1)
         out = self.linear(self.normed(h, shift, scale), "final_layer.linear")
@@ -166,10 +212,10 @@ def euler(twin, noise, label, steps, guidance, interval):
 
 
 def ddim(twin, noise, label, steps, guidance, interval=(0, 1)):
-    """Deterministic (eta 0); linear betas."""
+    """Deterministic (eta 0); betas, or their square roots, evenly spaced."""
     schedule = schedules.LINEAR | twin.config.get("schedule", {})
     kept = schedules.kept(schedule)
-    times = schedules.ddim_times(steps, schedule["steps"])
+    times = schedules.ddim_times(steps, schedule["steps"], schedule.get("spacing", "stride"), schedule.get("offset", 0))
     x = noise
     for i, t in enumerate(times):
         a = kept[t]

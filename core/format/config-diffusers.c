@@ -1,0 +1,310 @@
+/* What diffusers writes about a model: the config.json of a DiTTransformer2DModel, and model_index.json and
+ * scheduler/scheduler_config.json of a DiTPipeline's folder. What matters to a result is honoured or refused by a sentence.
+ * Source of truth: huggingface/diffusers, models/transformers/dit_transformer_2d.py, pipelines/dit/pipeline_dit.py and
+ * schedulers/scheduling_ddim.py. */
+#include <string.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "format/config-private.h"
+
+#define MAX_SIZE 65536
+
+static gboolean
+read_heads (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, 1024, &reader->config->n_heads);
+}
+
+static gboolean
+read_head_dim (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.head_dim);
+}
+
+static gboolean
+read_n_layers (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.n_layers);
+}
+
+static gboolean
+read_patch (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.patch);
+}
+
+static gboolean
+read_sample_size (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.sample_size);
+}
+
+static gboolean
+read_in_channels (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.in_channels);
+}
+
+static gboolean
+read_out_channels (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.out_channels);
+}
+
+static gboolean
+read_n_classes (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 1, 1000000, &reader->config->network.n_classes);
+}
+
+static gboolean
+read_norm_eps (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_double (node, 1e-12, 1, &reader->config->network.norm_eps);
+}
+
+/* Settings of which only one value can be computed with. */
+static gboolean
+is_off (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node)
+         || (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN && ! json_node_get_boolean (node));
+}
+
+static gboolean
+is_on (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN && json_node_get_boolean (node);
+}
+
+static gboolean
+is_gelu_tanh (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return g_strcmp0 (pm_json_read_string (node), "gelu-approximate") == 0;
+}
+
+static gboolean
+is_ada_norm_zero (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return g_strcmp0 (pm_json_read_string (node), "ada_norm_zero") == 0;
+}
+
+/* The published folders still carry keys of the class that was there before DiTTransformer2DModel. */
+static const PmConfigKey transformer_keys[] = {
+  { "num_attention_heads", read_heads,
+    N_ ("%s: \"num_attention_heads\" should be a whole number, such as 16. Correct it or remove the key.") },
+  { "attention_head_dim", read_head_dim, N_ ("%s: \"attention_head_dim\" should be a whole number, such as 72. Correct it.") },
+  { "num_layers", read_n_layers, N_ ("%s: \"num_layers\" should be a whole number, such as 28. Correct it.") },
+  { "patch_size", read_patch, N_ ("%s: \"patch_size\" should be a whole number, such as 2. Correct it.") },
+  { "sample_size", read_sample_size,
+    N_ ("%s: \"sample_size\" should be the side of what the network takes in, such as 32. Correct it.") },
+  { "in_channels", read_in_channels, N_ ("%s: \"in_channels\" should be a whole number, such as 4. Correct it.") },
+  { "out_channels", read_out_channels, N_ ("%s: \"out_channels\" should be a whole number, such as 8, or null. Correct it.") },
+  { "num_embeds_ada_norm", read_n_classes,
+    N_ ("%s: \"num_embeds_ada_norm\" should be the number of classes, such as 1000. Correct it.") },
+  { "norm_eps", read_norm_eps, N_ ("%s: \"norm_eps\" should be a small positive number, such as 0.00001. Correct it.") },
+  { "activation_fn", is_gelu_tanh,
+    N_ ("%s: the network's \"activation_fn\" is not \"gelu-approximate\", which alone can be computed. Choose another model.") },
+  { "norm_type", is_ada_norm_zero,
+    N_ ("%s: the network's \"norm_type\" is not \"ada_norm_zero\", which alone can be computed. Choose another model.") },
+  { "attention_bias", is_on,
+    N_ ("%s: \"attention_bias\" is not true, but networks without biases cannot be computed. Choose another model.") },
+  { "norm_elementwise_affine", is_off,
+    N_ ("%s: \"norm_elementwise_affine\" is not false, but norms with weights cannot be computed. Choose another model.") },
+  { "cross_attention_dim", is_off,
+    N_ ("%s: \"cross_attention_dim\" is set, but networks that look at a text cannot be computed. Choose another model.") },
+  { "double_self_attention", is_off, N_ ("%s: \"double_self_attention\" should be false or null. Choose another model.") },
+  { "num_vector_embeds", is_off, N_ ("%s: \"num_vector_embeds\" should be null. Choose another model.") },
+  { "only_cross_attention", is_off, N_ ("%s: \"only_cross_attention\" should be false or null. Choose another model.") },
+  { "use_linear_projection", NULL, NULL },
+  { "dropout", NULL, NULL }, /* only in training */
+  { "norm_num_groups", NULL, NULL },
+  { "upcast_attention", NULL, NULL }, /* everything is f32 here */
+  { "_class_name", NULL, NULL },      /* shapes decide */
+  { "_diffusers_version", NULL, NULL },
+  { "_name_or_path", NULL, NULL },
+};
+
+const PmConfigTable pm_config_transformer_table = { transformer_keys, G_N_ELEMENTS (transformer_keys) };
+
+static gboolean
+read_scheduler_class (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  const char *name = pm_json_read_string (node);
+
+  if (g_strcmp0 (name, "DDIMScheduler") == 0)
+    return TRUE;
+  if (name)
+    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                 _ ("%s: the scheduler \"%s\" cannot be followed, only \"DDIMScheduler\" can. Save the pipeline with that one, "
+                    "or take the folder \"scheduler\" away to go by the defaults."),
+                 reader->shown, name);
+  return FALSE;
+}
+
+static gboolean
+read_beta_schedule (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  const char *name = pm_json_read_string (node);
+
+  reader->config->schedule.is_scaled = g_strcmp0 (name, "scaled_linear") == 0;
+  return reader->config->schedule.is_scaled || g_strcmp0 (name, "linear") == 0;
+}
+
+static gboolean
+read_prediction_type (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  static const struct
+  {
+    const char  *name;
+    PmPrediction prediction;
+  } names[] = { { "epsilon", PM_PREDICTION_UNKNOWN }, /* with or without a variance beside it, as the shapes say */
+                { "sample", PM_PREDICTION_X0 },
+                { "v_prediction", PM_PREDICTION_V } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_strcmp0 (pm_json_read_string (node), names[i].name) == 0)
+      {
+        reader->config->prediction = names[i].prediction;
+        return TRUE;
+      }
+  return FALSE;
+}
+
+static gboolean
+read_spacing (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  const char *name = pm_json_read_string (node);
+
+  reader->config->schedule.spacing = g_strcmp0 (name, "trailing") == 0 ? PM_SPACING_TRAILING : PM_SPACING_LEADING;
+  return g_strcmp0 (name, "trailing") == 0 || g_strcmp0 (name, "leading") == 0;
+}
+
+static gboolean
+read_steps_offset (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return pm_config_read_int (node, 0, 1000, &reader->config->schedule.steps_offset);
+}
+
+#define CLIPS                                                                                                             \
+  N_ ("%s: \"clip_sample\" is not false, but clipped pictures cannot be sampled. Set it to false or choose another model.")
+
+static const PmConfigKey scheduler_keys[] = {
+  { "_class_name", read_scheduler_class, N_ ("%s: \"_class_name\" should be a scheduler's name. Correct it.") },
+  { "beta_start", pm_config_read_beta_start,
+    N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
+  { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
+  { "num_train_timesteps", pm_config_read_train_steps,
+    N_ ("%s: \"num_train_timesteps\" should be a whole number, such as 1000. Correct it.") },
+  { "beta_schedule", read_beta_schedule,
+    N_ ("%s: the \"beta_schedule\" is neither \"linear\" nor \"scaled_linear\" and cannot be followed. Choose another model.") },
+  { "prediction_type", read_prediction_type,
+    N_ ("%s: \"prediction_type\" should be \"epsilon\", \"sample\" or \"v_prediction\". Correct it.") },
+  { "timestep_spacing", read_spacing,
+    N_ ("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\" and cannot be followed. Set it to one of them.") },
+  { "steps_offset", read_steps_offset, N_ ("%s: \"steps_offset\" should be a whole number, such as 0. Correct it.") },
+  { "clip_sample", is_off, CLIPS },
+  { "set_alpha_to_one", is_on,
+    N_ ("%s: \"set_alpha_to_one\" is not true, but no other last step can be made. Set it to true or choose another model.") },
+  { "thresholding", is_off,
+    N_ ("%s: \"thresholding\" is not false, but thresholds cannot be sampled with. Set it to false or choose another model.") },
+  { "rescale_betas_zero_snr", is_off,
+    N_ ("%s: \"rescale_betas_zero_snr\" is not false, so the schedule cannot be followed. Choose another model.") },
+  { "trained_betas", is_off,
+    N_ ("%s: \"trained_betas\" is set, but only schedules between two betas can be followed. Choose another model.") },
+  { "clip_sample_range", NULL, NULL },
+  { "dynamic_thresholding_ratio", NULL, NULL },
+  { "sample_max_value", NULL, NULL },
+  { "_diffusers_version", NULL, NULL },
+};
+
+/* Keys that are left out have the defaults of DDIMScheduler, which are those here but for one: it clips. */
+static gboolean
+read_scheduler (PmConfig *config, GPtrArray *notes, const char *path, GError **error)
+{
+  static const PmConfigTable table = { scheduler_keys, G_N_ELEMENTS (scheduler_keys) };
+  g_autoptr (JsonNode) root = NULL;
+
+  config->has_schedule = TRUE;
+  config->schedule.spacing = PM_SPACING_LEADING;
+  if (! pm_config_read_file (config, notes, path, &table, &root, error))
+    return FALSE;
+  if (! json_object_has_member (json_node_get_object (root), "clip_sample"))
+    {
+      g_autofree char *shown = g_filename_display_name (path);
+
+      g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED, g_dgettext (GETTEXT_PACKAGE, CLIPS), shown);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+read_id2label (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  if (JSON_NODE_HOLDS_NULL (node))
+    return TRUE;
+  reader->config->classes = pm_config_read_names (node);
+  return reader->config->classes != NULL;
+}
+
+/* A part is listed as ["library", "class"], or [null, null] when the pipeline goes without it. */
+static void
+note_missing (PmConfigReader *reader, JsonNode *node, const char *part, const char *note)
+{
+  JsonArray       *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+  g_autofree char *path = g_build_filename (reader->folder, part, NULL);
+
+  if (array && json_array_get_length (array) == 2 && ! json_array_get_null_element (array, 1)
+      && ! g_file_test (path, G_FILE_TEST_IS_DIR))
+    g_ptr_array_add (reader->notes, g_strdup_printf (note, reader->shown));
+}
+
+static gboolean
+read_vae_part (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  note_missing (reader, node, "vae",
+                _ ("%s names a decoder, but the folder \"vae\" is missing beside it; download that too, or the model makes no "
+                   "picture of its latents."));
+  return TRUE;
+}
+
+static gboolean
+read_scheduler_part (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  note_missing (reader, node, "scheduler",
+                _ ("%s names a scheduler, but the folder \"scheduler\" is missing beside it; linear betas from 0.0001 to 0.02 "
+                   "are taken."));
+  return TRUE;
+}
+
+static const PmConfigKey index_keys[] = {
+  { "id2label", read_id2label,
+    N_ ("%s: \"id2label\" should be an object from \"0\", \"1\" and so on to names. Correct it or remove the key.") },
+  { "vae", read_vae_part, NULL },
+  { "scheduler", read_scheduler_part, NULL },
+  { "transformer", NULL, NULL }, /* the checkpoint's absence is an error of its own */
+  { "_class_name", NULL, NULL }, /* tensors decide */
+  { "_diffusers_version", NULL, NULL },
+  { "_name_or_path", NULL, NULL },
+};
+
+static gboolean
+read_if_there (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, GError **error)
+{
+  return ! g_file_test (path, G_FILE_TEST_EXISTS) || pm_config_read_file (config, notes, path, table, NULL, error);
+}
+
+gboolean
+pm_config_read_pipeline (PmConfig *config, GPtrArray *notes, const char *folder, GError **error)
+{
+  static const PmConfigTable index_table = { index_keys, G_N_ELEMENTS (index_keys) };
+  g_autofree char *index = g_build_filename (folder, "model_index.json", NULL);
+  g_autofree char *transformer = g_build_filename (folder, "transformer", "config.json", NULL);
+  g_autofree char *scheduler = g_build_filename (folder, "scheduler", "scheduler_config.json", NULL);
+
+  return read_if_there (config, notes, index, &index_table, error)
+         && read_if_there (config, notes, transformer, &pm_config_transformer_table, error)
+         && (! g_file_test (scheduler, G_FILE_TEST_EXISTS) || read_scheduler (config, notes, scheduler, error));
+}
