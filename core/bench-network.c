@@ -211,14 +211,15 @@ make_tap (PmBench *bench, const Net *net, gsize *n_bytes, GError **error)
     .times = times,
     .budget = (gsize)256 << 20,
   };
-  int n_maps;
+  PmTapEstimate estimate = { 0 };
 
   for (int i = 0; i < TAP_STEPS; i++)
     times[i] = 1000 - 50 * i;
   pm_show_init (&show);
   if (pm_show_parse (&show, "layers=all;heads=all;steps=all;read=received", error)
-      && pm_tap_estimate (&show, &options, n_bytes, &n_maps, error))
+      && pm_tap_estimate (&show, &options, &estimate, error))
     tap = pm_tap_new (&show, &options, error);
+  *n_bytes = estimate.n_bytes;
   pm_show_clear (&show);
   return tap;
 }

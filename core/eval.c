@@ -99,13 +99,17 @@ store_captures (PmModel *model, const PmCapture *capture, int B, PmTap *tap, PmB
 
   for (char **id = capture->show.readings; id && *id; id++)
     {
-      gboolean is_matrix = pm_reduction_find (*id)->is_matrix;
-      float   *values = is_matrix ? pm_bundle_add (out, *id, PM_DTYPE_F32, 2, (gsize[]) { B, N }, error)
-                                  : pm_bundle_add (out, *id, PM_DTYPE_F32, 4, (gsize[]) { L, B, H, N }, error);
+      const PmReduction *reduction = pm_reduction_find (*id);
+      gboolean           is_whole = reduction->is_matrix || reduction->is_carried; /* no heads */
+      gsize              n_layers = reduction->is_matrix ? 1 : L, size = B * (is_whole ? 1 : H) * N;
+      const gsize        matrix[] = { B, N }, carried[] = { L, B, N }, each[] = { L, B, H, N };
+      const gsize       *shape = reduction->is_matrix ? matrix : reduction->is_carried ? carried : each;
+      int                rank = reduction->is_matrix ? 2 : reduction->is_carried ? 3 : 4;
+      float             *values = pm_bundle_add (out, *id, PM_DTYPE_F32, rank, shape, error);
       if (! values)
         return FALSE;
-      for (gsize l = 0; l < (is_matrix ? 1 : L); l++)
-        if (! pm_tap_read (tap, *id, 0, (int) l, values + l * B * H * N, error))
+      for (gsize l = 0; l < n_layers; l++)
+        if (! pm_tap_read (tap, *id, 0, (int) l, values + l * size, error))
           return FALSE;
     }
   if (capture->probe_layer < 0)

@@ -9,7 +9,7 @@
 
 /* Stage "denoise": in x [B,C,H,W] f32, t [B] f32, y [B] i32, and region [B,N] f32 for readings of a region.
  * Out: out [B,C',H,W]; and what `capture` lists, comma-separated: received, entropy, distance, from, to ([L,B,H,N] each),
- * probs:LAYER ([B,H,N,N]), subject ([B,N]; recommended layers, all heads). NULL captures nothing.
+ * rollout ([L,B,N]; all heads), probs:LAYER ([B,H,N,N]), subject ([B,N]; recommended layers, all heads). NULL captures nothing.
  * device: "cpu" or another of pm_device_list(), or "ref" for the plain reference loops. */
 PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture, int n_threads, PmJob *job,
                            GError **error);
@@ -18,6 +18,20 @@ PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, con
  * then that of the steps' noise.
  * Out: latent [1,C,H,W], unclamped. */
 PmBundle *pm_eval_sample (PmModel *model, const PmRequest *request, PmBundle *in, PmJob *job, GError **error);
+
+/* How a decoder is run by itself. */
+typedef struct
+{
+  const char *device;     /* as for pm_eval_denoise */
+  int         n_threads;
+  const char *memory;     /* "full": pictures inside the network are f32; "half": f16; NULL or "auto": by size */
+  gboolean    has_seed;   /* encoding draws from the posterior instead of taking its mean */
+  guint64     seed;
+} PmEvalVae;
+
+/* Stages "vae-decode" and "vae-encode": latent [B,C,h,w], as the model that paints has it (scaled), to image [B,3,H,W] in
+ * -1..1, unclamped, and back. model: the name or path of a model that has a VAE, or the path of a VAE itself. */
+PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options, PmJob *job, GError **error);
 
 /* One row of the bench table: what was timed, its figure and unit, and its ratio to the floor measured in the same run
  * (< 0: none). */

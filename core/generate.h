@@ -14,7 +14,9 @@ typedef struct
   double  seconds;       /* at the speed this machine just showed in a product of 0.05 s */
   guint64 weight_bytes;  /* mapped, shared with the page cache */
   guint64 work_bytes;    /* allocated for the run */
-  guint64 map_bytes;     /* recorded maps */
+  guint64 map_bytes;     /* recorded maps, in memory */
+  guint64 map_file_bytes; /* of the temporary file for recorded maps */
+  PmMapStorage map_storage;
   guint64 free_bytes;    /* what the system says is available now */
   int     n_maps;
 } PmEstimate;

@@ -7,6 +7,14 @@
 #include "run.h"
 
 static gboolean
+can_begin_with_picture (PmModel *model)
+{
+  if (model->vae)
+    return pm_vae_get_info (model->vae)->has_encoder;
+  return ! model->network_info.is_latent && model->network_info.in_channels == 3;
+}
+
+static gboolean
 check_start (PmRun *run, GError **error)
 {
   const PmRequest     *request = run->request;
@@ -24,10 +32,10 @@ check_start (PmRun *run, GError **error)
     message = _("The number of steps between previews is negative; choose 0 for none.");
   if (message)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
-  else if (request->start && request->start_channels == 0 && (info->is_latent || info->in_channels != 3))
+  else if (request->start && request->start_channels == 0 && ! can_begin_with_picture (run->model))
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _("The model “%s” paints latents and cannot begin with a picture; begin with a latent, or choose another "
-                   "model."),
+                 _("The model “%s” paints latents, and nothing here encodes a picture for it; add a VAE with its encoder to the "
+                   "model's folder, or choose another model."),
                  run->model->name);
   else if (request->start && request->start_channels != 0
            && (request->start_channels != info->in_channels || request->start_width != w || request->start_height != h))
@@ -70,8 +78,10 @@ pm_run_read_start (PmRun *run, GError **error)
                            _("There is not enough memory for the picture to begin with; close other programs."));
       return FALSE;
     }
-  for (gsize i = 0; i < n; i++)
-    run->known[i] = request->start_channels ? request->start[i] : request->start[i % area * 3 + i / area] * 2 - 1;
+  run->encodes = request->start_channels == 0 && run->model->vae;
+  if (! run->encodes)
+    for (gsize i = 0; i < n; i++)
+      run->known[i] = request->start_channels ? request->start[i] : request->start[i % area * 3 + i / area] * 2 - 1;
   if (request->mask)
     pm_run_average_cells (request->mask, TRUE, request->mask_width, request->mask_height, w, h, run->mask);
   /* 1e-9: 0.29 of 100 steps are 29. */
@@ -79,8 +89,35 @@ pm_run_read_start (PmRun *run, GError **error)
   return TRUE;
 }
 
-void
-pm_run_start (PmRun *run, const float *noise, float *x)
+PmVaeCall
+pm_run_vae_call (const PmRun *run, PmVaeDirection direction)
+{
+  const PmNetworkInfo *info = &run->model->network_info;
+  return (PmVaeCall) { .direction = direction, .h = info->grid_h * info->patch, .w = info->grid_w * info->patch };
+}
+
+/* The mean of what the picture may be as a latent: the same start whatever the seed. */
+static gboolean
+encode_start (PmRun *run, PmBackend *backend, PmJob *job, GError **error)
+{
+  const PmRequest  *request = run->request;
+  PmVaeCall         call = pm_run_vae_call (run, PM_VAE_ENCODE);
+  gsize             area = (gsize) request->start_width * request->start_height;
+  g_autofree float *picture = g_try_new (float, 3 * area);
+
+  if (! picture)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory for the picture to begin with; close other programs."));
+      return FALSE;
+    }
+  for (gsize i = 0; i < 3 * area; i++)
+    picture[i] = request->start[i % area * 3 + i / area] * 2 - 1;
+  return pm_vae_encode (run->model->vae, backend, call.h, call.w, picture, PM_VAE_MEMORY_AUTO, NULL, run->known, job, error);
+}
+
+gboolean
+pm_run_start (PmRun *run, PmBackend *backend, const float *noise, float *x, PmJob *job, GError **error)
 {
   gsize n = pm_run_size (run);
   float alpha = (float) run->steps.alpha[0], sigma = (float) run->steps.sigma[0];
@@ -90,8 +127,11 @@ pm_run_start (PmRun *run, const float *noise, float *x)
   else
     pm_random_normal (&run->random, n, x);
   if (! run->known)
-    return;
+    return TRUE;
+  if (run->encodes && ! encode_start (run, backend, job, error))
+    return FALSE;
   memcpy (run->known_noise, x, n * sizeof (float));
   for (gsize i = 0; i < n; i++)
     x[i] = alpha * run->known[i] + sigma * x[i];
+  return TRUE;
 }

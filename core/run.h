@@ -16,6 +16,7 @@ typedef struct
   int              max_items;
   float           *region;    /* [N] of the grid, or NULL */
   float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
+  gboolean         encodes;   /* known is a picture that is still to go through the VAE: pm_run_start */
   float           *known_noise; /* [C, h, w] mixed with it; filled by pm_run_start */
   float           *mask;      /* [h, w] 1: painted, 0: known; NULL: everything is painted */
   PmRandom         random;    /* seeded; the start's noise is drawn first, then that of the steps */
@@ -47,7 +48,11 @@ gsize pm_run_cache_bytes (const PmRun *run);
 /* Runs the sampler from trajectory's first entry. tap is made by the caller when there is something to record. */
 gboolean pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error);
 
-/* x at step 0: noise [C, h, w], or when that is NULL, drawn; mixed with what the request begins with. */
-void pm_run_start (PmRun *run, const float *noise, float *x /* [C, h, w] */);
+/* x at step 0: noise [C, h, w], or when that is NULL, drawn; mixed with what the request begins with, for which a latent model
+ * runs its VAE. */
+gboolean pm_run_start (PmRun *run, PmBackend *backend, const float *noise, float *x /* [C, h, w] */, PmJob *job, GError **error);
+
+/* Without data. */
+PmVaeCall pm_run_vae_call (const PmRun *run, PmVaeDirection direction);
 
 #endif

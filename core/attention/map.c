@@ -1,6 +1,6 @@
 /* Maps: their statistics, the sinks among them, and the scale on which a group of them is shown.
  * Source of truth of the definitions: map.h. */
-#include "attention/map.h"
+#include "attention/map-private.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -17,9 +17,13 @@ pm_map_free (PmMap *map)
     return;
 
   g_free (map->title);
+  g_free (map->what);
   g_free (map->id);
   g_free (map->reading);
-  g_free (map->values);
+  if (map->owner)
+    g_bytes_unref (map->owner);
+  else
+    g_free (map->values);
   g_free (map);
 }
 
@@ -41,19 +45,6 @@ get_percentile (const double *sorted, int n, double percent)
   return below + 1 < n ? sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]) : sorted[n - 1];
 }
 
-/* [n] ascending; free with g_free. */
-static double *
-sort_values (const float *values, int n)
-{
-  double *sorted = g_new (double, n);
-
-  for (int i = 0; i < n; i++)
-    sorted[i] = isfinite (values[i]) ? values[i] : 0.0;
-  qsort (sorted, n, sizeof (double), compare_values);
-
-  return sorted;
-}
-
 /* Sinks are the last so many of sorted [n]. */
 static int
 count_sinks (const double *sorted, int n)
@@ -68,6 +59,19 @@ count_sinks (const double *sorted, int n)
     n_sinks++;
 
   return n_sinks;
+}
+
+double *
+pm_map_sort (const float *values, int n, int *n_kept)
+{
+  double *sorted = g_new (double, n);
+
+  for (int i = 0; i < n; i++)
+    sorted[i] = isfinite (values[i]) ? values[i] : 0.0;
+  qsort (sorted, n, sizeof (double), compare_values);
+  *n_kept = n - count_sinks (sorted, n);
+
+  return sorted;
 }
 
 /* Lists the first PM_MAP_MAX_SINKS of n_sinks, largest first, the earlier patch first among equals. */
@@ -96,7 +100,7 @@ void
 pm_map_compute_stats (const float *values, int grid_w, int grid_h, PmMapStats *stats)
 {
   int                n = grid_w * grid_h, n_kept;
-  g_autofree double *sorted = sort_values (values, n);
+  g_autofree double *sorted = pm_map_sort (values, n, &n_kept);
   double             sum = 0.0;
 
   *stats = (PmMapStats) { 0 };
@@ -104,8 +108,7 @@ pm_map_compute_stats (const float *values, int grid_w, int grid_h, PmMapStats *s
   for (int i = 0; i < n; i++)
     sum += sorted[i];
 
-  stats->n_sinks = count_sinks (sorted, n);
-  n_kept = n - stats->n_sinks;
+  stats->n_sinks = n - n_kept;
   stats->min = sorted[0];
   stats->max = sorted[n - 1];
   stats->mean = sum / n;
@@ -113,29 +116,6 @@ pm_map_compute_stats (const float *values, int grid_w, int grid_h, PmMapStats *s
   stats->p50 = get_percentile (sorted, n_kept, 50.0);
   stats->p99 = get_percentile (sorted, n_kept, 99.0);
   list_sinks (values, grid_w, n, stats);
-}
-
-/* All values of the group without their sinks, ascending. */
-static GArray *
-gather_group (GPtrArray *maps, int group)
-{
-  GArray *gathered = g_array_new (FALSE, FALSE, sizeof (double));
-
-  for (guint i = 0; i < maps->len; i++)
-    {
-      const PmMap *map = g_ptr_array_index (maps, i);
-      int          n = map->grid_w * map->grid_h;
-
-      if (map->group == group)
-        {
-          g_autofree double *sorted = sort_values (map->values, n);
-
-          g_array_append_vals (gathered, sorted, n - count_sinks (sorted, n));
-        }
-    }
-  g_array_sort (gathered, compare_values);
-
-  return gathered;
 }
 
 /* Widens a range of nothing, so that a map of one value is shown in the middle. */
@@ -154,28 +134,35 @@ ensure_range (double *low, double *high)
 }
 
 static void
-scale_group (GPtrArray *maps, const PmMap *first)
+scale_group (GPtrArray *maps, int group)
 {
-  g_autoptr (GArray) gathered = gather_group (maps, first->group);
-  const double *sorted = (const double *) (gpointer) gathered->data;
-  double        low = get_percentile (sorted, (int) gathered->len, 1.0);
-  double        high = get_percentile (sorted, (int) gathered->len, 99.0);
+  const double percents[] = { 1.0, 99.0 };
+  double       range[2];
+  gboolean     is_signed = FALSE;
 
-  if (first->is_signed)
+  pm_maps_get_percentiles (maps, group, percents, 2, range);
+  for (guint i = 0; i < maps->len; i++)
     {
-      high = fmax (fabs (low), fabs (high));
-      low = -high;
+      const PmMap *map = g_ptr_array_index (maps, i);
+
+      is_signed |= map->group == group && map->is_signed;
     }
-  ensure_range (&low, &high);
+
+  if (is_signed)
+    {
+      range[1] = fmax (fabs (range[0]), fabs (range[1]));
+      range[0] = -range[1];
+    }
+  ensure_range (&range[0], &range[1]);
 
   for (guint i = 0; i < maps->len; i++)
     {
       PmMap *map = g_ptr_array_index (maps, i);
 
-      if (map->group == first->group)
+      if (map->group == group)
         {
-          map->low = low;
-          map->high = high;
+          map->low = range[0];
+          map->high = range[1];
         }
     }
 }
@@ -183,16 +170,14 @@ scale_group (GPtrArray *maps, const PmMap *first)
 void
 pm_maps_scale (GPtrArray *maps)
 {
+  g_autoptr (GHashTable) groups = g_hash_table_new (NULL, NULL);
+
   for (guint i = 0; i < maps->len; i++)
     {
-      const PmMap *map = g_ptr_array_index (maps, i);
-      gboolean     is_first = TRUE;
+      int group = ((const PmMap *) g_ptr_array_index (maps, i))->group;
 
-      for (guint k = 0; k < i; k++)
-        is_first &= ((const PmMap *) g_ptr_array_index (maps, k))->group != map->group;
-
-      if (is_first)
-        scale_group (maps, map);
+      if (g_hash_table_add (groups, GINT_TO_POINTER (group)))
+        scale_group (maps, group);
     }
 }
 

@@ -6,6 +6,14 @@
 
 #define PM_MAP_MAX_SINKS 8
 
+/* Where the maps of a run lie while it lasts; a larger run takes a later one. */
+typedef enum
+{
+  PM_MAP_STORAGE_F32,  /* in memory */
+  PM_MAP_STORAGE_F16,  /* in memory, rounded to f16 */
+  PM_MAP_STORAGE_FILE  /* as f32 in a temporary file without a name */
+} PmMapStorage;
+
 /* A sink: a patch that draws far more than the others whatever the picture shows. */
 typedef struct
 {
@@ -24,12 +32,14 @@ typedef struct
 typedef struct
 {
   char      *title;       /* translated, as a layer shows it: "Received, layer 5, head 2, t 480" */
+  char      *what;        /* the part of it that maps of a group share: "Received", "Received without the class" */
   char      *id;          /* for file names: "subject-s12-l05-h02" */
   char      *reading;     /* id of the reduction */
   int        layer, head, step; /* -1: averaged over several (or all) */
   double     time;        /* noise level x 1000 at the step, 1000 = pure noise; mean over steps when averaged */
   int        grid_w, grid_h;
-  float     *values;      /* [grid_h, grid_w] */
+  float     *values;      /* [grid_h, grid_w]; not to be changed where there is an owner */
+  GBytes    *owner;       /* of the values, shared by all maps of a run; NULL: g_free frees them */
   gboolean   is_signed;   /* values have a meaningful zero: scaled symmetrically */
   int        group;       /* maps of one group share one display scale */
   PmMapStats stats;

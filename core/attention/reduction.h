@@ -22,6 +22,7 @@ typedef struct
   gboolean    needs_region;
   gboolean    is_signed;
   gboolean    is_matrix;                      /* reads the averaged matrix of chosen layers and heads: no map per layer or head */
+  gboolean    is_carried;                     /* goes from layer to layer with `carry`: no map per head */
   int         n_query_weights, n_key_weights; /* rows that weigh() fills */
   gboolean    needs_entropy;
 
@@ -32,6 +33,11 @@ typedef struct
    * key_sums [n_key_weights, Tq], entropy [Tq]. */
   void (*compose) (const PmReductionPlace *place, const float *query_sums, const float *key_sums, const float *entropy,
                    float *out /* [N] */);
+
+  /* is_carried: weigh fills the key weights of layer 0 only; from there on this turns those of a layer, in place, into those
+   * of the next, once a step and item. key_sums [n_key_weights, Tq] are the mean over the chosen heads. Tq = Tk, and the
+   * tokens of all layers are the same. compose then gets the new key weights as key_sums, and nothing else. */
+  void (*carry) (const PmReductionPlace *place, const float *key_sums, float *key_weights /* [n_key_weights, Tk] */);
 
   /* is_matrix: one map from the averaged matrix [Tq, Tk]. */
   gboolean (*solve) (const PmReductionPlace *place, const float *matrix, float *out /* [N] */, PmJob *job, GError **error);

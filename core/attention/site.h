@@ -48,6 +48,9 @@ typedef struct
 const PmSpan *pm_site_find_query_span (const PmSite *site, PmRole role);
 const PmSpan *pm_site_find_key_span (const PmSite *site, PmRole role);
 
+/* Are the tokens of both the same, query by query and key by key? */
+gboolean pm_site_has_same_tokens (const PmSite *a, const PmSite *b);
+
 /* What an item of a batch stands for. */
 typedef enum
 {

@@ -37,11 +37,10 @@ make_reading_title (const PmTapPlan *plan, const PmReduction *reduction)
 }
 
 static char *
-make_title (const PmTapPlan *plan, const Origin *origin)
+make_title (const Origin *origin, const char *what)
 {
-  g_autofree char *what = make_reading_title (plan, plan->readings[origin->reading].reduction);
-  int              layer = origin->layer, head = origin->head, n = origin->n_steps;
-  int              t = (int) lround (origin->time);
+  int layer = origin->layer, head = origin->head, n = origin->n_steps;
+  int t = (int) lround (origin->time);
 
   if (n > 1)
     {
@@ -83,15 +82,16 @@ make_id (const PmTapPlan *plan, const Origin *origin)
   return g_string_free (id, FALSE);
 }
 
-/* values: [N] sums over n_added layers and steps. */
+/* values: [N] of all that the bytes hold. */
 static PmMap *
-make_map (PmTap *tap, const Origin *origin, const float *values, int n_added)
+make_map (PmTap *tap, const Origin *origin, GBytes *all, const float *values)
 {
   const PmTapPlan   *plan = &tap->plan;
   const PmReduction *reduction = plan->readings[origin->reading].reduction;
   PmMap             *map = g_new0 (PmMap, 1);
 
-  map->title = make_title (plan, origin);
+  map->what = make_reading_title (plan, reduction);
+  map->title = make_title (origin, map->what);
   map->id = make_id (plan, origin);
   map->reading = g_strdup (reduction->id);
   map->layer = origin->layer;
@@ -102,9 +102,8 @@ make_map (PmTap *tap, const Origin *origin, const float *values, int n_added)
   map->grid_h = plan->grid_h;
   map->is_signed = reduction->is_signed || plan->which == PM_WHICH_DIFFERENCE;
   map->group = origin->reading;
-  map->values = g_new (float, plan->N);
-  for (int i = 0; i < plan->N; i++)
-    map->values[i] = values[i] / (float) n_added;
+  map->values = (float *) values;
+  map->owner = g_bytes_ref (all);
   pm_map_compute_stats (map->values, map->grid_w, map->grid_h, &map->stats);
 
   return map;
@@ -112,23 +111,27 @@ make_map (PmTap *tap, const Origin *origin, const float *values, int n_added)
 
 /* The maps of one reading in one step slot. */
 static void
-add_maps (PmTap *tap, GPtrArray *maps, Origin *origin)
+add_maps (PmTap *tap, GPtrArray *maps, Origin *origin, GBytes *all)
 {
   const PmTapPlan *plan = &tap->plan;
-  gboolean         is_matrix = plan->readings[origin->reading].reduction->is_matrix;
-  const PmTapAxis *layers = is_matrix ? &plan->matrix_layers : &plan->layers;
-  const PmTapAxis *heads = is_matrix ? &plan->matrix_heads : &plan->heads;
+  const PmReduction *reduction = plan->readings[origin->reading].reduction;
+  gboolean           is_matrix = reduction->is_matrix;
+  const PmTapAxis   *layers = is_matrix ? &plan->matrix_layers : &plan->layers;
+  const PmTapAxis   *heads = is_matrix || reduction->is_carried ? &plan->matrix_heads : &plan->heads;
+  const float       *values = g_bytes_get_data (all, NULL);
 
+  values += origin->step_slot * plan->n_rows * plan->N + plan->readings[origin->reading].offset;
   for (int l = 0; l < layers->n_slots; l++)
     {
-      const float *values = pm_tap_get_values (tap, origin->reading, origin->step_slot, l, 0);
-      int n_added = is_matrix ? tap->has_solved[origin->step_slot] : tap->n_added[origin->step_slot * plan->layers.n_slots + l];
+      gsize    first = l * pm_tap_plan_slot_size (plan, reduction);
+      gboolean is_kept = is_matrix ? tap->has_solved[origin->step_slot]
+                                   : tap->n_added[origin->step_slot * plan->layers.n_slots + l] > 0;
 
-      for (int h = 0; n_added && h < heads->n_slots; h++)
+      for (int h = 0; is_kept && h < heads->n_slots; h++)
         {
           origin->layer = get_number (layers, l);
           origin->head = get_number (heads, h);
-          g_ptr_array_add (maps, make_map (tap, origin, values + (gsize) h * plan->N, n_added));
+          g_ptr_array_add (maps, make_map (tap, origin, all, values + first + (gsize) h * plan->N));
         }
     }
 }
@@ -146,8 +149,10 @@ conclude (PmTap *tap, PmJob *job, GError **error)
       g_propagate_error (error, g_error_copy (tap->failure));
       return FALSE;
     }
+  if (tap->plan.steps.mean && tap->plan.n_readings)
+    pm_tap_average (tap, 0);
 
-  return pm_tap_solve_sums (tap, job, error);
+  return pm_tap_solve_sums (tap, job, error) && pm_tap_store_check (tap->store, error);
 }
 
 GPtrArray *
@@ -155,17 +160,21 @@ pm_tap_finish (PmTap *tap, PmJob *job, GError **error)
 {
   const PmTapPlan *plan = &tap->plan;
   g_autoptr (GPtrArray) maps = g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
+  g_autoptr (GBytes) all = conclude (tap, job, error) ? pm_tap_store_share (tap->store, error) : NULL;
 
-  if (! conclude (tap, job, error))
+  if (! all)
     return NULL;
 
   for (int r = 0; r < plan->n_readings; r++)
     for (int s = 0; s < plan->steps.n_slots; s++)
       {
+        if (! pm_job_check (job, error))
+          return NULL;
+
         Origin origin = { .reading = r, .step_slot = s, .step = get_number (&plan->steps, s), .n_steps = tap->n_added_steps[s] };
 
         origin.time = origin.n_steps ? tap->time_sums[s] / origin.n_steps : 0.0;
-        add_maps (tap, maps, &origin);
+        add_maps (tap, maps, &origin, all);
       }
   pm_maps_scale (maps);
 
@@ -202,12 +211,12 @@ pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, G
   if (is_matrix)
     is_kept = tap->has_solved[step_slot];
   else
-    is_kept = layer_slot >= 0 && ! plan->layers.mean && ! plan->heads.mean
+    is_kept = layer_slot >= 0 && ! plan->layers.mean && (plan->readings[r].reduction->is_carried || ! plan->heads.mean)
               && tap->n_added[step_slot * plan->layers.n_slots + layer_slot];
   if (! is_kept)
     return set_not_kept (reading, step, layer, error);
 
-  memcpy (out, pm_tap_get_values (tap, r, step_slot, layer_slot, 0),
+  memcpy (out, pm_tap_get_values (tap, r, step_slot, is_matrix ? 0 : layer_slot, 0, FALSE),
           pm_tap_plan_slot_size (plan, plan->readings[r].reduction) * sizeof (float));
 
   return TRUE;

@@ -1,4 +1,5 @@
-/* The averaged matrix of a step on its way into a map: solved at once, or summed over the steps and solved at the end. */
+/* The end of a step: its averaged matrix is solved at once, or summed over the steps and solved at the end; sums over layers
+ * become means. */
 #include "attention/tap-private.h"
 
 /* matrix: [Tq, Tk]. Adds each matrix reading's map, with the sign of the source, to its slot. */
@@ -19,7 +20,7 @@ solve (PmTap *tap, const float *matrix, const PmTapSource *source, int step_slot
       if (! reduction->solve (&place, matrix, tap->composed, job, error))
         return FALSE;
 
-      values = pm_tap_get_values (tap, r, step_slot, 0, source->slot);
+      values = pm_tap_get_values (tap, r, step_slot, 0, source->slot, TRUE);
       for (int i = 0; i < plan->N; i++)
         values[i] += source->sign * tap->composed[i];
     }
@@ -27,8 +28,8 @@ solve (PmTap *tap, const float *matrix, const PmTapSource *source, int step_slot
   return TRUE;
 }
 
-void
-pm_tap_settle (PmTap *tap, PmJob *job)
+static void
+settle_matrix (PmTap *tap, PmJob *job)
 {
   const PmTapPlan *plan = &tap->plan;
   gsize            size = (gsize) plan->n_queries * plan->n_keys;
@@ -73,4 +74,34 @@ pm_tap_solve_sums (PmTap *tap, PmJob *job, GError **error)
   tap->has_solved[0] = TRUE;
 
   return TRUE;
+}
+
+void
+pm_tap_average (PmTap *tap, int step_slot)
+{
+  const PmTapPlan *plan = &tap->plan;
+
+  for (int l = 0; l < plan->layers.n_slots; l++)
+    {
+      int *n_added = &tap->n_added[step_slot * plan->layers.n_slots + l];
+
+      for (int r = 0; *n_added > 1 && r < plan->n_readings; r++)
+        {
+          const PmReduction *reduction = plan->readings[r].reduction;
+          gsize              n = reduction->is_matrix ? 0 : pm_tap_plan_slot_size (plan, reduction);
+          float             *values = n ? pm_tap_get_values (tap, r, step_slot, l, 0, TRUE) : NULL;
+
+          for (gsize i = 0; i < n; i++)
+            values[i] /= (float) *n_added;
+        }
+      *n_added = MIN (*n_added, 1);
+    }
+}
+
+void
+pm_tap_settle (PmTap *tap, PmJob *job)
+{
+  settle_matrix (tap, job);
+  if (tap->step_slot >= 0 && ! tap->plan.steps.mean)
+    pm_tap_average (tap, tap->step_slot);
 }

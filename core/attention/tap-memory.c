@@ -99,7 +99,6 @@ pm_tap_allocate (PmTap *tap, GError **error)
   const PmTapPlan *plan = &tap->plan;
   int              n_step_slots = plan->steps.n_slots + 1;
 
-  tap->values = own (tap, g_new0 (float *, plan->n_readings + 1));
   tap->n_added = own (tap, g_new0 (int, n_step_slots *(plan->layers.n_slots + 1)));
   tap->n_added_steps = own (tap, g_new0 (int, n_step_slots));
   tap->time_sums = own (tap, g_new0 (double, n_step_slots));
@@ -108,25 +107,18 @@ pm_tap_allocate (PmTap *tap, GError **error)
   tap->composed = own (tap, g_new0 (float, plan->N + 1));
   tap->sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
 
-  for (int r = 0; r < plan->n_readings; r++)
-    {
-      const PmReduction *reduction = plan->readings[r].reduction;
-      gsize              n = pm_tap_plan_count_slots (plan, reduction) * pm_tap_plan_slot_size (plan, reduction);
+  tap->carried = own (tap, g_new0 (float, plan->n_carried_layers ? (gsize) plan->n_key_weights * plan->n_queries : 1));
+  tap->store = pm_tap_store_new (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N, error);
 
-      if (! (tap->values[r] = pm_tap_own_floats (tap, n, error)))
-        return FALSE;
-    }
-
-  return allocate_matrix (tap, error) && allocate_streams (tap, error);
+  return tap->store && allocate_matrix (tap, error) && allocate_streams (tap, error);
 }
 
 float *
-pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot)
+pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot, gboolean for_writing)
 {
-  const PmTapPlan   *plan = &tap->plan;
-  const PmReduction *reduction = plan->readings[reading].reduction;
-  gsize              slot_size = pm_tap_plan_slot_size (plan, reduction);
-  gsize              slot = reduction->is_matrix ? step_slot : step_slot * plan->layers.n_slots + layer_slot;
+  const PmTapPlan *plan = &tap->plan;
+  gsize            slot_size = pm_tap_plan_slot_size (plan, plan->readings[reading].reduction);
 
-  return tap->values[reading] + slot * slot_size + item_slot * (slot_size / plan->n_item_slots);
+  return pm_tap_store_open (tap->store, step_slot, for_writing) + plan->readings[reading].offset + layer_slot * slot_size
+         + item_slot * (slot_size / plan->n_item_slots);
 }

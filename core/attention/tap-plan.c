@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "attention/tap-store.h"
 
 #define MAX_GROUPED 4096 /* patches whose averaged matrix is kept */
 #define DEFAULT_BUDGET ((gsize) 256 << 20)
@@ -92,11 +93,13 @@ add_reading (PmTapPlan *plan, const char *id, GError **error)
       return FALSE;
     }
 
-  plan->readings[plan->n_readings++] = (PmTapReading) { reduction, plan->n_query_weights, plan->n_key_weights };
+  plan->readings[plan->n_readings++] = (PmTapReading) { reduction, plan->n_query_weights, plan->n_key_weights, 0 };
   plan->n_query_weights += reduction->n_query_weights;
   plan->n_key_weights += reduction->n_key_weights;
   plan->needs_entropy |= reduction->needs_entropy;
   plan->needs_matrix |= reduction->is_matrix;
+  if (reduction->is_carried)
+    plan->n_carried_layers = plan->layers.numbers[plan->layers.n - 1] + 1;
 
   return TRUE;
 }
@@ -126,6 +129,23 @@ add_site (PmTapPlan *plan, const PmSite *site, gboolean in_matrix, GError **erro
   plan->n_queries = MAX (plan->n_queries, site->n_queries);
   plan->n_keys = MAX (plan->n_keys, site->n_keys);
   plan->n_heads = MAX (plan->n_heads, site->n_heads);
+
+  return TRUE;
+}
+
+/* What is carried from layer to layer meets the same tokens in all of them, as queries and as keys. */
+static gboolean
+check_carried (const PmTapPlan *plan, const PmSite *sites, GError **error)
+{
+  for (int layer = 0; layer < plan->n_carried_layers; layer++)
+    if (sites[layer].n_queries != sites[layer].n_keys || ! pm_site_has_same_tokens (&sites[0], &sites[layer]))
+      {
+        g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                     _("The reading “rollout” follows the picture through all layers, but layer %d looks at other tokens than "
+                       "layer 0; choose another reading."),
+                     layer);
+        return FALSE;
+      }
 
   return TRUE;
 }
@@ -202,24 +222,39 @@ pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *op
       gboolean in_matrix = plan->needs_matrix && pm_tap_axis_find (&plan->matrix_layers, layer) >= 0;
 
       g_assert (options->sites[layer].layer == layer);
-      if ((in_matrix || pm_tap_axis_find (&plan->layers, layer) >= 0)
+      if ((in_matrix || layer < plan->n_carried_layers || pm_tap_axis_find (&plan->layers, layer) >= 0)
           && ! add_site (plan, &options->sites[layer], in_matrix, error))
         return FALSE;
     }
 
-  return check_readings (plan, options, error);
+  for (int r = 0; r < plan->n_readings; r++)
+    {
+      const PmReduction *reduction = plan->readings[r].reduction;
+      gsize              n = pm_tap_plan_count_layers (plan, reduction) * pm_tap_plan_slot_size (plan, reduction);
+
+      plan->readings[r].offset = plan->n_rows * plan->N;
+      plan->n_rows += n / MAX (plan->N, 1);
+    }
+
+  return check_carried (plan, options->sites, error) && check_readings (plan, options, error);
+}
+
+int
+pm_tap_plan_count_layers (const PmTapPlan *plan, const PmReduction *reduction)
+{
+  return reduction->is_matrix ? 1 : plan->layers.n_slots;
+}
+
+int
+pm_tap_plan_count_heads (const PmTapPlan *plan, const PmReduction *reduction)
+{
+  return reduction->is_matrix || reduction->is_carried ? 1 : plan->heads.n_slots;
 }
 
 gsize
 pm_tap_plan_slot_size (const PmTapPlan *plan, const PmReduction *reduction)
 {
-  return (gsize) plan->n_item_slots * (reduction->is_matrix ? 1 : plan->heads.n_slots) * plan->N;
-}
-
-int
-pm_tap_plan_count_slots (const PmTapPlan *plan, const PmReduction *reduction)
-{
-  return plan->steps.n_slots * (reduction->is_matrix ? 1 : plan->layers.n_slots);
+  return (gsize) plan->n_item_slots * pm_tap_plan_count_heads (plan, reduction) * plan->N;
 }
 
 int
@@ -231,7 +266,7 @@ pm_tap_plan_count_maps (const PmTapPlan *plan)
     {
       const PmReduction *reduction = plan->readings[r].reduction;
 
-      n += pm_tap_plan_count_slots (plan, reduction) * (reduction->is_matrix ? 1 : plan->heads.n_slots);
+      n += plan->steps.n_slots * pm_tap_plan_count_layers (plan, reduction) * pm_tap_plan_count_heads (plan, reduction);
     }
 
   return n;
@@ -246,45 +281,50 @@ pm_tap_plan_count_bytes (const PmTapPlan *plan)
   gsize queries = (gsize) plan->n_queries, keys = (gsize) plan->n_keys;
   gsize n = 0; /* floats */
 
-  for (int r = 0; r < plan->n_readings; r++)
-    n += pm_tap_plan_count_slots (plan, plan->readings[r].reduction) * pm_tap_plan_slot_size (plan, plan->readings[r].reduction);
-
   n += 2 * items * (plan->n_query_weights * queries + plan->n_key_weights * keys);
   n += (items + 1) * heads * (plan->n_query_weights * keys + plan->n_key_weights * queries + (plan->needs_entropy ? queries : 0));
   if (plan->needs_matrix)
     n += queries * keys * (items + 3 + (plan->steps.mean ? plan->n_sources : 0));
 
-  return n * sizeof (float);
+  return n * sizeof (float) + pm_tap_store_count_bytes (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N);
 }
 
 gboolean
-pm_tap_plan_check_budget (const PmTapPlan *plan, gsize budget, GError **error)
+pm_tap_plan_fit (PmTapPlan *plan, gsize budget, GError **error)
 {
-  gsize n_bytes = pm_tap_plan_count_bytes (plan);
-
   budget = budget ? budget : DEFAULT_BUDGET;
-  if (n_bytes <= budget)
+
+  for (plan->storage = PM_MAP_STORAGE_F32; plan->storage < PM_MAP_STORAGE_FILE; plan->storage++)
+    if (pm_tap_plan_count_bytes (plan) <= budget)
+      return TRUE;
+  if (pm_tap_plan_count_bytes (plan) <= budget)
     return TRUE;
 
   g_set_error (
       error, PM_ERROR, PM_ERROR_MEMORY,
-      _("Recording %d maps takes %.0f MiB, but only %.0f MiB are allowed for them; choose fewer layers, heads or steps, or "
-         "average over them."),
-      pm_tap_plan_count_maps (plan), ceil (n_bytes / 1048576.0), floor (budget / 1048576.0));
+      _("Recording %d maps takes %.1f MiB of memory for one step, but only %.1f MiB are allowed; choose fewer layers or heads, "
+         "or average over them."),
+      pm_tap_plan_count_maps (plan), ceil (pm_tap_plan_count_bytes (plan) / 104857.6) / 10.0, floor (budget / 104857.6) / 10.0);
 
   return FALSE;
 }
 
 gboolean
-pm_tap_estimate (const PmShow *show, const PmTapOptions *options, gsize *n_bytes, int *n_maps, GError **error)
+pm_tap_estimate (const PmShow *show, const PmTapOptions *options, PmTapEstimate *estimate, GError **error)
 {
   PmTapPlan plan = { 0 };
   gboolean  is_good = pm_tap_plan_resolve (&plan, show, options, error);
+  gboolean  fits = is_good && pm_tap_plan_fit (&plan, options->budget, error);
 
-  *n_bytes = is_good ? pm_tap_plan_count_bytes (&plan) : 0;
-  *n_maps = is_good ? pm_tap_plan_count_maps (&plan) : 0;
-  is_good = is_good && pm_tap_plan_check_budget (&plan, options->budget, error);
+  *estimate = (PmTapEstimate) { 0 };
+  if (is_good)
+    {
+      estimate->storage = plan.storage;
+      estimate->n_bytes = pm_tap_plan_count_bytes (&plan);
+      estimate->n_file_bytes = pm_tap_store_count_file_bytes (plan.storage, plan.steps.n_slots, plan.n_rows, plan.N);
+      estimate->n_maps = pm_tap_plan_count_maps (&plan);
+    }
   pm_tap_plan_clear (&plan);
 
-  return is_good;
+  return fits;
 }

@@ -10,6 +10,7 @@ typedef struct
 {
   const PmReduction *reduction;
   int                query_row, key_row; /* its first among the weights of all readings */
+  gsize              offset;             /* of its values among those of a step, in floats */
 } PmTapReading;
 
 /* Numbers of one axis, and the slots in which their values are kept: one each, or a single one for the mean. */
@@ -25,7 +26,7 @@ typedef struct
   PmTapReading *readings; /* [n_readings] */
   int           n_readings;
   PmTapAxis     layers, heads, steps;
-  PmTapAxis     matrix_layers, matrix_heads; /* of readings of the averaged matrix; always a mean */
+  PmTapAxis     matrix_layers, matrix_heads; /* of readings of the averaged matrix; always a mean. Heads also of carried ones */
   PmWhich       which;
   gboolean      keep_all_items;
   int           n_items;      /* the largest batch */
@@ -35,21 +36,26 @@ typedef struct
   int           n_queries, n_keys, n_heads; /* the largest over chosen layers */
   int           n_query_weights, n_key_weights;
   gboolean      needs_entropy, needs_matrix;
+  int           n_carried_layers; /* layers 0 to this are streamed for readings that are carried; 0: none is */
+  gsize         n_rows;           /* of N values a step */
+  PmMapStorage  storage;
 } PmTapPlan;
 
 /* plan is zeroed; clear it also after failure. */
 gboolean pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, GError **error);
 void     pm_tap_plan_clear (PmTapPlan *plan);
 
-/* Floats in one slot of values of a reading: [n_item_slots, heads, N] a layer and step, or [n_item_slots, N] a step. */
+/* Values of a reading at one step: [layer slots, n_item_slots, head slots, N]. Of the averaged matrix there is one layer, of
+ * it and of what is carried one head. slot_size: floats of one layer. */
 gsize pm_tap_plan_slot_size (const PmTapPlan *plan, const PmReduction *reduction);
+int   pm_tap_plan_count_layers (const PmTapPlan *plan, const PmReduction *reduction);
+int   pm_tap_plan_count_heads (const PmTapPlan *plan, const PmReduction *reduction);
 
-/* Slots of one reading: [step slots, layer slots], or [step slots] for the averaged matrix. */
-int pm_tap_plan_count_slots (const PmTapPlan *plan, const PmReduction *reduction);
+gsize pm_tap_plan_count_bytes (const PmTapPlan *plan); /* of memory, with the plan's storage */
+int   pm_tap_plan_count_maps (const PmTapPlan *plan);
 
-gsize    pm_tap_plan_count_bytes (const PmTapPlan *plan);
-int      pm_tap_plan_count_maps (const PmTapPlan *plan);
-gboolean pm_tap_plan_check_budget (const PmTapPlan *plan, gsize budget, GError **error);
+/* Chooses the first storage whose memory is within the budget; the last when none is, with PM_ERROR_MEMORY. */
+gboolean pm_tap_plan_fit (PmTapPlan *plan, gsize budget, GError **error);
 
 /* Where number lies in the axis, or -1; and the slot of its values. */
 int pm_tap_axis_find (const PmTapAxis *axis, int number);

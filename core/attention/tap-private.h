@@ -4,6 +4,7 @@
 #define PM_TAP_PRIVATE_H
 
 #include "attention/tap-plan.h"
+#include "attention/tap-store.h"
 
 /* An item of the batch that is kept, where, and with which sign (-1: the null half of a difference). */
 typedef struct
@@ -45,12 +46,13 @@ struct _PmTap
   const PmSite *weighed;                         /* whose weights lie in the backend; NULL: none */
   PmReduce      reduce;                          /* what pm_tap_want hands out */
 
-  float **values;        /* [n_readings] of [slots, slot size] */
+  PmTapStore *store;     /* [step slots] of the values of all readings */
   int    *n_added;       /* [step slots, layer slots] layers and steps that are summed up in a slot */
   int    *n_added_steps; /* [step slots] */
   double *time_sums;     /* [step slots] */
   double *map;           /* [N] sum over heads */
   float  *composed;      /* [N] */
+  float  *carried;       /* [n_key_weights, Tq] mean over heads */
 
   float    *matrix;      /* [Tq, Tk] to work on */
   float   **matrix_sums; /* [n_sources] of [Tq, Tk]: over steps; only when steps are averaged */
@@ -73,15 +75,19 @@ gboolean pm_tap_allocate (PmTap *tap, GError **error);
 float   *pm_tap_own_floats (PmTap *tap, gsize n, GError **error);
 float   *pm_tap_own_device_floats (PmTap *tap, gsize n, GError **error);
 
-/* Values of a reading in a step slot (and layer slot) of an item slot: [heads, N], or [N] for the averaged matrix. */
-float *pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot);
+/* Values of a reading in a step slot and layer slot of an item slot: [head slots, N]. Those of one step at a time: asking for
+ * another one puts away what was asked for before. */
+float *pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot, gboolean for_writing);
 
 /* Everything about the place; item picks the region. */
 PmReductionPlace pm_tap_get_place (PmTap *tap, const PmSite *site, int item);
 
-/* Moves the averaged matrix of the step that has ended into its map or into the sum over steps. A failure waits in
- * tap->failure. */
+/* Ends the step before: its averaged matrix goes into its map or into the sum over steps, sums over layers become means. A
+ * failure waits in tap->failure. */
 void pm_tap_settle (PmTap *tap, PmJob *job);
+
+/* Sums over the layers and steps of a slot become their mean. */
+void pm_tap_average (PmTap *tap, int step_slot);
 
 /* The maps of the sums over steps. */
 gboolean pm_tap_solve_sums (PmTap *tap, PmJob *job, GError **error);

@@ -22,7 +22,7 @@ pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error)
   tap->times = g_memdup2 (options->times, options->n_steps * sizeof (double));
   tap->n_steps = options->n_steps;
 
-  if (! pm_tap_plan_resolve (&tap->plan, show, options, error) || ! pm_tap_plan_check_budget (&tap->plan, options->budget, error))
+  if (! pm_tap_plan_resolve (&tap->plan, show, options, error) || ! pm_tap_plan_fit (&tap->plan, options->budget, error))
     return NULL;
 
   if (options->region && tap->plan.N)
@@ -45,6 +45,7 @@ pm_tap_free (PmTap *tap)
 
   g_ptr_array_unref (tap->device_owned);
   g_ptr_array_unref (tap->owned);
+  pm_tap_store_free (tap->store);
   g_free (tap->sites);
   g_free (tap->times);
   g_free (tap->region);
@@ -108,13 +109,7 @@ clear_step (PmTap *tap, int slot)
   tap->time_sums[slot] = 0.0;
   tap->has_solved[slot] = FALSE;
 
-  for (int r = 0; r < plan->n_readings; r++)
-    {
-      const PmReduction *reduction = plan->readings[r].reduction;
-      int                n_slots = reduction->is_matrix ? 1 : plan->layers.n_slots;
-
-      memset (pm_tap_get_values (tap, r, slot, 0, 0), 0, n_slots * pm_tap_plan_slot_size (plan, reduction) * sizeof (float));
-    }
+  memset (pm_tap_store_open (tap->store, slot, TRUE), 0, plan->n_rows * plan->N * sizeof (float));
 }
 
 void
@@ -133,6 +128,8 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
   if (tap->step_slot < 0)
     return;
 
+  if (plan->n_carried_layers)
+    tap->weighed = NULL; /* what is carried begins anew */
   choose_sources (tap, tags, n_items);
   if (! plan->steps.mean)
     clear_step (tap, tap->step_slot);
@@ -149,6 +146,15 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
       for (int i = 0; i < n_items; i++)
         pm_backend_upload (tap->backend, tap->device.matrix + i * size, tap->matrix, size * sizeof (float));
     }
+}
+
+static void
+upload_key_weights (PmTap *tap, const PmSite *site)
+{
+  gsize n = (gsize) tap->plan.n_items * tap->plan.n_key_weights * site->n_keys;
+
+  if (n)
+    pm_backend_upload (tap->backend, tap->device.key_weights, tap->key_weights, n * sizeof (float));
 }
 
 gboolean
@@ -188,23 +194,15 @@ weigh (PmTap *tap, const PmSite *site)
   if (n_query_weights)
     pm_backend_upload (tap->backend, tap->device.query_weights, tap->query_weights,
                        plan->n_items * n_query_weights * sizeof (float));
-  if (n_key_weights)
-    pm_backend_upload (tap->backend, tap->device.key_weights, tap->key_weights, plan->n_items * n_key_weights * sizeof (float));
+  upload_key_weights (tap, site);
 }
 
-/* Do the weights of one serve the other? */
-static gboolean
-has_same_tokens (const PmSite *a, const PmSite *b)
-{
-  return a->n_queries == b->n_queries && a->n_keys == b->n_keys && a->n_query_spans == b->n_query_spans
-         && a->n_key_spans == b->n_key_spans && memcmp (a->query_spans, b->query_spans, a->n_query_spans * sizeof (PmSpan)) == 0
-         && memcmp (a->key_spans, b->key_spans, a->n_key_spans * sizeof (PmSpan)) == 0;
-}
-
+/* Of a layer that is not chosen, only what is carried through it. */
 static gboolean
 wants_streams (const PmTap *tap, const PmSite *site)
 {
-  return tap->step_slot >= 0 && tap->n_sources > 0 && pm_tap_axis_find (&tap->plan.layers, site->layer) >= 0
+  return tap->step_slot >= 0 && tap->n_sources > 0
+         && (pm_tap_axis_find (&tap->plan.layers, site->layer) >= 0 || site->layer < tap->plan.n_carried_layers)
          && (tap->query_sums || tap->key_sums || tap->entropy);
 }
 
@@ -220,16 +218,22 @@ want_streams (PmTap *tap, const PmSite *site)
 {
   const PmTapPlan *plan = &tap->plan;
 
-  if (! tap->weighed || ! has_same_tokens (tap->weighed, site))
+  if (! tap->weighed || ! pm_site_has_same_tokens (tap->weighed, site))
     weigh (tap, site);
+  else if (site->layer < plan->n_carried_layers)
+    upload_key_weights (tap, site);
   tap->weighed = &tap->sites[site->layer];
+
+  tap->reduce.n_key_weights = plan->n_key_weights;
+  tap->reduce.key_weights = tap->device.key_weights;
+  tap->reduce.key_sums = tap->device.key_sums;
+
+  if (pm_tap_axis_find (&plan->layers, site->layer) < 0)
+    return;
 
   tap->reduce.n_query_weights = plan->n_query_weights;
   tap->reduce.query_weights = tap->device.query_weights;
   tap->reduce.query_sums = tap->device.query_sums;
-  tap->reduce.n_key_weights = plan->n_key_weights;
-  tap->reduce.key_weights = tap->device.key_weights;
-  tap->reduce.key_sums = tap->device.key_sums;
   tap->reduce.entropy = tap->device.entropy;
 }
 
@@ -272,12 +276,12 @@ download_item (PmTap *tap, const PmSite *site, int item)
   gsize            n_key_sums = (gsize) site->n_heads * plan->n_key_weights * site->n_queries;
   gsize            n_entropy = (gsize) site->n_heads * site->n_queries;
 
-  if (tap->query_sums)
+  if (tap->reduce.query_sums)
     pm_backend_download (tap->backend, tap->query_sums, tap->device.query_sums + item * n_query_sums,
                          n_query_sums * sizeof (float));
   if (tap->key_sums)
     pm_backend_download (tap->backend, tap->key_sums, tap->device.key_sums + item * n_key_sums, n_key_sums * sizeof (float));
-  if (tap->entropy)
+  if (tap->reduce.entropy)
     pm_backend_download (tap->backend, tap->entropy, tap->device.entropy + item * n_entropy, n_entropy * sizeof (float));
 }
 
@@ -295,7 +299,56 @@ compose (PmTap *tap, const PmTapReading *reading, const PmSite *site, int item, 
                                tap->entropy ? tap->entropy + (gsize) head * site->n_queries : NULL, tap->composed);
 }
 
-/* Adds the maps of a downloaded item to their slots. */
+/* Adds the maps of one reading of a downloaded item to their slots: one a chosen head, or their mean. */
+static void
+keep_heads (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapSource *source, float *values)
+{
+  const PmTapPlan *plan = &tap->plan;
+
+  memset (tap->map, 0, plan->N * sizeof (double));
+
+  for (int h = 0; h < plan->heads.n; h++)
+    {
+      compose (tap, reading, site, source->item, plan->heads.numbers[h]);
+      for (int i = 0; i < plan->N; i++)
+        if (plan->heads.mean)
+          tap->map[i] += tap->composed[i];
+        else
+          values[(gsize) h * plan->N + i] += source->sign * tap->composed[i];
+    }
+
+  for (int i = 0; plan->heads.mean && i < plan->N; i++)
+    values[i] += (float) (source->sign * tap->map[i] / plan->heads.n);
+}
+
+/* The key weights of a reading that is carried, on to the next layer; values NULL: the layer's map is not kept. */
+static void
+carry (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapSource *source, float *values)
+{
+  const PmTapPlan *plan = &tap->plan;
+  PmReductionPlace place = pm_tap_get_place (tap, site, source->item);
+  gsize            n_tokens = (gsize) site->n_keys, n = reading->reduction->n_key_weights * n_tokens;
+  float           *weights = tap->key_weights + (source->item * (gsize) plan->n_key_weights + reading->key_row) * n_tokens;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      double sum = 0.0;
+
+      for (int h = 0; h < plan->matrix_heads.n; h++)
+        sum += tap->key_sums[((gsize) plan->matrix_heads.numbers[h] * plan->n_key_weights + reading->key_row) * n_tokens + i];
+      tap->carried[i] = (float) (sum / plan->matrix_heads.n);
+    }
+  reading->reduction->carry (&place, tap->carried, weights);
+
+  if (! values)
+    return;
+
+  reading->reduction->compose (&place, NULL, weights, NULL, tap->composed);
+  for (int i = 0; i < plan->N; i++)
+    values[i] += source->sign * tap->composed[i];
+}
+
+/* layer_slot -1: the layer is only passed by what is carried. */
 static void
 keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *source)
 {
@@ -303,26 +356,15 @@ keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *so
 
   for (int r = 0; r < plan->n_readings; r++)
     {
-      float *values;
+      const PmTapReading *reading = &plan->readings[r];
+      float              *values = NULL;
 
-      if (plan->readings[r].reduction->is_matrix)
-        continue;
-
-      values = pm_tap_get_values (tap, r, tap->step_slot, layer_slot, source->slot);
-      memset (tap->map, 0, plan->N * sizeof (double));
-
-      for (int h = 0; h < plan->heads.n; h++)
-        {
-          compose (tap, &plan->readings[r], site, source->item, plan->heads.numbers[h]);
-          for (int i = 0; i < plan->N; i++)
-            if (plan->heads.mean)
-              tap->map[i] += tap->composed[i];
-            else
-              values[(gsize) h * plan->N + i] += source->sign * tap->composed[i];
-        }
-
-      for (int i = 0; plan->heads.mean && i < plan->N; i++)
-        values[i] += (float) (source->sign * tap->map[i] / plan->heads.n);
+      if (layer_slot >= 0 && ! reading->reduction->is_matrix)
+        values = pm_tap_get_values (tap, r, tap->step_slot, layer_slot, source->slot, TRUE);
+      if (reading->reduction->is_carried && site->layer < plan->n_carried_layers)
+        carry (tap, reading, site, source, values);
+      else if (values)
+        keep_heads (tap, reading, site, source, values);
     }
 }
 
@@ -338,7 +380,8 @@ pm_tap_collect (PmTap *tap, const PmSite *site)
           download_item (tap, site, tap->sources[i].item);
           keep_item (tap, site, layer_slot, &tap->sources[i]);
         }
-      tap->n_added[tap->step_slot * tap->plan.layers.n_slots + layer_slot]++;
+      if (layer_slot >= 0)
+        tap->n_added[tap->step_slot * tap->plan.layers.n_slots + layer_slot]++;
     }
 
   tap->is_matrix_fresh |= wants_matrix (tap, site);

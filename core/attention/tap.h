@@ -25,7 +25,7 @@ typedef struct
   const float  *region; /* [region_items, N]: picture tokens of each item (or one for all: region_items 1) that are the
                          * region, 0..1; NULL: none. Copied */
   int   region_items;
-  gsize budget; /* bytes, 0: 256 MiB; PM_ERROR_MEMORY above it names the count and what to choose */
+  gsize budget; /* bytes of memory, 0: 256 MiB; above it maps are kept as f16, then in a temporary file */
 
   /* For `eval`: keep every item of the batch instead of the half that show->which asks for (pm_tap_read needs it), and
    * let readings of the averaged matrix (`subject`) take the recommended layers and all heads, whatever show says. */
@@ -38,9 +38,17 @@ typedef struct
 PmTap *pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error);
 void   pm_tap_free (PmTap *tap);
 
-/* Bytes that pm_tap_new would keep, and maps that pm_tap_finish would make, without allocating. Errors as pm_tap_new; both
- * numbers are set even above the budget. */
-gboolean pm_tap_estimate (const PmShow *show, const PmTapOptions *options, gsize *n_bytes, int *n_maps, GError **error);
+/* What pm_tap_new would take and pm_tap_finish would make. */
+typedef struct
+{
+  gsize        n_bytes;      /* of memory */
+  gsize        n_file_bytes; /* of a temporary file: during the run, or at its end to spread f16 */
+  int          n_maps;
+  PmMapStorage storage;
+} PmTapEstimate;
+
+/* Allocates nothing. Errors as pm_tap_new; the estimate is set even above the budget. */
+gboolean pm_tap_estimate (const PmShow *show, const PmTapOptions *options, PmTapEstimate *estimate, GError **error);
 
 /* tags: [n_items] what each item of the coming batch is. */
 void pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items);
@@ -58,8 +66,9 @@ void            pm_tap_collect (PmTap *tap, const PmSite *site);
 GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
 
 /* Raw values of one reading at one step and layer, for `eval`: [n_items, H, N] of all items that the tap was made for and the
- * chosen heads (for `subject`, which has neither layer nor head: [n_items, N], layer ignored). Copied into out. FALSE with
- * PM_ERROR_USAGE when it was not kept (it needs keep_all_items and axes without mean), or as pm_tap_finish. */
+ * chosen heads; [n_items, N] for `rollout`, which has no heads, and for `subject`, which has no layers either (ignored).
+ * Copied into out. FALSE with PM_ERROR_USAGE when it was not kept (it needs keep_all_items and axes without mean), or as
+ * pm_tap_finish. */
 gboolean pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error);
 
 /* Also keeps all of P of one layer, whatever show says; the last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */

@@ -15,6 +15,7 @@ struct _PmJob
   double         start_fraction;
   const float   *preview;   /* borrowed until the next report */
   int            preview_width, preview_height;
+  double         first, last; /* the part of the whole that is being reported */
 };
 
 PmJob *
@@ -22,6 +23,7 @@ pm_job_new (PmProgressFunc func, gpointer data)
 {
   PmJob *job = g_new0 (PmJob, 1);
   job->ref_count = 1;
+  job->last = 1;
   job->func = func;
   job->data = data;
   return job;
@@ -64,12 +66,22 @@ pm_job_check (PmJob *job, GError **error)
 }
 
 void
+pm_job_set_range (PmJob *job, double first, double last)
+{
+  if (! job)
+    return;
+  job->first = first;
+  job->last = last;
+}
+
+void
 pm_job_report (PmJob *job, const char *stage, int step, int n_steps, double fraction)
 {
   if (! job || ! job->func)
     return;
 
   gint64 now = g_get_monotonic_time ();
+  fraction = job->first + fraction * (job->last - job->first);
   if (job->start == 0)
     {
       job->start = now;

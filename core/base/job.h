@@ -40,6 +40,9 @@ void pm_job_report (PmJob *job, const char *stage, int step, int n_steps, double
 /* For the core: the next report, and only that, carries this preview, which is kept until then. */
 void pm_job_set_preview (PmJob *job, const float *preview, int width, int height);
 
+/* For the core: fractions reported from now on are of this part of the whole. */
+void pm_job_set_range (PmJob *job, double first, double last);
+
 /* For the worker pool: nonzero once cancelled, to be read atomically. */
 const gint *pm_job_get_flag (PmJob *job);
 

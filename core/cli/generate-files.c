@@ -31,6 +31,8 @@ pm_generate_files_reserve (PmGenerateFiles *files, const PmGenerateOptions *opti
     return FALSE;
   if (options->raw && !(files->raw = pm_cli_outputs_add (files->outputs, options->raw, error)))
     return FALSE;
+  if (!pm_generate_exports_reserve (files, options, error))
+    return FALSE;
   return !options->record || (files->record = pm_cli_outputs_add (files->outputs, options->record, error)) != NULL;
 }
 
@@ -130,12 +132,14 @@ write_raw (const char *path, const PmResult *result, GError **error)
 }
 
 gboolean
-pm_generate_files_write (PmGenerateFiles *files, const PmGenerateOptions *options, const PmResult *result, PmJob *job,
-                         GError **error)
+pm_generate_files_write (PmGenerateFiles *files, const PmGenerateOptions *options, const PmRequest *request,
+                         const PmResult *result, PmJob *job, GError **error)
 {
   if (files->picture && !write_picture (files->picture, result, error))
     return FALSE;
   if (options->maps && !write_maps (files, options, result, job, error))
+    return FALSE;
+  if (!pm_generate_exports_write (files, options, request, result, job, error))
     return FALSE;
   if (files->raw && !write_raw (files->raw, result, error))
     return FALSE;

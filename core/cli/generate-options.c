@@ -24,10 +24,17 @@ pm_generate_options_clear (PmGenerateOptions *options)
     &options->seed,  &options->size,       &options->device,  &options->show,     &options->region,  &options->region_mask,
     &options->out,   &options->maps,       &options->palette, &options->raw,      &options->record,  &options->from_record,
     &options->start, &options->mask,       &options->preview_dir, &options->cache,
+    &options->sheet, &options->sheet_by,   &options->gif,     &options->npy,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_clear_pointer (texts[i], g_free);
+}
+
+static gboolean
+wants_maps (const PmGenerateOptions *options)
+{
+  return options->maps || options->raw || options->sheet || options->gif || options->npy;
 }
 
 /* What makes no sense whatever the model. */
@@ -52,7 +59,9 @@ check_options (const PmGenerateOptions *options, GError **error)
     message = _("--preview-every must be 1 (every step) or more.");
   else if ((options->preview_every > 0) != (options->preview_dir != NULL))
     message = _("Previews need both --preview-every N and --preview-dir FOLDER; give the other one too.");
-  else if (!options->out && !options->maps && !options->raw && !options->record && !options->is_json && !options->estimate)
+  else if (options->sheet_by && pm_sheet_by_from_id (options->sheet_by) < 0)
+    message = _("--sheet-by is one of: layers, steps, heads, auto.");
+  else if (!options->out && !options->record && !options->is_json && !options->estimate && !wants_maps (options))
     message = _("Nothing would be kept; say where the picture goes with --out picture.png.");
   if (message)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
@@ -91,10 +100,16 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &o->mask, N_("With --start: a PNG picture, white where to paint"), N_("FILE") },
     { "show", 0, 0, G_OPTION_ARG_STRING, &o->show, N_("Maps to record: layers=2,8;heads=all;steps=0,5;read=received"),
       N_("TEXT") },
-    { "region", 0, 0, G_OPTION_ARG_STRING, &o->region, N_("Region for `from` and `to`, in pixels"), "X0,Y0,X1,Y1" },
+    { "region", 0, 0, G_OPTION_ARG_STRING, &o->region, N_("Region for `from`, `to` and `rollout`, in pixels"), "X0,Y0,X1,Y1" },
     { "region-mask", 0, 0, G_OPTION_ARG_FILENAME, &o->region_mask, N_("Region as a PNG picture, white inside"), N_("FILE") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, N_("The picture, as PNG"), N_("FILE") },
     { "maps", 0, 0, G_OPTION_ARG_FILENAME, &o->maps, N_("Folder for one coloured PNG a map"), N_("FOLDER") },
+    { "sheet", 0, 0, G_OPTION_ARG_FILENAME, &o->sheet,
+      N_("All maps on one sheet with titles and colour bars, as PNG"), N_("FILE") },
+    { "sheet-by", 0, 0, G_OPTION_ARG_STRING, &o->sheet_by,
+      N_("What stands side by side on it: layers, steps, heads"), N_("AXIS") },
+    { "gif", 0, 0, G_OPTION_ARG_FILENAME, &o->gif, N_("The maps over the steps, as an animation"), N_("FILE") },
+    { "npy", 0, 0, G_OPTION_ARG_FILENAME, &o->npy, N_("Folder for each map's values as a NumPy array"), N_("FOLDER") },
     { "palette", 0, 0, G_OPTION_ARG_STRING, &o->palette,
       N_("Colours of the maps: viridis, magma, inferno, turbo, cividis, grey"), N_("NAME") },
     { "map-scale", 0, 0, G_OPTION_ARG_DOUBLE, &o->map_scale, N_("Size of the maps: 1 the picture's, 0 one pixel a patch"), "F" },
@@ -223,7 +238,7 @@ apply_start (const PmGenerateOptions *options, PmRequest *request, GError **erro
 static const char *
 default_show (const PmGenerateOptions *options, const PmRequest *request)
 {
-  if (!options->maps && !options->raw)
+  if (!wants_maps (options))
     return NULL;
   if (options->from_record || request->show.readings)
     return NULL;

@@ -8,6 +8,22 @@ typedef struct
   PmCliProgress progress;
 } Generate;
 
+static const char *const storages[]
+    = { [PM_MAP_STORAGE_F32] = "f32", [PM_MAP_STORAGE_F16] = "f16", [PM_MAP_STORAGE_FILE] = "file" };
+
+static void
+print_storage (const PmEstimate *estimate)
+{
+  g_autofree char *file = pm_cli_format_bytes (estimate->map_file_bytes);
+
+  g_print (_("Maps: %d\n"), estimate->n_maps);
+  if (estimate->map_storage == PM_MAP_STORAGE_F16)
+    g_print (_("They exceed the map budget: recorded with half precision, and kept in a temporary file of %s at the end\n"),
+             file);
+  else if (estimate->map_storage == PM_MAP_STORAGE_FILE)
+    g_print (_("They exceed the map budget: recorded in a temporary file of %s\n"), file);
+}
+
 static void
 print_estimate (const PmEstimate *estimate, gboolean is_json)
 {
@@ -19,6 +35,8 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
       pm_cli_json_int (line, "weight_bytes", (gint64)estimate->weight_bytes);
       pm_cli_json_int (line, "work_bytes", (gint64)estimate->work_bytes);
       pm_cli_json_int (line, "map_bytes", (gint64)estimate->map_bytes);
+      pm_cli_json_int (line, "map_file_bytes", (gint64)estimate->map_file_bytes);
+      pm_cli_json_string (line, "map_storage", storages[estimate->map_storage]);
       pm_cli_json_int (line, "free_bytes", (gint64)estimate->free_bytes);
       pm_cli_json_int (line, "maps", estimate->n_maps);
       pm_cli_json_end (line);
@@ -32,7 +50,7 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
   if (estimate->seconds >= 0)
     g_print (_("Time: about %.1f seconds\n"), estimate->seconds);
   g_print (_("Memory: %s of weights (mapped), %s of work space, %s of maps; %s are free\n"), weights, work, maps, available);
-  g_print (_("Maps: %d\n"), estimate->n_maps);
+  print_storage (estimate);
 }
 
 static void
@@ -86,6 +104,9 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
   pm_cli_json_int (line, "maps", result->maps->len);
   pm_cli_json_number (line, "seconds", result->seconds);
   pm_cli_json_string (line, "picture", options->out);
+  pm_cli_json_string (line, "sheet", options->sheet);
+  pm_cli_json_string (line, "gif", options->gif);
+  pm_cli_json_string (line, "npy", options->npy);
   pm_cli_json_string (line, "raw", options->raw);
   pm_cli_json_string (line, "record", options->record);
   pm_cli_json_end (line);
@@ -104,10 +125,10 @@ print_result (const PmGenerateOptions *options, const PmRequest *request, const 
       g_autofree char *path = pm_generate_map_path (options, map);
       g_print ("%s  %s  %.4g..%.4g\n", path ? path : map->id, map->title, map->stats.min, map->stats.max);
     }
-  if (options->raw)
-    g_print ("%s\n", options->raw);
-  if (options->record)
-    g_print ("%s\n", options->record);
+  const char *const files[] = { options->sheet, options->gif, options->npy, options->raw, options->record };
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    if (files[i])
+      g_print ("%s\n", files[i]);
 }
 
 /* The request: of a record or the model's defaults, with the options over it. */
@@ -174,7 +195,7 @@ generate_work (PmJob *job, gpointer data, GError **error)
       g_propagate_error (error, g_steal_pointer (&self->progress.error));
       return FALSE;
     }
-  if (!result || !pm_generate_files_write (&self->files, options, result, job, error))
+  if (!result || !pm_generate_files_write (&self->files, options, request, result, job, error))
     return FALSE;
 
   pm_cli_progress_wipe (&self->progress);

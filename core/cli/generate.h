@@ -10,7 +10,7 @@ typedef struct
   char *model, *class_name, *prompt, *negative, *sampler, *guidance_interval, *cache, *seed, *size, *device;
   char *show, *region, *region_mask;
   char *out, *maps, *palette, *raw, *record, *from_record;
-  char *start, *mask, *preview_dir;
+  char *start, *mask, *preview_dir, *sheet, *sheet_by, *gif, *npy;
   double guidance, map_scale, strength;
   int num_steps, n_threads, map_budget_mib, preview_every;
   gboolean is_json, is_quiet, estimate;
@@ -20,7 +20,7 @@ typedef struct
 typedef struct
 {
   PmCliOutputs *outputs;
-  const char *picture, *raw, *record;
+  const char *picture, *raw, *record, *sheet, *gif;
 } PmGenerateFiles;
 
 void pm_generate_options_init (PmGenerateOptions *options);
@@ -36,9 +36,14 @@ gboolean pm_generate_options_apply (const PmGenerateOptions *options, PmRequest 
 /* Makes the temporary files, so that an unwritable place is known before the run. */
 gboolean pm_generate_files_reserve (PmGenerateFiles *files, const PmGenerateOptions *options, GError **error);
 
-/* Writes picture, maps, raw arrays and record, then renames them all into place. */
-gboolean pm_generate_files_write (PmGenerateFiles *files, const PmGenerateOptions *options, const PmResult *result, PmJob *job,
-                                  GError **error);
+/* Writes picture, maps, exports, raw arrays and record, then renames them all into place. */
+gboolean pm_generate_files_write (PmGenerateFiles *files, const PmGenerateOptions *options, const PmRequest *request,
+                                  const PmResult *result, PmJob *job, GError **error);
+
+/* The same for comparison sheet, animation and NumPy arrays, but for the renaming. */
+gboolean pm_generate_exports_reserve (PmGenerateFiles *files, const PmGenerateOptions *options, GError **error);
+gboolean pm_generate_exports_write (PmGenerateFiles *files, const PmGenerateOptions *options, const PmRequest *request,
+                                    const PmResult *result, PmJob *job, GError **error);
 
 /* The file of a map in the folder of --maps; NULL without one. Free with g_free. */
 char *pm_generate_map_path (const PmGenerateOptions *options, const PmMap *map);

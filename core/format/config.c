@@ -410,8 +410,8 @@ static const PmConfigKey config_keys[] = {
 };
 
 /* NAME.json beside NAME.pt. A file with one of the names that stand for its folder has the folder's config.json too. */
-static char *
-find_config (const char *model_path)
+char *
+pm_config_find (const char *model_path)
 {
   static const char *const endings[] = { ".safetensors.index.json", ".bin.index.json", ".hash.json", ".safetensors",
                                          ".pth", ".pt", ".bin" };
@@ -444,7 +444,7 @@ pm_config_load (const char *model_path, GError **error)
 {
   static const PmConfigTable table = { config_keys, G_N_ELEMENTS (config_keys), &pm_config_transformer_table };
   g_autoptr (PmConfig) config = pm_config_new ();
-  g_autofree char *path = find_config (model_path);
+  g_autofree char *path = pm_config_find (model_path);
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
 
   if (g_file_test (model_path, G_FILE_TEST_IS_DIR) && ! pm_config_read_pipeline (config, notes, model_path, error))

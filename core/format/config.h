@@ -83,6 +83,9 @@ PmConfig *pm_config_new (void);
 PmConfig *pm_config_load (const char *model_path, GError **error);
 void      pm_config_free (PmConfig *config);
 
+/* The file that pm_config_load reads, which need not be there; NULL where none can be. Free with g_free. */
+char *pm_config_find (const char *model_path);
+
 /* The names in a file as `classes` may name it; NULL with an error. Free with g_strfreev. */
 char **pm_config_load_names (const char *path, GError **error);
 

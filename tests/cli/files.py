@@ -1,5 +1,8 @@
-"""What test-cli.sh asks about files, with Python's own library only: PNG, safetensors, JSON lines. Exits 1 with a sentence."""
+"""What test-cli.sh asks about files, with Python's own library only: PNG, safetensors, GIF, NumPy arrays,
+JSON lines. Exits 1 with a sentence."""
+import ast
 import json
+import os
 import struct
 import sys
 import zlib
@@ -124,6 +127,122 @@ def check_lines(path, *wanted):
 def check_field(path, kind, field, wanted):
     values = [line[field] for line in map(json.loads, open(path, encoding="utf-8")) if line["type"] == kind]
     assert values and all(json.dumps(v) == wanted for v in values), "%s is %s" % (field, values)
+
+
+def unpack_lzw(data, minimum):
+    """GIF's LZW, written from the specification (GIF89a, appendix F)."""
+    clear, end, out = 1 << minimum, (1 << minimum) + 1, bytearray()
+    table, size, old, held, bits = {}, minimum + 1, None, 0, 0
+    table = {i: bytes([i]) for i in range(clear)}
+    known = end + 1
+    for byte in data:
+        held |= byte << bits
+        bits += 8
+        while bits >= size:
+            code, held, bits = held & ((1 << size) - 1), held >> size, bits - size
+            if code == end:
+                return bytes(out)
+            if code == clear:
+                table, size, old, known = {i: bytes([i]) for i in range(clear)}, minimum + 1, None, end + 1
+                continue
+            text = table[code] if code in table else old + old[:1]
+            assert code in table or code == known, "an unknown code"
+            if old is not None and known < 4096:
+                table[known] = old + text[:1]
+                known += 1
+                if known == 1 << size and size < 12:
+                    size += 1
+            out += text
+            old = text
+    raise ValueError("no end code")
+
+
+def gif(path):
+    """(width, height, loops, [(delay, RGB bytes)])"""
+    data = open(path, "rb").read()
+    assert data[:6] == b"GIF89a" and data[10] == 0xF7, "no GIF89a with 256 colours"
+    width, height = struct.unpack("<HH", data[6:10])
+    palette = [data[13 + 3 * i : 16 + 3 * i] for i in range(256)]
+    at, loops, delay, frames = 13 + 768, None, None, []
+
+    def blocks(at):
+        body = b""
+        while data[at]:
+            body += data[at + 1 : at + 1 + data[at]]
+            at += 1 + data[at]
+        return body, at + 1
+
+    while data[at] != 0x3B:
+        if data[at] == 0x21:
+            kind = data[at + 1]
+            body, at = blocks(at + 2)
+            if kind == 0xFF:
+                assert body[:11] == b"NETSCAPE2.0"
+                (loops,) = struct.unpack("<H", body[12:14])
+            elif kind == 0xF9:
+                (delay,) = struct.unpack("<H", body[1:3])
+        else:
+            assert data[at] == 0x2C, "neither frame nor extension"
+            assert struct.unpack("<HHHHB", data[at + 1 : at + 10]) == (0, 0, width, height, 0), "not a whole frame"
+            minimum = data[at + 10]
+            body, at = blocks(at + 11)
+            indices = unpack_lzw(body, minimum)
+            assert len(indices) == width * height, "%d indices" % len(indices)
+            frames.append((delay, b"".join(palette[i] for i in indices)))
+    assert at == len(data) - 1, "something follows"
+    return width, height, loops, frames
+
+
+def npy(path):
+    """(descr, shape, values)"""
+    data = open(path, "rb").read()
+    assert data[:8] == b"\x93NUMPY\x01\x00", "no NumPy array of version 1.0"
+    (n,) = struct.unpack("<H", data[8:10])
+    assert (10 + n) % 64 == 0 and data[9 + n : 10 + n] == b"\n", "the header is not aligned"
+    header = ast.literal_eval(data[10 : 10 + n].decode("ascii"))
+    assert set(header) == {"descr", "fortran_order", "shape"} and header["fortran_order"] is False, header
+    return header["descr"], header["shape"], struct.unpack("<%df" % ((len(data) - 10 - n) // 4), data[10 + n :])
+
+
+def check_gif(path, n_frames):
+    """So many different frames of one size, running for ever."""
+    _, _, loops, frames = gif(path)
+    assert len(frames) == int(n_frames) and loops == 0, "%d frames, %s loops" % (len(frames), loops)
+    assert len({pixels for _, pixels in frames}) == len(frames), "frames repeat"
+    assert all(delay > 0 for delay, _ in frames) and frames[-1][0] > frames[0][0], "no pause at the end"
+
+
+def check_gif_frame(path, number, rgb_path):
+    """The frame is what another program decoded, as raw RGB."""
+    assert gif(path)[3][int(number)][1] == open(rgb_path, "rb").read(), "decoded differently"
+
+
+def check_npy(folder, raw):
+    """Every map of the safetensors file is there, equal to the bit, and nothing else."""
+    wanted = {k: e for k, e in tensors(raw).items() if k != "latent" and not k.startswith("meta:")}
+    assert {k + ".npy" for k in wanted} == set(os.listdir(folder)), os.listdir(folder)
+    for name, entry in wanted.items():
+        descr, shape, values = npy(os.path.join(folder, name + ".npy"))
+        assert descr == "<f4" and list(shape) == entry[1] and values == floats(entry), name
+
+
+def check_same_maps(path_a, path_b, limit):
+    """Equal but for rounding by that much of a map's largest value."""
+    a, b = tensors(path_a), tensors(path_b)
+    assert list(a) == list(b), "other maps"
+    worst = 0
+    for name in a:
+        if not name.startswith("meta:"):
+            x, y = floats(a[name]), floats(b[name])
+            worst = max(worst, max(abs(p - q) for p, q in zip(x, y)) / max(map(abs, y)))
+    assert worst <= float(limit), "relative error %g" % worst
+    assert worst > 0 or float(limit) == 0, "nothing was rounded"
+
+
+def check_picture_size(path, width, height):
+    """At least so large, and not flat."""
+    w, h, samples = png(path)
+    assert w >= int(width) and h >= int(height) and len(set(samples)) > 64, "%d x %d pixels" % (w, h)
 
 
 def make_input(path, classes):

@@ -180,6 +180,51 @@ estimate ()
 }
 ok "--estimate" estimate
 
+# ---- exports
+over_steps='layers=3,5;heads=all;steps=0,6,12,18,23;read=received'
+ok "a sheet, an animation and arrays" paint --show "$over_steps" --sheet "$t/sheet.png" --gif "$t/steps.gif" --npy "$t/npy" \
+  --raw "$t/r7.safetensors"
+ok "the sheet is a PNG of 6 columns and 10 rows" files picture_size "$t/sheet.png" 900 1500
+ok "the animation has a frame a step" files gif "$t/steps.gif" 5
+ok "the arrays are the raw maps" files npy "$t/npy" "$t/r7.safetensors"
+decoded_elsewhere ()
+{
+  local i
+  type convert identify >/dev/null || return 1
+  [ "$(identify "$t/steps.gif" | wc -l)" = 5 ] || return 1
+  for i in 0 1 4; do
+    convert "$t/steps.gif[$i]" -depth 8 "rgb:$t/frame" && files gif_frame "$t/steps.gif" $i "$t/frame" || return 1
+  done
+}
+if type convert >/dev/null 2>&1; then ok "another program sees the same frames" decoded_elsewhere
+else n=$((n + 1)); echo "ok $n - another program sees the same frames # SKIP ImageMagick is not here"; fi
+by () { paint --show "$over_steps" --sheet "$t/by-$1.png" --sheet-by "$1" && ! cmp "$t/by-$1.png" "$t/sheet.png"; }
+ok "a sheet by layers" by layers
+ok "a sheet by steps" by steps
+default_sheet () { paint --sheet "$t/default.png" --gif "$t/default.gif" && files gif "$t/default.gif" 24; }
+ok "without --show the subject over all steps" default_sheet
+ok "an animation of one step" generate_fails 2 'steps' --model starter-pixel --class fox --gif "$t/none.gif" \
+  --show 'steps=mean;read=subject'
+ok "an unknown axis" generate_fails 2 'layers' --model starter-pixel --class fox --sheet "$t/none.png" --sheet-by rows
+ok "a sheet of no maps" generate_fails 2 'maps' --model starter-pixel --class fox --sheet "$t/none.png" --show none
+ok "rollout of a region" paint --region 16,16,48,48 --raw "$t/r8.safetensors" --show 'layers=all;steps=12;read=rollout'
+ok "is a map a layer" files count "$t/r8.safetensors" rollout 8
+which () { paint --show "layers=3;heads=all;steps=12;read=received;which=$1" --guidance 3 --raw "$t/which-$1.safetensors"; }
+ok "the difference of both halves" which difference
+ok "is named so" files count "$t/which-difference.safetensors" received-difference- 6
+budget='layers=all;heads=all;steps=all;read=received,entropy,distance,from,to'
+over_budget () { paint --region 16,16,48,48 --show "$budget" --raw "$t/budget-$1.safetensors" --map-budget "$1"; }
+ok "5760 maps in memory" over_budget 16
+ok "the same as half-precision numbers" over_budget 1
+ok "are equal but for rounding" files same_maps "$t/budget-1.safetensors" "$t/budget-16.safetensors" 5e-4
+storage ()
+{
+  "$program" generate --model starter-pixel --class fox --region 16,16,48,48 --show "$budget" --map-budget "$1" --estimate \
+    --json >"$t/e" && files field "$t/e" estimate map_storage "\"$2\""
+}
+ok "the estimate tells: in memory" storage 16 f32
+ok "the estimate tells: half precision" storage 1 f16
+
 # ---- records
 ok "a record is written" paint --show 'layers=3,5;heads=all;steps=0,-1;read=received' --out "$t/e.png" \
   --raw "$t/re.safetensors" --record "$t/e.json" --guidance 3 --num-steps 9
@@ -225,7 +270,7 @@ head -c 5000000 "$models/starter-pixel/model.safetensors" >"$t/broken/model.safe
 ok "a damaged model" generate_fails 1 'model.safetensors' --model "$t/broken" --class fox
 mkdir "$t/empty"
 ok "a folder without a model" generate_fails 1 'empty' --model "$t/empty" --class fox
-ok "failures leave no picture" absent "$t/none.png"
+ok "failures leave no picture" absent "$t/none.png" "$t/none.gif"
 ok "failures leave no temporary files" count "$t" '.*.??????' 0
 
 # ---- signals

@@ -394,11 +394,12 @@ test_registry (void)
   const char *const *ids = pm_reading_ids ();
 
   g_assert_cmpstr (ids[0], ==, "subject");
-  g_assert_cmpuint (g_strv_length ((char **) ids), ==, 6);
+  g_assert_cmpuint (g_strv_length ((char **) ids), ==, 7);
   for (int i = 0; ids[i]; i++)
     {
       g_assert_nonnull (pm_reading_title (ids[i]));
-      g_assert_true (pm_reading_needs_region (ids[i]) == (strcmp (ids[i], "from") == 0 || strcmp (ids[i], "to") == 0));
+      g_assert_true (pm_reading_needs_region (ids[i])
+                     == (strcmp (ids[i], "from") == 0 || strcmp (ids[i], "to") == 0 || strcmp (ids[i], "rollout") == 0));
     }
   g_assert_null (pm_reduction_find ("nonsense"));
   g_assert_null (pm_reading_title (NULL));

@@ -423,6 +423,43 @@ test_fallbacks (void)
     }
 }
 
+/* The difference is that of the two halves of the same run, at guided steps only. */
+static void
+test_difference (void)
+{
+  const char *const     whiches[] = { "condition", "null", "difference" };
+  g_autoptr (PmModel)   model = open_starter ();
+  g_autoptr (GPtrArray) results = g_ptr_array_new_with_free_func ((GDestroyNotify) pm_result_free);
+
+  for (int i = 0; i < 3; i++)
+    {
+      g_autofree char      *show = g_strconcat ("layers=3,6;heads=all;steps=8,20;read=received,entropy;which=", whiches[i], NULL);
+      g_autoptr (PmRequest) request = new_request (model, show);
+      request->guidance = 3;
+      request->guidance_interval[1] = 1;
+      g_ptr_array_add (results, run (model, request));
+    }
+
+  GPtrArray *condition = ((PmResult *) results->pdata[0])->maps, *null = ((PmResult *) results->pdata[1])->maps;
+  GPtrArray *difference = ((PmResult *) results->pdata[2])->maps;
+  double     largest = 0;
+
+  g_assert_cmpuint (difference->len, ==, 2 * 2 * 2 * 6);
+  for (guint m = 0; m < difference->len; m++)
+    {
+      const PmMap *map = difference->pdata[m], *a = condition->pdata[m], *b = null->pdata[m];
+
+      g_assert_true (map->is_signed && map->low == -map->high);
+      g_assert_nonnull (strstr (map->id, "-difference-"));
+      for (int i = 0; i < 64; i++)
+        {
+          g_assert_cmpfloat (fabs (map->values[i] - (a->values[i] - b->values[i])), <=, 1e-6 * (1 + fabs (a->values[i])));
+          largest = fmax (largest, fabs (map->values[i]) / (fabs (a->values[i]) + 1e-6));
+        }
+    }
+  g_assert_cmpfloat (largest, >, 0.05); /* the class matters */
+}
+
 int
 main (int argc, char **argv)
 {
@@ -433,6 +470,7 @@ main (int argc, char **argv)
   g_test_add_func ("/generate/refused", test_refused);
   g_test_add_func ("/generate/estimate", test_estimate);
   g_test_add_func ("/generate/halves", test_halves);
+  g_test_add_func ("/generate/difference", test_difference);
   g_test_add_func ("/generate/cache", test_cache);
   g_test_add_func ("/generate/cache-with-maps", test_cache_with_maps);
   g_test_add_func ("/generate/cancel", test_cancel);

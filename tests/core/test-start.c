@@ -1,8 +1,11 @@
 /* Runs that begin with a picture: how much of it stays, what a mask keeps, what a record says of it; and previews on the way. */
+#include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "compare.h"
+#include "model-private.h"
 #include "pentimento.h"
 #include "sampler/preview.h"
 
@@ -224,7 +227,7 @@ test_refused (void)
   pm_request_set_start_latent (other, picture, 3, 8, 8);
   refuse (latent, other, PM_ERROR_USAGE, "4 × 8 × 8");
   pm_request_set_start (other, picture, SIDE, SIDE);
-  refuse (latent, other, PM_ERROR_UNSUPPORTED, "latent");
+  refuse (latent, other, PM_ERROR_UNSUPPORTED, "encode");
 }
 
 typedef struct
@@ -297,6 +300,52 @@ test_latent_previews (void)
   g_assert_cmpfloat (rgb[3], ==, 0.5f);
 }
 
+/* The picture goes through the encoder: the run is that of its latent, and little strength gives nearly its way through both. */
+static void
+test_encoded (void)
+{
+  static const char *const files[][2] = { { PM_TEST_REFERENCE "/trained/model/model.safetensors", "model.safetensors" },
+                                          { PM_TEST_REFERENCE "/trained/model/config.json", "config.json" },
+                                          { PM_TEST_REFERENCE "/vae-four-levels/vae", "vae" } };
+  g_autoptr (GError) error = NULL;
+  g_autofree char   *folder = g_dir_make_tmp ("pentimento-start-XXXXXX", &error);
+  g_autofree float  *picture = make_picture (), *scaled = g_new (float, N);
+  float              latent[256];
+
+  for (int i = 0; i < 3; i++)
+    {
+      g_autofree char *link = g_build_filename (folder, files[i][1], NULL);
+      g_assert_cmpint (symlink (files[i][0], link), ==, 0);
+    }
+  g_autoptr (PmModel)   model = open_model (folder);
+  g_autoptr (PmRequest) request = pm_request_new_for_model (model);
+  g_autoptr (PmBackend) backend = pm_backend_open ("cpu", 0, &error);
+  for (int i = 0; i < N; i++)
+    scaled[i] = picture[i % (SIDE * SIDE) * 3 + i / (SIDE * SIDE)] * 2 - 1;
+  g_assert_true (pm_vae_encode (model->vae, backend, 8, 8, scaled, PM_VAE_MEMORY_FULL, NULL, latent, NULL, &error));
+  request->num_steps = 20;
+  request->strength = 0.3;
+  pm_request_set_start_latent (request, latent, 4, 8, 8);
+  g_autoptr (PmResult) of_latent = run (model, request, NULL);
+  pm_request_set_start (request, picture, SIDE, SIDE);
+  g_autoptr (PmResult) of_picture = run (model, request, NULL);
+  g_assert_cmpint (of_picture->n_steps, ==, 6);
+  pm_test_compare_rms ("latent", of_picture->trajectory + 6 * 256, of_latent->trajectory + 6 * 256, 256, 1e-5);
+  pm_test_compare_rms ("picture", of_picture->picture, of_latent->picture, N, 1e-4);
+
+  PmEstimate with, without;
+  g_assert_true (pm_generate_estimate (model, request, &with, &error));
+  pm_request_set_start_latent (request, latent, 4, 8, 8);
+  g_assert_true (pm_generate_estimate (model, request, &without, &error));
+  g_assert_cmpfloat (with.floor_flops, >, without.floor_flops);
+  for (int i = 0; i < 3; i++)
+    {
+      g_autofree char *link = g_build_filename (folder, files[i][1], NULL);
+      g_unlink (link);
+    }
+  g_rmdir (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -306,6 +355,7 @@ main (int argc, char **argv)
   g_test_add_func ("/start/soft-mask", test_soft_mask);
   g_test_add_func ("/start/record", test_record);
   g_test_add_func ("/start/refused", test_refused);
+  g_test_add_func ("/start/encoded", test_encoded);
   g_test_add_func ("/start/previews", test_previews);
   g_test_add_func ("/start/latent-previews", test_latent_previews);
   return g_test_run ();

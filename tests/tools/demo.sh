@@ -28,19 +28,11 @@ paint ()
   [ -s "$scratch/layers" ] || { cat "$scratch/log" >&2; echo "demo: GIMP did not finish; what it said is above." >&2; exit 1; }
 }
 
-# The maps of the command line, titled and put into rows and columns.
+# The same run's maps from the command line, titled and put into rows and columns.
 sheet ()
 {
-  local file id tiles=()
   pentimento generate --quiet --class "$class" --seed "$seed" --show "layers=$layers;heads=all;steps=$step;read=received" \
-    --out "$scratch/picture.png" --maps "$scratch/maps" --palette viridis --map-scale 2
-  for file in "$scratch"/maps/*.png; do
-    id=$(basename "$file" .png)
-    tiles+=(-label "$(printf '%s' "$id" | sed -E 's/.*-l0*([0-9]+)-h0*([0-9]+)$/layer \1 · head \2/')" "$file")
-  done
-  [ ${#tiles[@]} -gt 0 ] || { echo "demo: no maps were written." >&2; exit 1; }
-  montage -background '#202020' -fill '#e0e0e0' -font DejaVu-Sans -pointsize 13 -tile 6x -geometry 128x128+6+4 \
-    -title "received attention, step $step of 24" "${tiles[@]}" "$scratch/contact-sheet.png"
+    --sheet "$scratch/contact-sheet.png" --sheet-by heads
 }
 
 paint
