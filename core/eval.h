@@ -14,7 +14,8 @@
 PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture, int n_threads, PmJob *job,
                            GError **error);
 
-/* Stage "sample": one picture of the request; in (may be NULL) may hold noise [1,C,H,W] to start from.
+/* Stage "sample": one picture of the request; in (may be NULL) may hold noise [1,C,H,W] to start from; the seed is
+ * then that of the steps' noise.
  * Out: latent [1,C,H,W], unclamped. */
 PmBundle *pm_eval_sample (PmModel *model, const PmRequest *request, PmBundle *in, PmJob *job, GError **error);
 

@@ -11,23 +11,28 @@
 #include "record.h"
 #include "run.h"
 
-static PmVaeCall
-decoder_call (const PmRun *run)
+/* Operations of the VAE in that direction, 0 where the run has none; bytes may be NULL. */
+static double
+vae_flops (const PmRun *run, PmVaeDirection direction, gsize *bytes)
 {
-  const PmNetworkInfo *info = &run->model->network_info;
-  return (PmVaeCall) { .direction = PM_VAE_DECODE, .h = info->grid_h * info->patch, .w = info->grid_w * info->patch };
+  PmVaeCall call = pm_run_vae_call (run, direction);
+  double    flops = 0;
+  gsize     unused;
+
+  if (run->model->vae && (direction == PM_VAE_DECODE || run->encodes))
+    pm_vae_measure (run->model->vae, &call, &flops, bytes ? bytes : &unused);
+  return flops;
 }
 
-/* The decoder runs when the sampler's workspace is free again. */
+/* It runs before there is a workspace of the sampler, and after that is free again. */
 static void
-add_decoder (const PmRun *run, PmEstimate *estimate)
+add_vae (const PmRun *run, PmEstimate *estimate)
 {
-  PmVaeCall call = decoder_call (run);
-  gsize     bytes;
+  gsize bytes[2] = { 0, 0 };
 
-  pm_vae_measure (run->model->vae, &call, &estimate->floor_flops, &bytes);
+  estimate->floor_flops = vae_flops (run, PM_VAE_DECODE, &bytes[0]) + vae_flops (run, PM_VAE_ENCODE, &bytes[1]);
   estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
-  estimate->work_bytes = MAX (estimate->work_bytes, bytes);
+  estimate->work_bytes = MAX (estimate->work_bytes, MAX (bytes[0], bytes[1]));
 }
 
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
@@ -36,6 +41,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
 {
   PmModel *model = run->model;
   gsize    n = pm_run_size (run);
+  PmSampling    sampling = pm_run_sampling (run);
   PmTapEstimate maps = { 0 };
 
   *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = pm_memory_available () };
@@ -52,14 +58,9 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
       return FALSE;
     }
   estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
-                         + (run->steps.n_steps + 8) * n * sizeof (float);
-  PmSampling sampling = { .info = &model->network_info,
-                          .steps = &run->steps,
-                          .class_row = run->class_row,
-                          .guidance = run->request->guidance,
-                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] } };
+                         + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   if (model->vae)
-    add_decoder (run, estimate);
+    add_vae (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
@@ -107,24 +108,11 @@ make_picture (const float *latent, int width, int height, GError **error)
   return picture;
 }
 
-/* What the sampler takes of a run's operations. */
-static double
-sampler_share (const PmRun *run, const PmEstimate *estimate)
-{
-  PmVaeCall call = decoder_call (run);
-  double    flops = 0;
-  gsize     bytes;
-
-  if (run->model->vae)
-    pm_vae_measure (run->model->vae, &call, &flops, &bytes);
-  return 1 - flops / MAX (estimate->floor_flops, 1);
-}
-
 /* The trajectory's end through the decoder. */
 static gboolean
 decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GError **error)
 {
-  PmVaeCall         call = decoder_call (run);
+  PmVaeCall         call = pm_run_vae_call (run, PM_VAE_DECODE);
   g_autofree float *picture = g_try_new (float, 3 * (gsize) result->width * result->height);
 
   if (! picture)
@@ -140,13 +128,15 @@ decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GEr
   return result->picture != NULL;
 }
 
-/* share: what the sampler takes of all operations. */
+/* flops: of the whole run. */
 static gboolean
-fill_result (PmResult *result, PmRun *run, const float *noise, double share, PmBackend *backend, PmTap *tap, PmJob *job,
+fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmBackend *backend, PmTap *tap, PmJob *job,
              GError **error)
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
+  double               begin = vae_flops (run, PM_VAE_ENCODE, NULL) / MAX (flops, 1);
+  double               end = 1 - vae_flops (run, PM_VAE_DECODE, NULL) / MAX (flops, 1);
 
   result->channels = info->in_channels;
   result->latent_width = info->grid_w * info->patch;
@@ -162,14 +152,13 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double share, PmB
                            _("There is not enough memory to keep the steps of the run; choose fewer steps."));
       return FALSE;
     }
-  if (noise)
-    memcpy (result->trajectory, noise, n * sizeof (float));
-  else
-    pm_run_noise (run, result->trajectory);
-  pm_job_set_range (job, 0, share);
+  pm_job_set_range (job, 0, begin);
+  if (! pm_run_start (run, backend, noise, result->trajectory, job, error))
+    return FALSE;
+  pm_job_set_range (job, begin, end);
   if (! pm_run_sample (run, backend, tap, result->trajectory, job, error))
     return FALSE;
-  pm_job_set_range (job, share, 1);
+  pm_job_set_range (job, end, 1);
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
@@ -201,7 +190,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   identity = pm_identity_start (run->model->checkpoint);
   if (run->model->vae)
     vae_identity = pm_identity_start (pm_vae_get_checkpoint (run->model->vae));
-  if (! fill_result (result, run, noise, sampler_share (run, &estimate), backend, tap, job, error)
+  if (! fill_result (result, run, noise, estimate.floor_flops, backend, tap, job, error)
       || ! pm_identity_finish (identity, job, error)
       || (vae_identity && ! pm_identity_finish (vae_identity, job, error)))
     return NULL;

@@ -119,7 +119,7 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     { "capture", 0, 0, G_OPTION_ARG_STRING, &e->capture,
       N_("Also: received,entropy,distance,from,to,rollout,probs:LAYER,subject"),
       N_("LIST") },
-    { "sampler", 0, 0, G_OPTION_ARG_STRING, &e->sampler, N_("euler or ddim"), N_("NAME") },
+    { "sampler", 0, 0, G_OPTION_ARG_STRING, &e->sampler, N_("euler, ddim, ddpm, dpmpp2m or unipc"), N_("NAME") },
     { "steps", 0, 0, G_OPTION_ARG_INT, &e->num_steps, N_("Sampler steps"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &e->guidance, N_("Strength of guidance; 1 is none"), "G" },
     { "guidance-interval", 0, 0, G_OPTION_ARG_STRING, &e->guidance_interval, N_("Guide only inside this part of 0..1"),

@@ -38,6 +38,7 @@ typedef struct
   gboolean       is_scaled;            /* LINEAR: the square roots of the betas are evenly spaced, not the betas */
   PmSpacing      spacing;              /* LINEAR */
   int            steps_offset;         /* LINEAR, with PM_SPACING_LEADING */
+  gboolean       is_small_variance;    /* LINEAR: the fixed variance of models that predict none is the smaller bound */
 } PmSchedule;
 
 /* What diffusers' config.json says of the network, to be compared with the tensors; 0: not said. */
