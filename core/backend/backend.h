@@ -221,11 +221,11 @@ extern const PmBackendClass *const pm_backends[]; /* written by core/meson.build
 /* device: a name of pm_device_list(), a backend's id, or NULL for the first. n_threads 0: one per processor. */
 PmBackend *pm_backend_open (const char *device, int n_threads, GError **error);
 void       pm_backend_close (PmBackend *backend);
-
 const PmBackendClass *pm_backend_get_class (PmBackend *backend);
 gpointer              pm_backend_get_state (PmBackend *backend);
 struct _PmPool       *pm_backend_get_pool (PmBackend *backend);
-void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations */
+void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations; borrowed */
+PmJob                *pm_backend_get_job (PmBackend *backend);             /* NULL: none */
 
 gpointer pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error); /* 64-byte aligned, uninitialised */
 void     pm_backend_free (PmBackend *backend, gpointer memory);
