@@ -35,5 +35,6 @@ gboolean pm_bench_run_attention (PmBench *bench, GError **error);
 gboolean pm_bench_run_dit_xl (PmBench *bench, GError **error);
 gboolean pm_bench_run_dit_s (PmBench *bench, GError **error);
 gboolean pm_bench_run_starter (PmBench *bench, GError **error);
+gboolean pm_bench_run_vae (PmBench *bench, GError **error);
 
 #endif

@@ -14,9 +14,24 @@
 PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture, int n_threads, PmJob *job,
                            GError **error);
 
-/* Stage "sample": one picture of the request; in (may be NULL) may hold noise [1,C,H,W] to start from.
+/* Stage "sample": one picture of the request; in (may be NULL) may hold noise [1,C,H,W] to start from; the seed is
+ * then that of the steps' noise.
  * Out: latent [1,C,H,W], unclamped. */
 PmBundle *pm_eval_sample (PmModel *model, const PmRequest *request, PmBundle *in, PmJob *job, GError **error);
+
+/* How a decoder is run by itself. */
+typedef struct
+{
+  const char *device;     /* as for pm_eval_denoise */
+  int         n_threads;
+  const char *memory;     /* "full": pictures inside the network are f32; "half": f16; NULL or "auto": by size */
+  gboolean    has_seed;   /* encoding draws from the posterior instead of taking its mean */
+  guint64     seed;
+} PmEvalVae;
+
+/* Stages "vae-decode" and "vae-encode": latent [B,C,h,w], as the model that paints has it (scaled), to image [B,3,H,W] in
+ * -1..1, unclamped, and back. model: the name or path of a model that has a VAE, or the path of a VAE itself. */
+PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options, PmJob *job, GError **error);
 
 /* One row of the bench table: what was timed, its figure and unit, and its ratio to the floor measured in the same run
  * (< 0: none). */

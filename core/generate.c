@@ -11,12 +11,37 @@
 #include "record.h"
 #include "run.h"
 
+/* Operations of the VAE in that direction, 0 where the run has none; bytes may be NULL. */
+static double
+vae_flops (const PmRun *run, PmVaeDirection direction, gsize *bytes)
+{
+  PmVaeCall call = pm_run_vae_call (run, direction);
+  double    flops = 0;
+  gsize     unused;
+
+  if (run->model->vae && (direction == PM_VAE_DECODE || run->encodes))
+    pm_vae_measure (run->model->vae, &call, &flops, bytes ? bytes : &unused);
+  return flops;
+}
+
+/* It runs before there is a workspace of the sampler, and after that is free again. */
+static void
+add_vae (const PmRun *run, PmEstimate *estimate)
+{
+  gsize bytes[2] = { 0, 0 };
+
+  estimate->floor_flops = vae_flops (run, PM_VAE_DECODE, &bytes[0]) + vae_flops (run, PM_VAE_ENCODE, &bytes[1]);
+  estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
+  estimate->work_bytes = MAX (estimate->work_bytes, MAX (bytes[0], bytes[1]));
+}
+
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
 static gboolean
 estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
 {
   PmModel *model = run->model;
   gsize    n = pm_run_size (run);
+  PmSampling    sampling = pm_run_sampling (run);
   PmTapEstimate maps = { 0 };
 
   *estimate = (PmEstimate) { .seconds = -1, .weight_bytes = model->info.n_bytes, .free_bytes = pm_memory_available () };
@@ -33,12 +58,9 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
       return FALSE;
     }
   estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
-                         + (run->steps.n_steps + 8) * n * sizeof (float);
-  PmSampling sampling = { .info = &model->network_info,
-                          .steps = &run->steps,
-                          .class_row = run->class_row,
-                          .guidance = run->request->guidance,
-                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] } };
+                         + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
+  if (model->vae)
+    add_vae (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
@@ -86,11 +108,35 @@ make_picture (const float *latent, int width, int height, GError **error)
   return picture;
 }
 
+/* The trajectory's end through the decoder. */
 static gboolean
-fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backend, PmTap *tap, PmJob *job, GError **error)
+decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GError **error)
+{
+  PmVaeCall         call = pm_run_vae_call (run, PM_VAE_DECODE);
+  g_autofree float *picture = g_try_new (float, 3 * (gsize) result->width * result->height);
+
+  if (! picture)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory for the picture; close other programs."));
+      return FALSE;
+    }
+  if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, result->trajectory + run->steps.n_steps * pm_run_size (run),
+                       PM_VAE_MEMORY_AUTO, picture, job, error))
+    return FALSE;
+  result->picture = make_picture (picture, result->width, result->height, error);
+  return result->picture != NULL;
+}
+
+/* flops: of the whole run. */
+static gboolean
+fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmBackend *backend, PmTap *tap, PmJob *job,
+             GError **error)
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
+  double               begin = vae_flops (run, PM_VAE_ENCODE, NULL) / MAX (flops, 1);
+  double               end = 1 - vae_flops (run, PM_VAE_DECODE, NULL) / MAX (flops, 1);
 
   result->channels = info->in_channels;
   result->latent_width = info->grid_w * info->patch;
@@ -106,15 +152,18 @@ fill_result (PmResult *result, PmRun *run, const float *noise, PmBackend *backen
                            _("There is not enough memory to keep the steps of the run; choose fewer steps."));
       return FALSE;
     }
-  if (noise)
-    memcpy (result->trajectory, noise, n * sizeof (float));
-  else
-    pm_run_noise (run, result->trajectory);
+  pm_job_set_range (job, 0, begin);
+  if (! pm_run_start (run, backend, noise, result->trajectory, job, error))
+    return FALSE;
+  pm_job_set_range (job, begin, end);
   if (! pm_run_sample (run, backend, tap, result->trajectory, job, error))
     return FALSE;
+  pm_job_set_range (job, end, 1);
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
+  if (run->model->vae)
+    return decode_result (result, run, backend, job, error);
   if (run->model->info.makes_picture)
     result->picture = make_picture (result->trajectory + run->steps.n_steps * n, result->width, result->height, error);
   return ! run->model->info.makes_picture || result->picture != NULL;
@@ -126,7 +175,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
   g_autoptr (PmBackend) backend = NULL;
   g_autoptr (PmTap)      tap = NULL;
-  g_autoptr (PmIdentity) identity = NULL;
+  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL;
   PmEstimate            estimate;
   gint64                start = g_get_monotonic_time ();
 
@@ -139,10 +188,14 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   if (run->has_maps && ! (tap = pm_tap_new (&run->request->show, &run->tap_options, error)))
     return NULL;
   identity = pm_identity_start (run->model->checkpoint);
-  if (! fill_result (result, run, noise, backend, tap, job, error) || ! pm_identity_finish (identity, job, error))
+  if (run->model->vae)
+    vae_identity = pm_identity_start (pm_vae_get_checkpoint (run->model->vae));
+  if (! fill_result (result, run, noise, estimate.floor_flops, backend, tap, job, error)
+      || ! pm_identity_finish (identity, job, error)
+      || (vae_identity && ! pm_identity_finish (vae_identity, job, error)))
     return NULL;
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
-  result->record = pm_record_new (run, backend, identity, result->seconds);
+  result->record = pm_record_new (run, backend, identity, vae_identity, result->seconds);
   return g_steal_pointer (&result);
 }
 

@@ -120,15 +120,30 @@ resolve_model (const char *name)
   return NULL;
 }
 
+char *
+pm_model_resolve (const char *name_or_path, GError **error)
+{
+  char *path = resolve_model (name_or_path);
+  if (! path)
+    set_no_model (error, name_or_path ? name_or_path : "");
+  return path;
+}
+
+char *
+pm_model_find_vae (const char *path, const PmConfig *config)
+{
+  const char      *name = config->has_vae ? config->vae : "vae";
+  g_autofree char *folder = g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path) : g_path_get_dirname (path);
+  g_autofree char *vae = name && g_file_test (path, G_FILE_TEST_EXISTS) ? g_build_filename (folder, name, NULL) : NULL;
+  return vae && g_file_test (vae, G_FILE_TEST_IS_DIR) ? g_steal_pointer (&vae) : NULL;
+}
+
 PmModel *
 pm_model_open (const char *name_or_path, GError **error)
 {
-  g_autofree char *path = resolve_model (name_or_path);
+  g_autofree char *path = pm_model_resolve (name_or_path, error);
   if (! path)
-    {
-      set_no_model (error, name_or_path ? name_or_path : "");
-      return NULL;
-    }
+    return NULL;
   g_autoptr (PmConfig)     config = pm_config_load (path, error);
   g_autoptr (PmCheckpoint) checkpoint = config ? pm_checkpoint_open (path, error) : NULL;
   g_autofree char         *name = g_path_get_basename (path);

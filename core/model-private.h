@@ -4,6 +4,7 @@
 
 #include "family/family.h"
 #include "model.h"
+#include "vae/vae.h"
 
 struct _PmModel
 {
@@ -14,11 +15,20 @@ struct _PmModel
   const PmFamily *family;
   PmNetwork      *network;
   PmNetworkInfo   network_info;
+  PmVae          *vae;         /* NULL: a pixel model, or none was found */
+  char           *vae_path;    /* behind info.vae */
   PmModelInfo     info;
   char          **class_names; /* behind info.classes */
   int            *recommended; /* behind info.recommended_layers */
   char          **notes;       /* behind info.notes */
 };
+
+/* The path of a model's name, or of a path that exists. Errors: PM_ERROR_NO_MODEL. Free with g_free. */
+char *pm_model_resolve (const char *name_or_path, GError **error);
+
+/* The folder of a model's decoder: what the configuration says, else vae/ beside the weights; NULL where it is not there. Free
+ * with g_free. */
+char *pm_model_find_vae (const char *path, const PmConfig *config);
 
 /* The row of the class table for a class of pm_model_find_class. */
 int pm_model_get_class_row (PmModel *model, int class_index);

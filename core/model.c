@@ -73,7 +73,8 @@ const char *
 pm_model_no_picture (PmModel *model)
 {
   if (model->network_info.is_latent)
-    return _("This model paints latents, and its VAE is not here; it can be evaluated and inspected, but makes no picture.");
+    return _("This model paints latents, and its VAE is not here (diffusers' folder “vae”, in the model's folder); it can be "
+             "evaluated and inspected, but makes no picture.");
   return _("This model's output has not three channels; it can be evaluated and inspected, but makes no picture.");
 }
 
@@ -113,7 +114,7 @@ set_info (PmModel *model)
   const PmConfig      *config = model->config;
   PmModelInfo         *info = &model->info;
   gboolean             is_flow = network->schedule.type == PM_SCHEDULE_FLOW;
-  int                  scale = network->is_latent ? 8 : 1;
+  int                  scale = model->vae ? pm_vae_get_info (model->vae)->factor : network->is_latent ? 8 : 1;
 
   *info = (PmModelInfo) {
     .name = model->name,
@@ -128,8 +129,9 @@ set_info (PmModel *model)
     .patch = network->patch,
     .n_channels = network->in_channels,
     .is_latent = network->is_latent,
+    .vae = model->vae_path,
     .n_classes = network->n_classes,
-    .makes_picture = ! network->is_latent && network->in_channels == 3,
+    .makes_picture = model->vae || (! network->is_latent && network->in_channels == 3),
     .prediction = prediction_names[network->prediction],
     .schedule = is_flow ? "flow" : "linear",
     .default_sampler = config->default_sampler ? config->default_sampler : is_flow ? "euler" : "ddim",
@@ -145,6 +147,29 @@ set_info (PmModel *model)
   gboolean is_imagenet = set_class_names (model);
   set_recommended (model);
   set_notes (model, is_imagenet);
+}
+
+/* The decoder of a latent model; none at all is no error, for the model can still be looked into. */
+static gboolean
+open_vae (PmModel *model, GError **error)
+{
+  const PmNetworkInfo *network = &model->network_info;
+
+  if (! network->is_latent)
+    return TRUE;
+  model->vae_path = pm_model_find_vae (model->path, model->config);
+  if (! model->vae_path)
+    return TRUE;
+  model->vae = pm_vae_open (model->vae_path, error);
+  if (! model->vae)
+    return FALSE;
+  if (pm_vae_get_info (model->vae)->latent_channels == network->in_channels)
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+               _("The decoder “%s” reads latents of %d channels, but the model paints %d; put the decoder there that the model "
+                 "was trained with."),
+               model->vae_path, pm_vae_get_info (model->vae)->latent_channels, network->in_channels);
+  return FALSE;
 }
 
 /* The noise of a flow cannot be told from its start, where there is nothing else: x0 = (x - s e) / (1 - s) has no value there. */
@@ -174,7 +199,7 @@ pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const 
   model->family = find_family (checkpoint, config, error);
   if (model->family)
     model->network = model->family->load (checkpoint, config, &model->network_info, error);
-  if (! model->network || ! check_prediction (model, error))
+  if (! model->network || ! check_prediction (model, error) || ! open_vae (model, error))
     {
       pm_model_unref (model);
       return NULL;
@@ -199,6 +224,8 @@ pm_model_unref (PmModel *model)
     model->family->free (model->network, &model->network_info);
   pm_checkpoint_free (model->checkpoint);
   pm_config_free (model->config);
+  pm_vae_free (model->vae);
+  g_free (model->vae_path);
   g_strfreev (model->class_names);
   g_free (model->recommended);
   g_strfreev (model->notes);

@@ -19,6 +19,7 @@ typedef struct
   int          n_layers, n_heads, width, patch;
   int          n_channels; /* of the input: 3 for pixel models */
   gboolean     is_latent;  /* paints through a VAE, 8 times smaller than the picture */
+  const char  *vae;        /* path of the VAE; NULL: a pixel model, or there is none and no picture comes out */
   gboolean     makes_picture;      /* pm_generate gives a picture; else maps and the latent alone */
   int          n_classes;  /* the null class left out */
   const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when there are only numbers */

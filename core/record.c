@@ -42,7 +42,7 @@ add_files (JsonBuilder *builder, PmCheckpoint *checkpoint, PmIdentity *identity)
 }
 
 static void
-add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity)
+add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity, PmIdentity *vae_identity)
 {
   json_builder_set_member_name (builder, "model");
   json_builder_begin_object (builder);
@@ -51,6 +51,14 @@ add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity)
   add_int (builder, "parameters", (gint64) model->info.n_parameters);
   add_int (builder, "bytes", (gint64) model->info.n_bytes);
   add_files (builder, model->checkpoint, identity);
+  if (model->vae)
+    {
+      json_builder_set_member_name (builder, "vae");
+      json_builder_begin_object (builder);
+      add_int (builder, "bytes", (gint64) pm_vae_get_info (model->vae)->n_bytes);
+      add_files (builder, pm_vae_get_checkpoint (model->vae), vae_identity);
+      json_builder_end_object (builder);
+    }
   json_builder_end_object (builder);
 }
 
@@ -100,7 +108,7 @@ pm_record_compare_model (const char *record, PmModel *model, PmJob *job)
 }
 
 char *
-pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, double seconds)
+pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, PmIdentity *vae_identity, double seconds)
 {
   g_autoptr (JsonBuilder)   builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
@@ -110,7 +118,7 @@ pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, doubl
   json_builder_begin_object (builder);
   add_string (builder, "program", "Pentimento");
   add_string (builder, "version", pm_version ());
-  add_model (builder, run->model, identity);
+  add_model (builder, run->model, identity, vae_identity);
   add_int (builder, "class-row", run->class_row);
   if (class_name)
     add_string (builder, "class-name", class_name);

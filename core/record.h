@@ -6,6 +6,6 @@
 #include "run.h"
 
 /* identity: finished, of the model's files; NULL leaves their sums out. Free with g_free. */
-char *pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, double seconds);
+char *pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, PmIdentity *vae_identity, double seconds);
 
 #endif

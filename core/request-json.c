@@ -37,6 +37,31 @@ add_region (JsonBuilder *builder, const PmRequest *request)
   json_builder_end_object (builder);
 }
 
+/* "start": {"sha256": ..., "strength": 0.6, "mask-sha256": ...}: pixels would make a record too large to keep in a picture. */
+static void
+add_start (JsonBuilder *builder, const PmRequest *request)
+{
+  gsize n = pm_request_start_size (request) * sizeof (float), n_mask = (gsize) request->mask_width * request->mask_height;
+  g_autofree char *start = request->start
+                               ? g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) request->start, n)
+                               : g_strdup (request->start_sum);
+  g_autofree char *mask = request->mask ? g_compute_checksum_for_data (G_CHECKSUM_SHA256, request->mask, n_mask)
+                                        : g_strdup (request->mask_sum);
+
+  json_builder_set_member_name (builder, "start");
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "sha256");
+  json_builder_add_string_value (builder, start ? start : "");
+  json_builder_set_member_name (builder, "strength");
+  json_builder_add_double_value (builder, request->strength);
+  if (mask)
+    {
+      json_builder_set_member_name (builder, "mask-sha256");
+      json_builder_add_string_value (builder, mask);
+    }
+  json_builder_end_object (builder);
+}
+
 char *
 pm_request_to_json (const PmRequest *request)
 {
@@ -74,6 +99,8 @@ pm_request_to_json (const PmRequest *request)
   json_builder_add_int_value (builder, request->height);
   if (request->region)
     add_region (builder, request);
+  if (request->start || request->start_sum)
+    add_start (builder, request);
   json_builder_end_object (builder);
 
   g_autoptr (JsonNode) root = json_builder_get_root (builder);
@@ -198,6 +225,21 @@ read_region (JsonObject *object, PmRequest *request, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_start (JsonObject *object, PmRequest *request, GError **error)
+{
+  JsonNode   *node = json_object_get_member (object, "start");
+  JsonObject *start = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  JsonNode   *strength = start ? json_object_get_member (start, "strength") : NULL;
+
+  if (! node)
+    return TRUE;
+  if (! start || (strength && ! read_finite (strength, &request->strength)))
+    return set_wrong (error, "start");
+  return read_string (start, "sha256", &request->start_sum, error)
+         && read_string (start, "mask-sha256", &request->mask_sum, error);
+}
+
 PmRequest *
 pm_request_from_json (const char *json, GError **error)
 {
@@ -230,8 +272,8 @@ pm_request_from_json (const char *json, GError **error)
       || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
       || ! read_int (object, "width", 0, MAX_SIDE, &request->width, error)
       || ! read_int (object, "height", 0, MAX_SIDE, &request->height, error) || ! read_numbers (object, request, error)
-      || ! read_cache (object, request, error)
-      || ! read_region (object, request, error) || (show && ! pm_request_set_show (request, show, error)))
+      || ! read_cache (object, request, error) || ! read_region (object, request, error) || ! read_start (object, request, error)
+      || (show && ! pm_request_set_show (request, show, error)))
     return NULL;
   return g_steal_pointer (&request);
 }

@@ -57,6 +57,7 @@ pm_request_new (void)
   request->sampler = g_strdup ("");
   request->guidance = 1;
   request->guidance_interval[1] = 1;
+  request->strength = 1;
   request->cache_interval = PM_CACHE_DEFAULT_INTERVAL;
   pm_show_init (&request->show);
   return request;
@@ -79,6 +80,14 @@ pm_request_new_for_model (PmModel *model)
   return request;
 }
 
+/* NULL when memory is short, or of NULL. */
+static gpointer
+try_copy (gconstpointer from, gsize size)
+{
+  gpointer copy = from ? g_try_malloc (size) : NULL;
+  return copy ? memcpy (copy, from, size) : NULL;
+}
+
 PmRequest *
 pm_request_copy (const PmRequest *request)
 {
@@ -90,12 +99,14 @@ pm_request_copy (const PmRequest *request)
   copy->device = g_strdup (request->device);
   copy->class_name = g_strdup (request->class_name);
   copy->sampler = g_strdup (request->sampler);
+  copy->region = try_copy (request->region, n * sizeof (float));
+  copy->start = try_copy (request->start, pm_request_start_size (request) * sizeof (float));
+  copy->mask = try_copy (request->mask, (gsize) request->mask_width * request->mask_height);
+  copy->start_sum = g_strdup (request->start_sum);
+  copy->mask_sum = g_strdup (request->mask_sum);
   pm_show_init (&copy->show);
   pm_show_copy (&request->show, &copy->show);
-  copy->region = request->region ? g_try_new (float, n) : NULL;
-  if (copy->region)
-    memcpy (copy->region, request->region, n * sizeof (float));
-  if (! copy->region != ! request->region)
+  if (! copy->region != ! request->region || ! copy->start != ! request->start || ! copy->mask != ! request->mask)
     g_clear_pointer (&copy, pm_request_free);
   return copy;
 }
@@ -110,6 +121,10 @@ pm_request_free (PmRequest *request)
   g_free (request->class_name);
   g_free (request->sampler);
   g_free (request->region);
+  g_free (request->start);
+  g_free (request->mask);
+  g_free (request->start_sum);
+  g_free (request->mask_sum);
   pm_show_clear (&request->show);
   g_free (request);
 }
@@ -137,4 +152,52 @@ pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int he
   for (gsize i = 0; i < n; i++)
     request->region[i] = mask[i] / 255.f;
   return TRUE;
+}
+
+gsize
+pm_request_start_size (const PmRequest *request)
+{
+  return (gsize) request->start_width * request->start_height * (request->start_channels ? request->start_channels : 3);
+}
+
+/* channels: 0 for a picture, as start_channels. */
+static gboolean
+set_start (PmRequest *request, const float *start, int channels, int width, int height)
+{
+  g_clear_pointer (&request->start, g_free);
+  g_clear_pointer (&request->start_sum, g_free);
+  request->start_channels = request->start_width = request->start_height = 0;
+  if (! start || channels < 0 || width < 1 || height < 1)
+    return TRUE;
+  request->start_channels = channels;
+  request->start_width = width;
+  request->start_height = height;
+  request->start = try_copy (start, pm_request_start_size (request) * sizeof (float));
+  return request->start != NULL;
+}
+
+gboolean
+pm_request_set_start (PmRequest *request, const float *picture, int width, int height)
+{
+  return set_start (request, picture, 0, width, height);
+}
+
+gboolean
+pm_request_set_start_latent (PmRequest *request, const float *latent, int channels, int width, int height)
+{
+  return set_start (request, latent, channels, width, height);
+}
+
+gboolean
+pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height)
+{
+  g_clear_pointer (&request->mask, g_free);
+  g_clear_pointer (&request->mask_sum, g_free);
+  request->mask_width = request->mask_height = 0;
+  if (! mask || width < 1 || height < 1)
+    return TRUE;
+  request->mask_width = width;
+  request->mask_height = height;
+  request->mask = try_copy (mask, (gsize) width * height);
+  return request->mask != NULL;
 }

@@ -19,7 +19,7 @@ typedef struct
   char   *model;           /* name or path, for the record */
   char   *device;          /* "cpu" */
   char   *class_name;      /* name or number; "" paints without a class */
-  char   *sampler;         /* "euler", "ddim" */
+  char   *sampler;         /* of pm_sampler_ids() */
   int     num_steps;
   double  guidance;        /* 1: none */
   double  guidance_interval[2]; /* in 0..1 of the model's time; guided strictly inside */
@@ -32,13 +32,21 @@ typedef struct
   int     cache_interval;  /* every so many steps one is computed, after the first few; 2 at least */
   int     n_threads;       /* 0: one per processor */
   gsize   map_budget;      /* bytes of recorded maps; 0: 256 MiB */
+  float  *start;           /* what to begin with instead of pure noise; NULL: nothing. Owned */
+  int     start_channels;  /* 0: start is a picture [start_height, start_width, 3] 0..1; else a latent [C, height, width] */
+  int     start_width, start_height;
+  double  strength;        /* with start: the share of the steps that are run, above 0 and at most 1 */
+  guint8 *mask;            /* [mask_height, mask_width], with start: 255 is painted, 0 keeps start; NULL paints all. Owned */
+  int     mask_width, mask_height;
+  char   *start_sum, *mask_sum; /* sha256 of what a record began with and does not hold; NULL: nothing missing */
+  int     preview_every;   /* steps from one preview in PmProgress to the next; 0: none */
 } PmRequest;
 
 PmRequest *pm_request_new (void);
 
 /* With the model's defaults filled in, showing nothing. */
 PmRequest *pm_request_new_for_model (PmModel *model);
-PmRequest *pm_request_copy (const PmRequest *request); /* NULL when memory for its region is short */
+PmRequest *pm_request_copy (const PmRequest *request); /* NULL when memory for its pictures is short */
 void       pm_request_free (PmRequest *request);
 
 /* "none", "static", "taylor", the last two with an optional ":N", the interval. PM_ERROR_USAGE says what is wrong. */
@@ -54,8 +62,21 @@ gboolean pm_request_set_show (PmRequest *request, const char *text, GError **err
 /* mask: [height, width] bytes, 0..255 coverage; copied. NULL removes the region. FALSE, and no region, when memory is short. */
 gboolean pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
+/* The picture [height, width, 3] 0..1 of the model's size to begin with; copied. NULL begins with noise. FALSE,
+ * without it, when memory is short; the same of the next two. */
+gboolean pm_request_set_start (PmRequest *request, const float *picture, int width, int height);
+
+/* The same of a latent [channels, height, width], as the network sees it. */
+gboolean pm_request_set_start_latent (PmRequest *request, const float *latent, int channels, int width, int height);
+
+gsize pm_request_start_size (const PmRequest *request); /* floats of start */
+
+/* [height, width] of the picture: 255 where it is painted anew, 0 where start is kept, mixed between; copied. NULL: none. */
+gboolean pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height);
+
 /* To and from the JSON of a record (the member "request"). A region is stored as a run-length list.
- * Unknown members are ignored; a wrong type is PM_ERROR_DAMAGED. */
+ * Of start and mask only checksums are: a request read back must be given them again. Unknown members are ignored; a wrong
+ * type is PM_ERROR_DAMAGED. */
 char      *pm_request_to_json (const PmRequest *request);
 PmRequest *pm_request_from_json (const char *json, GError **error);
 

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
-#include "base/random.h"
 
 #define TAYLOR_ORDER 1
 
@@ -58,13 +57,9 @@ static gboolean
 check_halves (PmRun *run, GError **error)
 {
   const PmRequest *request = run->request;
+  PmSampling       sampling = pm_run_sampling (run);
   g_autofree int  *chosen = NULL;
   int              n_chosen = 0;
-  PmSampling       sampling = { .info = &run->model->network_info,
-                                .steps = &run->steps,
-                                .class_row = run->class_row,
-                                .guidance = request->guidance,
-                                .interval = { request->guidance_interval[0], request->guidance_interval[1] } };
 
   if (! run->has_maps || request->show.which == PM_WHICH_CONDITION)
     return TRUE;
@@ -80,19 +75,23 @@ check_halves (PmRun *run, GError **error)
   return FALSE;
 }
 
-/* Mean of the mask's pixels that a patch covers, one at least. */
-static float
-patch_coverage (const PmRequest *request, int x, int y, int grid_w, int grid_h)
+double
+pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh, float *out /* [gh, gw] */)
 {
-  gint64 w = request->region_width, h = request->region_height;
-  gint64 x0 = x * w / grid_w, x1 = MAX ((x + 1) * w / grid_w, x0 + 1);
-  gint64 y0 = y * h / grid_h, y1 = MAX ((y + 1) * h / grid_h, y0 + 1);
-  double sum = 0;
+  gint64 w = width, h = height;
+  double total = 0;
 
-  for (gint64 v = y0; v < y1; v++)
-    for (gint64 u = x0; u < x1; u++)
-      sum += request->region[v * w + u];
-  return (float) (sum / ((x1 - x0) * (y1 - y0)));
+  for (int y = 0; y < gh; y++)
+    for (int x = 0; x < gw; x++)
+      {
+        gint64 x0 = x * w / gw, x1 = MAX ((x + 1) * w / gw, x0 + 1), y0 = y * h / gh, y1 = MAX ((y + 1) * h / gh, y0 + 1);
+        double sum = 0;
+        for (gint64 v = y0; v < y1; v++)
+          for (gint64 u = x0; u < x1; u++)
+            sum += is_bytes ? ((const guint8 *) values)[v * w + u] / 255.0 : ((const float *) values)[v * w + u];
+        total += out[(gsize) y * gw + x] = (float) (sum / ((x1 - x0) * (y1 - y0)));
+      }
+  return total;
 }
 
 /* The region in the picture's pixels, whatever its size, to the share of each patch that it covers. */
@@ -101,16 +100,12 @@ make_region (PmRun *run, GError **error)
 {
   const PmRequest     *request = run->request;
   const PmNetworkInfo *info = &run->model->network_info;
-  int                  gw = info->grid_w, gh = info->grid_h;
-  double               total = 0;
 
   if (! request->region)
     return TRUE;
-  run->region = g_new0 (float, (gsize) gw * gh);
-  for (int y = 0; y < gh; y++)
-    for (int x = 0; x < gw; x++)
-      total += run->region[y * gw + x] = patch_coverage (request, x, y, gw, gh);
-  if (total > 0)
+  run->region = g_new0 (float, (gsize) info->grid_w * info->grid_h);
+  if (pm_run_average_cells (request->region, FALSE, request->region_width, request->region_height, info->grid_w, info->grid_h,
+                            run->region) > 0)
     return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The region is empty; select a part of the picture first."));
   return FALSE;
@@ -125,14 +120,15 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
   run->class_index = pm_model_find_class (model, request->class_name, error);
   run->class_row = run->class_index < 0 ? -1 : pm_model_get_class_row (model, run->class_index);
   if (run->class_index < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
-      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! check_halves (run, error)
-      || ! make_region (run, error))
+      || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! pm_run_read_start (run, error)
+      || ! check_halves (run, error) || ! make_region (run, error))
     {
       pm_run_clear (run);
       return FALSE;
     }
   run->steps.prediction = info->prediction;
   run->max_items = request->guidance != 1 ? 2 : 1;
+  pm_random_init (&run->random, request->seed);
   run->tap_options = (PmTapOptions) { .sites = info->sites,
                                       .n_sites = info->n_layers,
                                       .n_items = run->max_items,
@@ -151,6 +147,9 @@ pm_run_clear (PmRun *run)
 {
   pm_steps_clear (&run->steps);
   g_clear_pointer (&run->region, g_free);
+  g_clear_pointer (&run->known, g_free);
+  g_clear_pointer (&run->known_noise, g_free);
+  g_clear_pointer (&run->mask, g_free);
 }
 
 gsize
@@ -160,12 +159,23 @@ pm_run_size (const PmRun *run)
   return (gsize) info->in_channels * info->grid_w * info->grid_h * info->patch * info->patch;
 }
 
-void
-pm_run_noise (const PmRun *run, float *out)
+PmSampling
+pm_run_sampling (PmRun *run)
 {
-  PmRandom random;
-  pm_random_init (&random, run->request->seed);
-  pm_random_normal (&random, pm_run_size (run), out);
+  const PmRequest *request = run->request;
+  return (PmSampling) { .family = run->model->family,
+                        .info = &run->model->network_info,
+                        .sampler = run->sampler,
+                        .steps = &run->steps,
+                        .class_row = run->class_row,
+                        .guidance = request->guidance,
+                        .interval = { request->guidance_interval[0], request->guidance_interval[1] },
+                        .random = &run->random,
+                        .known = run->known,
+                        .known_noise = run->known_noise,
+                        .mask = run->mask,
+                        .preview_every = request->preview_every,
+                        .cache_interval = request->cache_interval };
 }
 
 /* Of one item's stream: T * D. */
@@ -191,8 +201,8 @@ pm_run_cache_bytes (const PmRun *run)
 gboolean
 pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error)
 {
-  PmModel    *model = run->model;
-  PmPrepared *prepared;
+  PmModel   *model = run->model;
+  PmSampling sampling = pm_run_sampling (run);
   g_autoptr (PmFeatureCache) cache = NULL;
 
   if (! pm_checkpoint_verify (model->checkpoint, error))
@@ -201,23 +211,14 @@ pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, Pm
   if (run->request->cache != PM_CACHE_NONE
       && ! (cache = pm_feature_cache_new (backend, stream_floats (run), cache_order (run->request), error)))
     return FALSE;
-  prepared = model->family->prepare (model->network, backend, run->max_items, error);
-  if (! prepared)
+  sampling.prepared = model->family->prepare (model->network, backend, run->max_items, error);
+  if (! sampling.prepared)
     return FALSE;
-  PmSampling sampling = { .family = model->family,
-                          .info = &model->network_info,
-                          .prepared = prepared,
-                          .sampler = run->sampler,
-                          .steps = &run->steps,
-                          .class_row = run->class_row,
-                          .guidance = run->request->guidance,
-                          .interval = { run->request->guidance_interval[0], run->request->guidance_interval[1] },
-                          .tap = tap,
-                          .cache = cache,
-                          .cache_interval = run->request->cache_interval,
-                          .job = job };
-  gboolean   done = pm_sampling_run (&sampling, trajectory, error);
-  model->family->release (prepared);
+  sampling.tap = tap;
+  sampling.cache = cache;
+  sampling.job = job;
+  gboolean done = pm_sampling_run (&sampling, trajectory, error);
+  model->family->release (sampling.prepared);
   pm_backend_set_job (backend, NULL);
   return done;
 }

@@ -15,6 +15,11 @@ typedef struct
   int              class_index, class_row; /* of pm_model_find_class, and of the class table */
   int              max_items;
   float           *region;    /* [N] of the grid, or NULL */
+  float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
+  gboolean         encodes;   /* known is a picture that is still to go through the VAE: pm_run_start */
+  float           *known_noise; /* [C, h, w] mixed with it; filled by pm_run_start */
+  float           *mask;      /* [h, w] 1: painted, 0: known; NULL: everything is painted */
+  PmRandom         random;    /* seeded; the start's noise is drawn first, then that of the steps */
   PmTapOptions     tap_options; /* but for the backend */
   gboolean         has_maps;
 } PmRun;
@@ -23,8 +28,19 @@ typedef struct
 gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **error);
 void     pm_run_clear (PmRun *run);
 
+/* Means over the values [height, width] that each cell of a grid of gw x gh covers, one at least; f32, or bytes that stand for
+ * 0..1. Returns the sum of the means. */
+double pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh,
+                             float *out /* [gh, gw] */);
+
+/* Checks and takes start, strength and mask once the steps are planned. */
+gboolean pm_run_read_start (PmRun *run, GError **error);
+
 /* Floats of one x: C * h * w. */
 gsize pm_run_size (const PmRun *run);
+
+/* What the loop is told, but for the prepared network, tap and job. */
+PmSampling pm_run_sampling (PmRun *run);
 
 /* Bytes that the request's cache keeps. */
 gsize pm_run_cache_bytes (const PmRun *run);
@@ -32,7 +48,11 @@ gsize pm_run_cache_bytes (const PmRun *run);
 /* Runs the sampler from trajectory's first entry. tap is made by the caller when there is something to record. */
 gboolean pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, PmJob *job, GError **error);
 
-/* The start of a run that begins with noise: PyTorch's CPU generator seeded just before. */
-void pm_run_noise (const PmRun *run, float *out /* [C, h, w] */);
+/* x at step 0: noise [C, h, w], or when that is NULL, drawn; mixed with what the request begins with, for which a latent model
+ * runs its VAE. */
+gboolean pm_run_start (PmRun *run, PmBackend *backend, const float *noise, float *x /* [C, h, w] */, PmJob *job, GError **error);
+
+/* Without data. */
+PmVaeCall pm_run_vae_call (const PmRun *run, PmVaeDirection direction);
 
 #endif

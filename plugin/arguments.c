@@ -114,7 +114,8 @@ declare_picture (GimpProcedure *procedure)
   gimp_procedure_add_int_argument (procedure, "num-steps", _("Number o_f steps"),
                                    _("Number of sampler steps; 0 takes the model's default"), 0, 1000, 0, G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "sampler", _("Sampler"),
-                                      _("euler or ddim; empty takes the model's default"), "", G_PARAM_READWRITE);
+                                      _("euler, ddim, ddpm, dpmpp2m or unipc; empty takes the model's default"), "",
+                                      G_PARAM_READWRITE);
   gimp_procedure_add_double_argument (procedure, "guidance", _("G_uidance"),
                                       _("Strength of classifier-free guidance, 1 is none; -1 takes the model's default"),
                                       -1.0, 50.0, -1.0, G_PARAM_READWRITE);

@@ -7,13 +7,15 @@
 #include "ui/i18n.h"
 
 #define REFRESH_MS 100
+#define PREVIEW_SIDE 256 /* of the longer side, in pixels of the screen */
 
 typedef struct
 {
-  GtkWidget *heading, *status, *time, *bar, *cancel;
+  GtkWidget *heading, *preview, *status, *time, *bar, *cancel;
   GMutex     lock;
-  PmProgress report;   /* under lock; stage owned below */
+  PmProgress report;   /* under lock, as the next two; what it borrows is owned there */
   char      *stage;
+  GdkPixbuf *picture;  /* the last preview, until it is shown */
   PmJob     *job;
   GMainLoop *loop;
   PmTaskFunc func;
@@ -40,16 +42,49 @@ pm_progress_time_text (double seconds)
   return g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "about %d minute left", "about %d minutes left", rounded), rounded);
 }
 
+/* The preview as GTK draws it; NULL when there is none or memory is short. */
+static GdkPixbuf *
+preview_pixbuf (const PmProgress *report)
+{
+  int        width = report->preview_width, height = report->preview_height;
+  GdkPixbuf *pixbuf = report->preview ? gdk_pixbuf_new (GDK_COLORSPACE_RGB, FALSE, 8, width, height) : NULL;
+
+  for (int y = 0; pixbuf && y < height; y++)
+    {
+      guint8 *row = gdk_pixbuf_get_pixels (pixbuf) + (gsize) y * gdk_pixbuf_get_rowstride (pixbuf);
+      for (int i = 0; i < 3 * width; i++)
+        row[i] = (guint8) (CLAMP (report->preview[(gsize) y * 3 * width + i], 0.0f, 1.0f) * 255.0f + 0.5f);
+    }
+  return pixbuf;
+}
+
 /* In the worker. */
 static void
 report_cb (const PmProgress *report, gpointer data)
 {
   Progress *progress = data;
+  g_autoptr (GdkPixbuf) picture = preview_pixbuf (report);
 
   g_mutex_lock (&progress->lock);
+  if (picture)
+    g_set_object (&progress->picture, picture);
   progress->report = *report;
+  progress->report.preview = NULL;
   g_set_str (&progress->stage, report->stage ? report->stage : "");
   g_mutex_unlock (&progress->lock);
+}
+
+/* Enlarged softly: what a diffusion model foresees at first is a blur, and pixels would say more than is there. */
+static void
+show_preview (Progress *progress, GdkPixbuf *picture)
+{
+  double scale = (double) PREVIEW_SIDE / MAX (gdk_pixbuf_get_width (picture), gdk_pixbuf_get_height (picture));
+  int    width = MAX ((int) lround (gdk_pixbuf_get_width (picture) * scale), 1);
+  int    height = MAX ((int) lround (gdk_pixbuf_get_height (picture) * scale), 1);
+  g_autoptr (GdkPixbuf) scaled = gdk_pixbuf_scale_simple (picture, width, height, GDK_INTERP_BILINEAR);
+
+  gtk_image_set_from_pixbuf (GTK_IMAGE (progress->preview), scaled);
+  gtk_widget_set_visible (progress->preview, scaled != NULL);
 }
 
 static gboolean
@@ -57,6 +92,7 @@ refresh_cb (gpointer data)
 {
   Progress *progress = data;
   g_autofree char *status = NULL, *time = NULL;
+  g_autoptr (GdkPixbuf) picture = NULL;
   double fraction;
 
   g_mutex_lock (&progress->lock);
@@ -67,8 +103,11 @@ refresh_cb (gpointer data)
     status = g_strdup (progress->stage ? progress->stage : _("Preparing"));
   time = pm_progress_time_text (progress->stage ? progress->report.seconds_left : -1.0);
   fraction = CLAMP (progress->report.fraction, 0.0, 1.0);
+  picture = g_steal_pointer (&progress->picture);
   g_mutex_unlock (&progress->lock);
 
+  if (picture)
+    show_preview (progress, picture);
   gtk_label_set_text (GTK_LABEL (progress->status), progress->cancelled ? _("Stopping") : status);
   gtk_label_set_text (GTK_LABEL (progress->time), progress->cancelled ? "" : time);
   gtk_progress_bar_set_fraction (GTK_PROGRESS_BAR (progress->bar), fraction);
@@ -132,6 +171,7 @@ progress_free (gpointer data)
   Progress *progress = data;
 
   g_mutex_clear (&progress->lock);
+  g_clear_object (&progress->picture);
   g_free (progress->stage);
   g_free (progress);
 }
@@ -168,6 +208,10 @@ pm_progress_new (const char *title, const char *heading)
 
   progress->heading = add_label (box, "pentimento-progress-heading");
   gtk_label_set_text (GTK_LABEL (progress->heading), heading);
+  progress->preview = gtk_image_new ();
+  gtk_widget_set_name (progress->preview, "pentimento-progress-preview");
+  gtk_widget_set_no_show_all (progress->preview, TRUE); /* until there is one */
+  gtk_box_pack_start (GTK_BOX (box), progress->preview, FALSE, FALSE, 0);
   progress->bar = gtk_progress_bar_new ();
   gtk_widget_set_name (progress->bar, "pentimento-progress-bar");
   gtk_box_pack_start (GTK_BOX (box), progress->bar, FALSE, FALSE, 0);

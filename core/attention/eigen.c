@@ -1,97 +1,240 @@
-/* The largest eigenvalue of a symmetric matrix and its vector: tridiagonal form, bisection, inverse iteration, and the
- * reflections back. The four steps of LAPACK are called one by one rather than through dsyevr, because dsyevr draws in the
- * run-time library of Fortran, which a statically linked core shall not need. Source of truth: the LAPACK Users' Guide. */
+/* The largest eigenvalue of a symmetric matrix and its vector by Lanczos's method with full orthogonalisation and thick
+ * restarts (Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000): tens of products instead of a decomposition, and the caller can
+ * stop at each. Of LAPACK only dsyev is called, for the small matrix of the search: dsyevr and dsyevd draw in the run-time
+ * library of Fortran, which a statically linked core shall not need. */
 #include "attention/eigen.h"
 
-#include <float.h>
+#include <math.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
 
 /* As gfortran compiles them: everything by address, the length of each string behind the arguments. */
-void dsytrd_ (const char *uplo, const int *n, double *a, const int *lda, double *d, double *e, double *tau, double *work,
-              const int *lwork, int *info, size_t uplo_length);
-void dstebz_ (const char *range, const char *order, const int *n, const double *vl, const double *vu, const int *il,
-              const int *iu, const double *abstol, const double *d, const double *e, int *m, int *nsplit, double *w, int *iblock,
-              int *isplit, double *work, int *iwork, int *info, size_t range_length, size_t order_length);
-void dstein_ (const int *n, const double *d, const double *e, const int *m, const double *w, const int *iblock, const int *isplit,
-              double *z, const int *ldz, double *work, int *iwork, int *ifail, int *info);
-void dorm2r_ (const char *side, const char *trans, const int *m, const int *n, const int *k, double *a, const int *lda,
-              const double *tau, double *c, const int *ldc, double *work, int *info, size_t side_length, size_t trans_length);
+void dsyev_ (const char *job, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
+             const int *lwork, int *info, size_t job_length, size_t uplo_length);
+void dgemv_ (const char *trans, const int *m, const int *n, const double *alpha, const double *a, const int *lda,
+             const double *x, const int *incx, const double *beta, double *y, const int *incy, size_t trans_length);
 
-#define BLOCK 32 /* columns that dsytrd reduces at once */
+#define MAX_BASIS 96       /* vectors before a restart */
+#define N_KEPT 32          /* of them after it: the best approximations */
+#define CHECK_EVERY 8      /* products between two looks at what is found */
+#define MAX_PRODUCTS 1000  /* far from any picture: a chain of 4096 patches that see their neighbours alone */
+#define TOLERANCE 1e-12    /* of |M v - value v|, relative to the largest eigenvalue by size */
+#define TOLERANCE_END 1e-4 /* what will do after MAX_PRODUCTS: eigenvalues so close that any mixture groups as well */
 
-/* Where the vectors of the workspace lie. */
 typedef struct
 {
-  double *diagonal, *off_diagonal, *tau; /* [n] each */
-  double *work;                          /* [max (BLOCK, 5) * n] */
-  double *values;                        /* [n] */
-  int    *iwork;                         /* [3 * n] */
-  int    *iblock, *isplit;               /* [n] each */
-} Workspace;
+  int     n, n_known, max; /* entries of a vector; 1 when one is left out, else 0; vectors before a restart */
+  double *vectors;         /* [n_known + max + 1, n] orthonormal: the known one, the basis, the coming one */
+  double *basis;           /* [max + 1, n] behind the known one */
+  double *projected;       /* [max, max] the matrix in the basis */
+  double *rotation;        /* [max, max] its eigenvectors, one a row */
+  double *values;          /* [max] its eigenvalues, ascending */
+  double *work;            /* [3 * max] of dsyev, and coefficients [n_known + max] */
+  double  residual;        /* |M v - value v| of the best v, relative */
+} Search;
 
-static gboolean
-find_largest (double *matrix, int n, const Workspace *space, double *vector)
+static double
+measure_length (const double *x, int n)
 {
-  const double zero = 0.0, tolerance = 2.0 * DBL_MIN; /* the most accurate, as dstebz's page advises */
-  const int    one = 1, work_size = BLOCK * n, n_reflections = n - 1;
-  int          n_found = 0, n_blocks, n_failed, info;
+  double square = 0.0;
 
-  dsytrd_ ("L", &n, matrix, &n, space->diagonal, space->off_diagonal, space->tau, space->work, &work_size, &info, 1);
-  if (info != 0)
-    return FALSE;
+  for (int i = 0; i < n; i++)
+    square += x[i] * x[i];
 
-  dstebz_ ("I", "B", &n, &zero, &zero, &n, &n, &tolerance, space->diagonal, space->off_diagonal, &n_found, &n_blocks,
-           space->values, space->iblock, space->isplit, space->work, space->iwork, &info, 1, 1);
-  if (info != 0 || n_found < 1)
-    return FALSE;
+  return sqrt (square);
+}
 
-  dstein_ (&n, space->diagonal, space->off_diagonal, &one, space->values, space->iblock, space->isplit, vector, &n, space->work,
-           space->iwork, &n_failed, &info);
-  if (info != 0)
-    return FALSE;
+static void
+scale (double *x, int n, double factor)
+{
+  for (int i = 0; i < n; i++)
+    x[i] *= factor;
+}
 
-  /* Reflection i leaves the first i + 1 entries alone: they work on the vector without its first, and lie one row down. */
-  dorm2r_ ("L", "N", &n_reflections, &one, &n_reflections, matrix + 1, &n, space->tau, vector + 1, &n, space->work, &info, 1, 1);
+/* Takes from basis[count] its parts along the known vector and the basis before it, twice, since once leaves rounding behind.
+ * sums: [count] the parts along the basis, or NULL. */
+static double
+orthogonalise (Search *search, int count, double *sums)
+{
+  const int    n_vectors = search->n_known + count, step = 1;
+  const double one = 1.0, minus = -1.0, zero = 0.0;
+  double      *x = search->basis + (gsize) count * search->n, *parts = search->work;
+
+  for (int pass = 0; pass < 2 && n_vectors > 0; pass++)
+    {
+      dgemv_ ("T", &search->n, &n_vectors, &one, search->vectors, &search->n, x, &step, &zero, parts, &step, 1);
+      dgemv_ ("N", &search->n, &n_vectors, &minus, search->vectors, &search->n, parts, &step, &one, x, &step, 1);
+      for (int i = 0; sums && i < count; i++)
+        sums[i] += parts[search->n_known + i];
+    }
+
+  return measure_length (x, search->n);
+}
+
+/* A fixed vector without any structure: it has a part along every eigenvector. */
+static void
+start (Search *search, const double *known)
+{
+  g_autoptr (GRand) rand = g_rand_new_with_seed (1);
+
+  if (known)
+    memcpy (search->vectors, known, search->n * sizeof (double));
+  for (int i = 0; i < search->n; i++)
+    search->basis[i] = g_rand_double_range (rand, -1.0, 1.0);
+  scale (search->basis, search->n, 1.0 / orthogonalise (search, 0, NULL));
+}
+
+/* Solves the projected matrix of count vectors; length: of the part of the last product outside of the basis. */
+static gboolean
+look (Search *search, int count, double length)
+{
+  const int work_size = 3 * search->max;
+  double    largest;
+  int       info;
+
+  for (int i = 0; i < count; i++)
+    memcpy (search->rotation + (gsize) i * count, search->projected + (gsize) i * search->max, count * sizeof (double));
+  dsyev_ ("V", "L", &count, search->rotation, &count, search->values, search->work, &work_size, &info, 1, 1);
+
+  largest = MAX (fabs (search->values[0]), fabs (search->values[count - 1]));
+  search->residual = length * fabs (search->rotation[(gsize) count * count - 1]) / MAX (largest, 1e-30);
 
   return info == 0;
 }
 
-gboolean
-pm_eigen_largest (double *matrix, int n, double *value, double *vector, GError **error)
+/* out [n_out, n]: the last n_out eigenvectors of the projected matrix of count vectors, the largest last. out may be the
+ * basis: entries are taken one by one. */
+static void
+combine (const Search *search, int count, int n_out, double *out)
 {
-  gsize              count = (gsize) n;
-  g_autofree double *reals = g_try_new (double, count * (4 + BLOCK));
-  g_autofree int    *integers = g_try_new (int, count * 5);
-  Workspace          space;
+  const double *rotation = search->rotation + (gsize) (count - n_out) * count;
+  double        entry[MAX_BASIS];
+
+  for (int i = 0; i < search->n; i++)
+    {
+      for (int k = 0; k < count; k++)
+        entry[k] = search->basis[(gsize) k * search->n + i];
+      for (int o = 0; o < n_out; o++)
+        {
+          double sum = 0.0;
+
+          for (int k = 0; k < count; k++)
+            sum += rotation[(gsize) o * count + k] * entry[k];
+          out[(gsize) o * search->n + i] = sum;
+        }
+    }
+}
+
+/* Keeps the best of a full basis and the vector that was to come; returns how many the basis has then. */
+static int
+restart (Search *search)
+{
+  int n_kept = MIN (N_KEPT, search->max / 2);
+
+  combine (search, search->max, n_kept, search->basis);
+  memcpy (search->basis + (gsize) n_kept * search->n, search->basis + (gsize) search->max * search->n,
+          search->n * sizeof (double));
+  memset (search->projected, 0, (gsize) search->max * search->max * sizeof (double));
+  for (int i = 0; i < n_kept; i++)
+    search->projected[(gsize) i * search->max + i] = search->values[search->max - n_kept + i];
+
+  return n_kept;
+}
+
+/* One product: that of the last of count vectors makes the next one, basis[count]. Returns the length of its new part, or
+ * -1 with an error. */
+static double
+extend (Search *search, int count, PmEigenProduct multiply, gpointer data, GError **error)
+{
+  double *last = search->basis + (gsize) (count - 1) * search->n, *next = last + search->n;
+  double  sums[MAX_BASIS] = { 0 }, length;
+
+  if (! multiply (last, next, data, error))
+    return -1.0;
+
+  length = orthogonalise (search, count, sums);
+  if (! isfinite (length))
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_FAILED,
+                           _("The grouping of the patches did not converge; choose other layers or steps."));
+      return -1.0;
+    }
+  if (length > 0.0)
+    scale (next, search->n, 1.0 / length);
+  for (int i = 0; i < count; i++)
+    search->projected[(gsize) i * search->max + count - 1] = search->projected[(gsize) (count - 1) * search->max + i] = sums[i];
+
+  return length;
+}
+
+/* Returns of how many vectors the basis consists in which the answer was found, or -1 with an error. */
+static int
+find_largest (Search *search, PmEigenProduct multiply, gpointer data, GError **error)
+{
+  int count = 1;
+
+  for (int p = 1;; p++, count++)
+    {
+      double length = extend (search, count, multiply, data, error);
+
+      if (length < 0.0)
+        return -1;
+      if (p < MAX_PRODUCTS && count < search->max && p % CHECK_EVERY != 0 && length > 1e-14)
+        continue;
+
+      if (! look (search, count, length) || (p == MAX_PRODUCTS && search->residual > TOLERANCE_END))
+        {
+          g_set_error_literal (error, PM_ERROR, PM_ERROR_FAILED,
+                               _("The grouping of the patches did not converge; choose other layers or steps."));
+          return -1;
+        }
+      if (search->residual <= TOLERANCE || p == MAX_PRODUCTS || count == search->n - search->n_known)
+        return count; /* in the last case the basis is the whole space */
+      if (count == search->max)
+        count = restart (search);
+    }
+}
+
+static gsize
+count_doubles (int n, int max)
+{
+  return (gsize) n * (max + 2) + 2 * (gsize) max * max + 4 * (gsize) max + 1;
+}
+
+gboolean
+pm_eigen_largest (int n, PmEigenProduct multiply, gpointer data, const double *known, double *value, double *vector,
+                  GError **error)
+{
+  int                max = MIN (MAX_BASIS, known ? n - 1 : n), count;
+  g_autofree double *memory = g_try_new0 (double, count_doubles (n, max));
+  Search             search = { .n = n, .n_known = known ? 1 : 0, .max = max };
 
   g_assert (n >= 2);
 
-  if (! reals || ! integers)
+  if (! memory)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
                    _("There is not enough memory to group %d patches; close other programs or choose a smaller picture."), n);
       return FALSE;
     }
 
-  space = (Workspace) { .diagonal = reals,
-                        .off_diagonal = reals + count,
-                        .tau = reals + 2 * count,
-                        .values = reals + 3 * count,
-                        .work = reals + 4 * count,
-                        .iwork = integers,
-                        .iblock = integers + 3 * count,
-                        .isplit = integers + 4 * count };
+  search.vectors = memory;
+  search.basis = memory + (gsize) search.n_known * n;
+  search.projected = memory + (gsize) (max + 2) * n;
+  search.rotation = search.projected + (gsize) max * max;
+  search.values = search.rotation + (gsize) max * max;
+  search.work = search.values + max;
+  start (&search, known);
 
-  if (! find_largest (matrix, n, &space, vector))
-    {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_FAILED,
-                           _("The grouping of the patches did not converge; choose other layers or steps."));
-      return FALSE;
-    }
+  count = find_largest (&search, multiply, data, error);
+  if (count < 0)
+    return FALSE;
 
-  *value = space.values[0];
+  combine (&search, count, 1, vector);
+  scale (vector, n, 1.0 / measure_length (vector, n));
+  *value = search.values[count - 1];
 
   return TRUE;
 }

@@ -4,7 +4,10 @@
 
 #include "attention/map.h"
 
-/* [n] ascending, what is not finite as 0; the last n - *n_kept are sinks. Free with g_free. */
+/* [n] ascending, what is not finite as 0. Free with g_free. */
+double *pm_map_order (const float *values, int n);
+
+/* The same; the last n - *n_kept are sinks. Free with g_free. */
 double *pm_map_sort (const float *values, int n, int *n_kept);
 
 /* Percentiles of all values of a group together with sinks left out, linear between the two nearest. Takes memory for a

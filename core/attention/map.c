@@ -3,7 +3,6 @@
 #include "attention/map-private.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SINK_SPREADS 12.0 /* so many spreads (p90 - p10) above the median is a sink */
@@ -25,14 +24,6 @@ pm_map_free (PmMap *map)
   else
     g_free (map->values);
   g_free (map);
-}
-
-static int
-compare_values (const void *a, const void *b)
-{
-  double x = *(const double *) a, y = *(const double *) b;
-
-  return (x > y) - (x < y);
 }
 
 /* Linear between the two nearest of sorted [n]. */
@@ -64,11 +55,8 @@ count_sinks (const double *sorted, int n)
 double *
 pm_map_sort (const float *values, int n, int *n_kept)
 {
-  double *sorted = g_new (double, n);
+  double *sorted = pm_map_order (values, n);
 
-  for (int i = 0; i < n; i++)
-    sorted[i] = isfinite (values[i]) ? values[i] : 0.0;
-  qsort (sorted, n, sizeof (double), compare_values);
   *n_kept = n - count_sinks (sorted, n);
 
   return sorted;

@@ -5,6 +5,7 @@
 
 #include "attention/site.h"
 #include "base/job.h"
+#include "base/pool.h"
 
 /* Everything about the place that a reduction may look at. */
 typedef struct
@@ -13,6 +14,7 @@ typedef struct
   const PmSpan *queries; /* the picture span among the queries */
   const PmSpan *keys;    /* the picture span among the keys */
   const float  *region;  /* [N] of this item, or NULL */
+  PmPool       *pool;    /* for a solver to share its work, or NULL */
 } PmReductionPlace;
 
 typedef struct

@@ -7,35 +7,58 @@
 #include <math.h>
 
 #include "attention/eigen.h"
+#include "attention/product.h"
 #include "base/error.h"
 #include "base/i18n.h"
 
-/* In place of matrix [n, n]: D^-1/2 S D^-1/2 - 2 u u^T. u = sqrt (d) / |sqrt (d)| is known to have the largest eigenvalue,
- * 1; it is moved to -1, the lower bound of all, and the second becomes the first even when it is 1 too.
- * root: [n] sqrt (d). */
-static void
-normalise (double *matrix, int n, double *root)
+typedef struct
 {
+  PmProduct product;
+  PmJob    *job;
+  double   *root;   /* [n] sqrt (d) */
+  double   *first;  /* [n] root / |root|: of all eigenvectors the one with the largest eigenvalue, 1 */
+  double   *scaled; /* [n] to work on */
+} Grouping;
+
+static gboolean
+measure_degrees (Grouping *grouping, GError **error)
+{
+  int    n = grouping->product.n;
   double total = 0.0;
 
   for (int i = 0; i < n; i++)
-    {
-      double sum = 0.0;
-
-      for (int j = 0; j < n; j++)
-        sum += matrix[(gsize) i * n + j];
-
-      root[i] = sqrt (fmax (sum, 1e-30));
-      total += root[i] * root[i];
-    }
+    grouping->scaled[i] = 1.0;
+  if (! pm_product_run (&grouping->product, grouping->scaled, grouping->root, grouping->job, error))
+    return FALSE;
 
   for (int i = 0; i < n; i++)
-    for (int j = 0; j < n; j++)
-      {
-        double *at = matrix + (gsize) i * n + j;
+    {
+      double sum = fmax (grouping->root[i], 1e-30);
 
-        *at = *at / (root[i] * root[j]) - 2.0 * root[i] * root[j] / total;
-      }
+      grouping->root[i] = sqrt (sum);
+      total += sum;
+    }
+  for (int i = 0; i < n; i++)
+    grouping->first[i] = grouping->root[i] / sqrt (total);
+
+  return TRUE;
+}
+
+/* y = D^-1/2 S D^-1/2 x */
+static gboolean
+multiply_cb (const double *x, double *y, gpointer data, GError **error)
+{
+  Grouping *grouping = data;
+  int       n = grouping->product.n;
+
+  for (int i = 0; i < n; i++)
+    grouping->scaled[i] = x[i] / grouping->root[i];
+  if (! pm_product_run (&grouping->product, grouping->scaled, y, grouping->job, error))
+    return FALSE;
+  for (int i = 0; i < n; i++)
+    y[i] /= grouping->root[i];
+
+  return TRUE;
 }
 
 static gboolean
@@ -89,39 +112,33 @@ subject_solve (const PmReductionPlace *place, const float *matrix /* [Tq, Tk] */
 {
   const PmSpan      *queries = place->queries, *keys = place->keys;
   int                n = queries->count;
-  g_autofree double *grouping = g_try_new (double, (gsize) n *n);
-  g_autofree double *root = g_new (double, n);
-  g_autofree double *vector = g_new0 (double, n);
-  double             value;
+  gsize              stride = (gsize) place->site->n_keys, n_partials = (gsize) pm_product_count_tasks (n) * n;
+  g_autofree double *memory = g_try_new0 (double, n_partials + 4 * (gsize) n);
+  double            *vector = memory, value;
+  Grouping           grouping = { { matrix + queries->first * stride + keys->first, stride, n, place->pool, NULL }, job };
 
   g_assert (keys->count == n);
 
-  if (! grouping)
+  if (! memory)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
                    _("There is not enough memory to group %d patches; close other programs or choose a smaller picture."), n);
       return FALSE;
     }
 
-  for (int i = 0; i < n; i++)
-    for (int j = 0; j <= i; j++)
-      {
-        double there = matrix[(gsize) (queries->first + i) * place->site->n_keys + keys->first + j];
-        double back = matrix[(gsize) (queries->first + j) * place->site->n_keys + keys->first + i];
+  grouping.root = memory + n;
+  grouping.first = grouping.root + n;
+  grouping.scaled = grouping.first + n;
+  grouping.product.partials = grouping.scaled + n;
 
-        grouping[(gsize) i * n + j] = grouping[(gsize) j * n + i] = 0.5 * (there + back);
-      }
-
-  normalise (grouping, n, root);
-
-  if (! pm_job_check (job, error))
+  if (! measure_degrees (&grouping, error))
     return FALSE;
-  if (n > 1 && ! pm_eigen_largest (grouping, n, &value, vector, error))
+  if (n > 1 && ! pm_eigen_largest (n, multiply_cb, &grouping, grouping.first, &value, vector, error))
     return FALSE;
 
-  finish_vector (queries, root, vector, out);
+  finish_vector (queries, grouping.root, vector, out);
 
-  return pm_job_check (job, error);
+  return TRUE;
 }
 
 const PmReduction pm_reduction_subject = {

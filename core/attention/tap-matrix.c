@@ -28,6 +28,21 @@ solve (PmTap *tap, const float *matrix, const PmTapSource *source, int step_slot
   return TRUE;
 }
 
+/* [Tq, Tk] of an item, until the next one is asked for. */
+static const float *
+get_matrix (PmTap *tap, int item)
+{
+  gsize        size = (gsize) tap->plan.n_queries * tap->plan.n_keys;
+  const float *matrix = tap->device.matrix + item * size;
+
+  if (! tap->matrix)
+    return matrix;
+
+  pm_backend_download (tap->backend, tap->matrix, matrix, size * sizeof (float));
+
+  return tap->matrix;
+}
+
 static void
 settle_matrix (PmTap *tap, PmJob *job)
 {
@@ -42,13 +57,13 @@ settle_matrix (PmTap *tap, PmJob *job)
   for (int i = 0; is_good && i < tap->n_sources; i++)
     {
       const PmTapSource *source = &tap->sources[i];
+      const float       *matrix = get_matrix (tap, source->item);
 
-      pm_backend_download (tap->backend, tap->matrix, tap->device.matrix + source->item * size, size * sizeof (float));
       if (plan->steps.mean)
         for (gsize k = 0; k < size; k++)
-          tap->matrix_sums[i][k] += tap->matrix[k];
+          tap->matrix_sums[i][k] += matrix[k];
       else
-        is_good = solve (tap, tap->matrix, source, tap->step_slot, job, error);
+        is_good = solve (tap, matrix, source, tap->step_slot, job, error);
     }
 
   tap->is_matrix_fresh = FALSE;

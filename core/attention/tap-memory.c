@@ -90,7 +90,10 @@ allocate_matrix (PmTap *tap, GError **error)
     if (! (tap->matrix_sums[i] = pm_tap_own_floats (tap, size, error)))
       return FALSE;
 
-  return allocate_pair (tap, size, &tap->matrix, plan->n_items * size, &tap->device.matrix, error);
+  if (plan->has_matrix_copy && ! (tap->matrix = pm_tap_own_floats (tap, size, error)))
+    return FALSE;
+
+  return (tap->device.matrix = pm_tap_own_device_floats (tap, plan->n_items * size, error)) != NULL;
 }
 
 gboolean

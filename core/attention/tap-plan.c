@@ -208,6 +208,7 @@ pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *op
   plan->n_items = options->n_items;
   plan->n_sources = plan->keep_all_items ? plan->n_items : (plan->which == PM_WHICH_DIFFERENCE ? 2 : 1);
   plan->n_item_slots = plan->keep_all_items ? plan->n_items : 1;
+  plan->has_matrix_copy = options->backend && pm_backend_get_class (options->backend)->download;
   plan->readings = g_new0 (PmTapReading, n_wanted + 1);
 
   if (! plan->layers.n || ! plan->heads.n || ! plan->steps.n)
@@ -273,7 +274,7 @@ pm_tap_plan_count_maps (const PmTapPlan *plan)
 }
 
 /* Kept values; buffers of the backend, whose weights and one item's results have a copy here; and of the averaged matrix
- * one an item in the backend, one here to work on, the sums over steps, and one in double for the solver. */
+ * one an item in the backend, one here to work on where that is not our memory, and the sums over steps. */
 gsize
 pm_tap_plan_count_bytes (const PmTapPlan *plan)
 {
@@ -284,7 +285,7 @@ pm_tap_plan_count_bytes (const PmTapPlan *plan)
   n += 2 * items * (plan->n_query_weights * queries + plan->n_key_weights * keys);
   n += (items + 1) * heads * (plan->n_query_weights * keys + plan->n_key_weights * queries + (plan->needs_entropy ? queries : 0));
   if (plan->needs_matrix)
-    n += queries * keys * (items + 3 + (plan->steps.mean ? plan->n_sources : 0));
+    n += queries * keys * (items + (plan->has_matrix_copy ? 1 : 0) + (plan->steps.mean ? plan->n_sources : 0));
 
   return n * sizeof (float) + pm_tap_store_count_bytes (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N);
 }

@@ -36,6 +36,7 @@ typedef struct
   int           n_queries, n_keys, n_heads; /* the largest over chosen layers */
   int           n_query_weights, n_key_weights;
   gboolean      needs_entropy, needs_matrix;
+  gboolean      has_matrix_copy; /* the backend's memory is its own, and what it sums up is worked on here */
   int           n_carried_layers; /* layers 0 to this are streamed for readings that are carried; 0: none is */
   gsize         n_rows;           /* of N values a step */
   PmMapStorage  storage;

@@ -54,7 +54,7 @@ struct _PmTap
   float  *composed;      /* [N] */
   float  *carried;       /* [n_key_weights, Tq] mean over heads */
 
-  float    *matrix;      /* [Tq, Tk] to work on */
+  float    *matrix;      /* [Tq, Tk] to work on; NULL where the backend's memory is ours */
   float   **matrix_sums; /* [n_sources] of [Tq, Tk]: over steps; only when steps are averaged */
   gboolean  is_matrix_fresh, has_matrix_sums;
   gboolean *has_solved; /* [step slots] */

@@ -62,7 +62,8 @@ pm_tap_get_place (PmTap *tap, const PmSite *site, int item)
   return (PmReductionPlace) { .site = site,
                               .queries = pm_site_find_query_span (site, PM_ROLE_PICTURE),
                               .keys = pm_site_find_key_span (site, PM_ROLE_PICTURE),
-                              .region = tap->region ? tap->region + offset : NULL };
+                              .region = tap->region ? tap->region + offset : NULL,
+                              .pool = pm_backend_get_pool (tap->backend) };
 }
 
 /* The first item of the conditional half, or of the other; -1: none. */
@@ -120,7 +121,7 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
 
   g_assert (step >= 0 && step < tap->n_steps && n_items >= 1 && n_items <= plan->n_items);
 
-  pm_tap_settle (tap, NULL);
+  pm_tap_settle (tap, pm_backend_get_job (tap->backend));
 
   tap->step = step;
   tap->n_items = n_items;
@@ -142,8 +143,11 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
 
   if (plan->needs_matrix)
     {
-      memset (tap->matrix, 0, size * sizeof (float));
-      for (int i = 0; i < n_items; i++)
+      if (tap->matrix)
+        memset (tap->matrix, 0, size * sizeof (float));
+      else
+        memset (tap->device.matrix, 0, n_items * size * sizeof (float));
+      for (int i = 0; tap->matrix && i < n_items; i++)
         pm_backend_upload (tap->backend, tap->device.matrix + i * size, tap->matrix, size * sizeof (float));
     }
 }

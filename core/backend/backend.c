@@ -17,6 +17,7 @@ struct _PmBackend
   const PmBackendClass *klass;
   gpointer              state;
   PmPool               *pool;
+  PmJob                *job;
   PmBackendOps          ops;
   gboolean              is_fallback[PM_N_OPS];
   gint                  n_fallbacks[PM_N_OPS]; /* calls that `ref` had to serve */
@@ -113,7 +114,14 @@ pm_backend_get_pool (PmBackend *backend)
 void
 pm_backend_set_job (PmBackend *backend, PmJob *job)
 {
+  backend->job = job;
   pm_pool_set_cancel_flag (backend->pool, pm_job_get_flag (job));
+}
+
+PmJob *
+pm_backend_get_job (PmBackend *backend)
+{
+  return backend->job;
 }
 
 gpointer

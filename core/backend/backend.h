@@ -115,6 +115,46 @@ typedef struct
   float       *y;
 } PmActivate;
 
+/* A picture inside a network: pixel (y, x) has its channels at (y * width + x) * stride elements of `data`. f32, or f16 of a
+ * PM_FEATURES_UNITth of the values: half the memory, and no overflow below four million. */
+#define PM_FEATURES_UNIT 64.f
+typedef struct
+{
+  int      height, width, channels;
+  gsize    stride; /* >= channels */
+  PmDtype  dtype;
+  gpointer data;
+} PmFeatures;
+
+/* y[., n] (+)= bias[n] + sum over ky, kx, c of w[n, (ky, kx, c)] * a (y's row * stride - pad + ky, column likewise, c), where
+ * a = activation (x * scale + shift), and 0 outside x.
+ * is_doubled: the same as if x were doubled first, every pixel repeated, with side 3, stride 1 and pad 1; but w is
+ * [N, (py, px, ky, kx, c)] with ky and kx below 2: of y's pixels (2i + py, 2j + px), what the kernel adds up to over x's
+ * rows i - 1 + py + ky. That takes 16 products where 36 would be.
+ * x and y may be the same memory when side is 1. */
+typedef struct
+{
+  PmFeatures      x, y;          /* channels C and N; y's size is how far the kernel walks */
+  int             side, stride, pad;
+  gboolean        is_doubled;
+  const float    *scale, *shift; /* [C] each, or NULL: a = x */
+  PmActivation    activation;    /* with scale */
+  const PmWeight *w;             /* [N, side * side * C], or [N, 16 C]; f32 */
+  const PmWeight *bias;          /* [1, N], or NULL */
+  gboolean        adds;          /* to what y holds */
+} PmConv;
+
+/* What PmConv needs to apply a group norm: scale[c] = weight[c] / sqrt (variance + eps), shift[c] = bias[c] - mean * scale[c],
+ * mean and variance over all pixels and the channels of c's group. */
+typedef struct
+{
+  PmFeatures      x;
+  int             n_groups;
+  float           eps;
+  const PmWeight *weight, *bias; /* [1, C] */
+  float          *scale, *shift; /* [C] */
+} PmGroupNorm;
+
 /* y = sum_k weights[k] * x[k], n elements each; y may be any of the x. */
 #define PM_COMBINE_MAX 4
 typedef struct
@@ -135,6 +175,8 @@ typedef struct
   X (attention, PmAttention)      \
   X (add, PmAdd)                  \
   X (activate, PmActivate)        \
+  X (conv, PmConv)                \
+  X (group_norm, PmGroupNorm)     \
   X (combine, PmCombine)
 
 typedef enum
@@ -179,11 +221,11 @@ extern const PmBackendClass *const pm_backends[]; /* written by core/meson.build
 /* device: a name of pm_device_list(), a backend's id, or NULL for the first. n_threads 0: one per processor. */
 PmBackend *pm_backend_open (const char *device, int n_threads, GError **error);
 void       pm_backend_close (PmBackend *backend);
-
 const PmBackendClass *pm_backend_get_class (PmBackend *backend);
 gpointer              pm_backend_get_state (PmBackend *backend);
 struct _PmPool       *pm_backend_get_pool (PmBackend *backend);
-void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations */
+void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations; borrowed */
+PmJob                *pm_backend_get_job (PmBackend *backend);             /* NULL: none */
 
 gpointer pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error); /* 64-byte aligned, uninitialised */
 void     pm_backend_free (PmBackend *backend, gpointer memory);

@@ -62,6 +62,12 @@ pm_cpu_gemm_nt (int M, int N, int K, const float *a, gsize lda, const float *b, 
 }
 
 void
+pm_cpu_gemm_nt_add (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc)
+{
+  cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, M, N, K, 1.f, a, lda, b, ldb, 1.f, c, ldc);
+}
+
+void
 pm_cpu_gemm_nn (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc)
 {
   cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, M, N, K, 1.f, a, lda, b, ldb, 0.f, c, ldc);
@@ -242,6 +248,8 @@ const PmBackendClass pm_backend_blas = {
     .attention = pm_cpu_attention,
     .add = pm_cpu_add,
     .activate = pm_cpu_activate,
+    .conv = pm_cpu_conv,
+    .group_norm = pm_cpu_group_norm,
     .combine = pm_cpu_combine,
   },
 };

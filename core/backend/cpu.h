@@ -10,6 +10,8 @@ typedef enum
 {
   PM_SCRATCH_WEIGHTS,
   PM_SCRATCH_TILE,
+  PM_SCRATCH_GATHER,
+  PM_SCRATCH_SHARED, /* worker 0's alone, taken by the caller before the tasks run */
   PM_N_SCRATCH
 } PmScratch;
 
@@ -17,6 +19,9 @@ float *pm_cpu_scratch (PmBackend *backend, int worker, PmScratch slot, gsize n);
 
 /* c[M,N] = a[M,K] . b[N,K]^T, on the calling thread; leading dimensions in elements. */
 void pm_cpu_gemm_nt (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc);
+
+/* c[M,N] += a[M,K] . b[N,K]^T. */
+void pm_cpu_gemm_nt_add (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc);
 
 /* c[M,N] = a[M,K] . b[K,N]. */
 void pm_cpu_gemm_nn (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc);
@@ -28,6 +33,8 @@ void pm_cpu_patchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_unpatchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_add (PmBackend *backend, const PmAdd *op);
 void pm_cpu_activate (PmBackend *backend, const PmActivate *op);
+void pm_cpu_conv (PmBackend *backend, const PmConv *op);
+void pm_cpu_group_norm (PmBackend *backend, const PmGroupNorm *op);
 void pm_cpu_combine (PmBackend *backend, const PmCombine *op);
 
 /* y = residual + gate * activation (x + bias) along one row of n; bias, gate and residual may be NULL; all may be y. */

@@ -1,12 +1,12 @@
 /* The reference backend: plain loops with sums in f64, one thread. It is the truth that every other backend is tested
  * against, and the fallback for operations that a backend lacks; it is never meant to be fast. */
-#include "backend/backend.h"
+#include "backend/ref.h"
 
 #include <math.h>
 #include <string.h>
 
-static double
-activate (PmActivation activation, double x)
+double
+pm_ref_activate (PmActivation activation, double x)
 {
   switch (activation)
     {
@@ -39,7 +39,7 @@ ref_linear (PmBackend *backend, const PmLinear *op)
           double       sum = bias[n];
           for (int k = 0; k < op->K; k++)
             sum += (double) x[k] * w[k];
-          sum = activate (op->activation, sum);
+          sum = pm_ref_activate (op->activation, sum);
           if (op->gate)
             sum *= op->gate[m / op->rows_per_item * op->gate_stride + n];
           if (op->residual)
@@ -193,7 +193,7 @@ static void
 ref_activate (PmBackend *backend, const PmActivate *op)
 {
   for (gsize i = 0; i < op->n; i++)
-    op->y[i] = (float) activate (op->activation, op->x[i]);
+    op->y[i] = (float) pm_ref_activate (op->activation, op->x[i]);
 }
 
 static void
@@ -220,6 +220,8 @@ const PmBackendClass pm_backend_ref = {
     .attention = ref_attention,
     .add = ref_add,
     .activate = ref_activate,
+    .conv = pm_ref_conv,
+    .group_norm = pm_ref_group_norm,
     .combine = ref_combine,
   },
 };

@@ -13,6 +13,9 @@ struct _PmJob
   gpointer       data;
   gint64         start;     /* monotonic, microseconds; 0 until the first report */
   double         start_fraction;
+  const float   *preview;   /* borrowed until the next report */
+  int            preview_width, preview_height;
+  double         first, last; /* the part of the whole that is being reported */
 };
 
 PmJob *
@@ -20,6 +23,7 @@ pm_job_new (PmProgressFunc func, gpointer data)
 {
   PmJob *job = g_new0 (PmJob, 1);
   job->ref_count = 1;
+  job->last = 1;
   job->func = func;
   job->data = data;
   return job;
@@ -62,12 +66,22 @@ pm_job_check (PmJob *job, GError **error)
 }
 
 void
+pm_job_set_range (PmJob *job, double first, double last)
+{
+  if (! job)
+    return;
+  job->first = first;
+  job->last = last;
+}
+
+void
 pm_job_report (PmJob *job, const char *stage, int step, int n_steps, double fraction)
 {
   if (! job || ! job->func)
     return;
 
   gint64 now = g_get_monotonic_time ();
+  fraction = job->first + fraction * (job->last - job->first);
   if (job->start == 0)
     {
       job->start = now;
@@ -77,8 +91,26 @@ pm_job_report (PmJob *job, const char *stage, int step, int n_steps, double frac
   double done = fraction - job->start_fraction, elapsed = (now - job->start) / 1e6;
   double left = done > 0.02 && elapsed > 0.1 ? elapsed * (1 - fraction) / done : -1;
 
-  PmProgress progress = { .stage = stage, .step = step, .n_steps = n_steps, .fraction = fraction, .seconds_left = left };
+  PmProgress progress = { .stage = stage,
+                          .step = step,
+                          .n_steps = n_steps,
+                          .fraction = fraction,
+                          .seconds_left = left,
+                          .preview = job->preview,
+                          .preview_width = job->preview_width,
+                          .preview_height = job->preview_height };
   job->func (&progress, job->data);
+  pm_job_set_preview (job, NULL, 0, 0);
+}
+
+void
+pm_job_set_preview (PmJob *job, const float *preview, int width, int height)
+{
+  if (! job)
+    return;
+  job->preview = preview;
+  job->preview_width = width;
+  job->preview_height = height;
 }
 
 const gint *

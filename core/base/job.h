@@ -14,6 +14,10 @@ typedef struct
   int         step, n_steps;
   double      fraction;
   double      seconds_left;
+
+  const float *preview; /* [preview_height, preview_width, 3] 0..1, the clean picture as foreseen at this step, in any size;
+                           borrowed for the call; NULL in most reports */
+  int          preview_width, preview_height;
 } PmProgress;
 
 /* Called from the thread that runs the job, never from another. */
@@ -32,6 +36,12 @@ gboolean pm_job_check (PmJob *job, GError **error);
 
 /* For the core: report; keeps the clock for seconds_left. */
 void pm_job_report (PmJob *job, const char *stage, int step, int n_steps, double fraction);
+
+/* For the core: the next report, and only that, carries this preview, which is kept until then. */
+void pm_job_set_preview (PmJob *job, const float *preview, int width, int height);
+
+/* For the core: fractions reported from now on are of this part of the whole. */
+void pm_job_set_range (PmJob *job, double first, double last);
 
 /* For the worker pool: nonzero once cancelled, to be read atomically. */
 const gint *pm_job_get_flag (PmJob *job);

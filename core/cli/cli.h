@@ -54,11 +54,15 @@ typedef struct
   gboolean is_json, is_quiet;
   gboolean has_bar; /* a bar stands on the terminal and must be wiped before other output */
   int last_step;    /* already told */
+  const char *preview_dir; /* folder for previews, which are written as they come; NULL: none. Borrowed */
+  char *preview;           /* the file of the last */
+  GError *error;           /* why one could not be written: the run goes on, the command fails in the end */
 } PmCliProgress;
 
 void pm_cli_progress_init (PmCliProgress *progress, gboolean is_json, gboolean is_quiet);
 void pm_cli_progress_cb (const PmProgress *report, gpointer progress);
 void pm_cli_progress_wipe (PmCliProgress *progress);
+void pm_cli_progress_clear (PmCliProgress *progress);
 
 /* Runs work in a thread while SIGINT and SIGTERM cancel its job; a second signal ends the program at once, without
  * leaving temporary files. progress and outputs may be NULL. Returns the exit code, having reported an error. */
@@ -80,6 +84,9 @@ gboolean pm_png_write_rgb (const char *path, const guint8 *rgb, int width, int h
 
 /* As grey, transparent parts black: [height, width] bytes; free with g_free. */
 guint8 *pm_png_read_grey (const char *path, int *width, int *height, GError **error);
+
+/* As colours, transparent parts black: [height, width, 3] bytes; free with g_free. */
+guint8 *pm_png_read_rgb (const char *path, int *width, int *height, GError **error);
 
 /* Text to numbers; PM_ERROR_USAGE names the option and the form. */
 gboolean pm_cli_parse_seed (const char *text, guint64 *seed, GError **error);

@@ -25,6 +25,8 @@ pm_generate_files_reserve (PmGenerateFiles *files, const PmGenerateOptions *opti
 {
   if (options->maps && !pm_cli_outputs_add_folder (files->outputs, options->maps, error))
     return FALSE;
+  if (options->preview_dir && !pm_cli_outputs_add_folder (files->outputs, options->preview_dir, error))
+    return FALSE;
   if (options->out && !(files->picture = pm_cli_outputs_add (files->outputs, options->out, error)))
     return FALSE;
   if (options->raw && !(files->raw = pm_cli_outputs_add (files->outputs, options->raw, error)))

@@ -11,6 +11,7 @@ pm_generate_options_init (PmGenerateOptions *options)
   options->guidance = NAN;
   options->map_scale = 1;
   options->num_steps = G_MININT;
+  options->strength = NAN;
   options->n_threads = G_MININT;
   options->map_budget_mib = G_MININT;
 }
@@ -22,7 +23,8 @@ pm_generate_options_clear (PmGenerateOptions *options)
     &options->model, &options->class_name, &options->prompt,  &options->negative, &options->sampler, &options->guidance_interval,
     &options->seed,  &options->size,       &options->device,  &options->show,     &options->region,  &options->region_mask,
     &options->out,   &options->maps,       &options->palette, &options->raw,      &options->record,  &options->from_record,
-    &options->sheet, &options->sheet_by,   &options->gif,     &options->npy,     &options->cache,
+    &options->start, &options->mask,       &options->preview_dir, &options->cache,
+    &options->sheet, &options->sheet_by,   &options->gif,     &options->npy,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -51,6 +53,12 @@ check_options (const PmGenerateOptions *options, GError **error)
     message = _("--threads must be 0 (one a processor) or more.");
   else if (options->map_budget_mib != G_MININT && options->map_budget_mib < 1)
     message = _("--map-budget must be at least 1 MiB.");
+  else if (options->mask && !options->start)
+    message = _("--mask needs a picture to begin with; add --start FILE.");
+  else if (options->preview_every < 0)
+    message = _("--preview-every must be 1 (every step) or more.");
+  else if ((options->preview_every > 0) != (options->preview_dir != NULL))
+    message = _("Previews need both --preview-every N and --preview-dir FOLDER; give the other one too.");
   else if (options->sheet_by && pm_sheet_by_from_id (options->sheet_by) < 0)
     message = _("--sheet-by is one of: layers, steps, heads, auto.");
   else if (!options->out && !options->record && !options->is_json && !options->estimate && !wants_maps (options))
@@ -78,7 +86,7 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "negative", 0, 0, G_OPTION_ARG_STRING, &o->negative, N_("Unwanted words (no model of this version reads them)"),
       N_("TEXT") },
     { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps; 0 is the model's own number"), "N" },
-    { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler or ddim"), N_("NAME") },
+    { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler, ddim, ddpm, dpmpp2m or unipc"), N_("NAME") },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &o->guidance, N_("Strength of guidance; 1 is none"), "G" },
     { "cache", 0, 0, G_OPTION_ARG_STRING, &o->cache,
       N_("Let steps stand in for others: none, static, taylor; taylor:3 computes every third"), N_("KIND[:N]") },
@@ -86,6 +94,10 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
       "LO,HI" },
     { "seed", 's', 0, G_OPTION_ARG_STRING, &o->seed, N_("Seed of the noise; random when not given"), "N" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &o->size, N_("Size in pixels"), "WxH" },
+    { "start", 0, 0, G_OPTION_ARG_FILENAME, &o->start, N_("Begin with this PNG picture, of the size that is painted"),
+      N_("FILE") },
+    { "strength", 0, 0, G_OPTION_ARG_DOUBLE, &o->strength, N_("With --start: share of the steps that are run, up to 1"), "S" },
+    { "mask", 0, 0, G_OPTION_ARG_FILENAME, &o->mask, N_("With --start: a PNG picture, white where to paint"), N_("FILE") },
     { "show", 0, 0, G_OPTION_ARG_STRING, &o->show, N_("Maps to record: layers=2,8;heads=all;steps=0,5;read=received"),
       N_("TEXT") },
     { "region", 0, 0, G_OPTION_ARG_STRING, &o->region, N_("Region for `from`, `to` and `rollout`, in pixels"), "X0,Y0,X1,Y1" },
@@ -102,6 +114,8 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
       N_("Colours of the maps: viridis, magma, inferno, turbo, cividis, grey"), N_("NAME") },
     { "map-scale", 0, 0, G_OPTION_ARG_DOUBLE, &o->map_scale, N_("Size of the maps: 1 the picture's, 0 one pixel a patch"), "F" },
     { "raw", 0, 0, G_OPTION_ARG_FILENAME, &o->raw, N_("All maps' values, as safetensors"), N_("FILE") },
+    { "preview-every", 0, 0, G_OPTION_ARG_INT, &o->preview_every, N_("Keep the picture foreseen at every N-th step"), "N" },
+    { "preview-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->preview_dir, N_("Folder for these, written as they come"), N_("FOLDER") },
     { "record", 0, 0, G_OPTION_ARG_FILENAME, &o->record, N_("Everything to run it again, as JSON"), N_("FILE") },
     { "from-record", 0, 0, G_OPTION_ARG_FILENAME, &o->from_record, N_("Run a record again; other options change it"),
       N_("FILE") },
@@ -191,6 +205,42 @@ apply_region (const PmGenerateOptions *options, PmRequest *request, GError **err
   return FALSE;
 }
 
+static gboolean
+apply_start (const PmGenerateOptions *options, PmRequest *request, GError **error)
+{
+  int width, height;
+  gboolean has_memory = TRUE;
+
+  if (options->start)
+    {
+      g_autofree guint8 *rgb = pm_png_read_rgb (options->start, &width, &height, error);
+      gsize n = rgb ? (gsize)width * height * 3 : 0;
+      g_autofree float *picture = rgb ? g_try_new (float, n) : NULL;
+      if (!rgb)
+        return FALSE;
+      for (gsize i = 0; picture && i < n; i++)
+        picture[i] = rgb[i] / 255.0f;
+      has_memory = picture && pm_request_set_start (request, picture, width, height);
+    }
+  if (options->mask)
+    {
+      g_autofree guint8 *mask = pm_png_read_grey (options->mask, &width, &height, error);
+      if (!mask)
+        return FALSE;
+      has_memory = has_memory && pm_request_set_mask (request, mask, width, height);
+    }
+  if (!has_memory)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is too little memory for the picture to begin with; close other programs."));
+      return FALSE;
+    }
+  if (!isnan (options->strength))
+    request->strength = options->strength;
+  request->preview_every = options->preview_every;
+  return TRUE;
+}
+
 /* Maps were asked for, but not which: the readings that tell most. */
 static const char *
 default_show (const PmGenerateOptions *options, const PmRequest *request)
@@ -239,6 +289,8 @@ pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request,
   if (!options->seed && !options->from_record)
     request->seed = g_random_int ();
   if ((options->region || options->region_mask) && !apply_region (options, request, error))
+    return FALSE;
+  if (!apply_start (options, request, error))
     return FALSE;
 
   const char *show = options->show ? options->show : default_show (options, request);

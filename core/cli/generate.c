@@ -190,6 +190,11 @@ generate_work (PmJob *job, gpointer data, GError **error)
     return FALSE;
 
   g_autoptr (PmResult) result = pm_generate (model, request, job, error);
+  if (result && self->progress.error)
+    {
+      g_propagate_error (error, g_steal_pointer (&self->progress.error));
+      return FALSE;
+    }
   if (!result || !pm_generate_files_write (&self->files, options, request, result, job, error))
     return FALSE;
 
@@ -214,10 +219,12 @@ pm_cli_generate (int argc, char **argv)
       g_autoptr (PmCliOutputs) outputs = pm_cli_outputs_new ();
       self.files.outputs = outputs;
       pm_cli_progress_init (&self.progress, self.options.is_json, self.options.is_quiet);
+      self.progress.preview_dir = self.options.preview_dir;
       code = pm_cli_run (generate_work, &self, &self.progress, outputs);
     }
   else
     code = pm_cli_report (error);
+  pm_cli_progress_clear (&self.progress);
   pm_generate_options_clear (&self.options);
   return code;
 }

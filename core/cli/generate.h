@@ -10,9 +10,9 @@ typedef struct
   char *model, *class_name, *prompt, *negative, *sampler, *guidance_interval, *cache, *seed, *size, *device;
   char *show, *region, *region_mask;
   char *out, *maps, *palette, *raw, *record, *from_record;
-  char *sheet, *sheet_by, *gif, *npy;
-  double guidance, map_scale;
-  int num_steps, n_threads, map_budget_mib;
+  char *start, *mask, *preview_dir, *sheet, *sheet_by, *gif, *npy;
+  double guidance, map_scale, strength;
+  int num_steps, n_threads, map_budget_mib, preview_every;
   gboolean is_json, is_quiet, estimate;
 } PmGenerateOptions;
 

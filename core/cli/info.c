@@ -28,6 +28,7 @@ print_json (const PmModelInfo *info, char **fallbacks)
   pm_cli_json_int (line, "patch", info->patch);
   pm_cli_json_int (line, "channels", info->n_channels);
   pm_cli_json_boolean (line, "latent", info->is_latent);
+  pm_cli_json_string (line, "vae", info->vae);
   pm_cli_json_int (line, "n_classes", info->n_classes);
   pm_cli_json_strings (line, "classes", info->classes);
   json_builder_set_member_name (line, "recommended_layers");
@@ -76,8 +77,8 @@ print_text (const PmModelInfo *info, char **fallbacks)
     g_print (_("  and %d more, all with --json\n"), info->n_classes - n_shown);
   for (int i = 0; info->notes[i]; i++)
     g_print (_("Note:        %s\n"), info->notes[i]);
-  if (info->is_latent)
-    g_print ("%s\n", _("Missing:     a decoder (VAE); this version makes no picture of latents, `generate --raw` keeps them."));
+  if (info->vae)
+    g_print (_("Decoder:     %s\n"), info->vae);
   if (fallbacks)
     {
       g_autofree char *list = g_strjoinv (", ", fallbacks);

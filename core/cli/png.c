@@ -4,7 +4,7 @@
 #include <png.h>
 #include <string.h>
 
-#define MAX_SIDE 32768 /* of a mask that is read */
+#define MAX_SIDE 32768 /* of a picture that is read */
 
 gboolean
 pm_png_write_rgb (const char *path, const guint8 *rgb, int width, int height, GError **error)
@@ -25,11 +25,12 @@ pm_png_write_rgb (const char *path, const guint8 *rgb, int width, int height, GE
   return ok;
 }
 
-guint8 *
-pm_png_read_grey (const char *path, int *width, int *height, GError **error)
+/* Grey, or colours: [height, width, n_channels]. */
+static guint8 *
+read_png (const char *path, gboolean is_grey, int *width, int *height, GError **error)
 {
   png_image image;
-  g_autofree guint8 *grey = NULL;
+  g_autofree guint8 *pixels = NULL;
 
   memset (&image, 0, sizeof image);
   image.version = PNG_IMAGE_VERSION;
@@ -39,19 +40,31 @@ pm_png_read_grey (const char *path, int *width, int *height, GError **error)
                    image.message);
       return NULL;
     }
-  image.format = PNG_FORMAT_GRAY;
+  image.format = is_grey ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
   gboolean ok = image.width <= MAX_SIDE && image.height <= MAX_SIDE;
   if (ok)
-    grey = g_try_malloc0 ((gsize)image.width * image.height);
-  if (!grey)
-    g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("“%s” is too large for a region; scale it to the picture's size."), path);
-  else if (png_image_finish_read (&image, NULL, grey, 0, NULL) == 0)
+    pixels = g_try_malloc0 (PNG_IMAGE_SIZE (image));
+  if (!pixels)
+    g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("“%s” is too large; scale it to the size that is painted."), path);
+  else if (png_image_finish_read (&image, NULL, pixels, 0, NULL) == 0)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” is damaged (%s); save it anew."), path, image.message);
-      g_clear_pointer (&grey, g_free);
+      g_clear_pointer (&pixels, g_free);
     }
   *width = (int)image.width;
   *height = (int)image.height;
   png_image_free (&image);
-  return g_steal_pointer (&grey);
+  return g_steal_pointer (&pixels);
+}
+
+guint8 *
+pm_png_read_grey (const char *path, int *width, int *height, GError **error)
+{
+  return read_png (path, TRUE, width, height, error);
+}
+
+guint8 *
+pm_png_read_rgb (const char *path, int *width, int *height, GError **error)
+{
+  return read_png (path, FALSE, width, height, error);
 }

@@ -209,6 +209,15 @@ read_time_scale (PmConfigReader *reader, JsonNode *node, GError **error)
   return pm_config_read_double (node, 1e-3, 1e6, &reader->config->schedule.time_scale);
 }
 
+static gboolean
+read_variance (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  const char *name = pm_json_read_string (node);
+
+  reader->config->schedule.is_small_variance = g_strcmp0 (name, "fixed_small") == 0;
+  return g_strcmp0 (name, "fixed_small") == 0 || g_strcmp0 (name, "fixed_large") == 0;
+}
+
 static const PmConfigKey schedule_keys[] = {
   { "type", read_schedule_type, N_ ("%s: the \"type\" of \"schedule\" should be \"linear\" or \"flow\". Correct it.") },
   { "beta_start", pm_config_read_beta_start,
@@ -216,6 +225,8 @@ static const PmConfigKey schedule_keys[] = {
   { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
   { "steps", pm_config_read_train_steps,
     N_ ("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
+  { "variance", read_variance,
+    N_ ("%s: \"variance\" of \"schedule\" should be \"fixed_large\" or \"fixed_small\". Correct it.") },
   { "noise_at", read_noise_at,
     N_ ("%s: \"noise_at\" should be 0 or 1, the model's time where there is only noise. Correct it.") },
   { "time_scale", read_time_scale, N_ ("%s: \"time_scale\" should be a positive number, such as 1000. Correct it.") },
@@ -399,8 +410,8 @@ static const PmConfigKey config_keys[] = {
 };
 
 /* NAME.json beside NAME.pt. A file with one of the names that stand for its folder has the folder's config.json too. */
-static char *
-find_config (const char *model_path)
+char *
+pm_config_find (const char *model_path)
 {
   static const char *const endings[] = { ".safetensors.index.json", ".bin.index.json", ".hash.json", ".safetensors",
                                          ".pth", ".pt", ".bin" };
@@ -433,7 +444,7 @@ pm_config_load (const char *model_path, GError **error)
 {
   static const PmConfigTable table = { config_keys, G_N_ELEMENTS (config_keys), &pm_config_transformer_table };
   g_autoptr (PmConfig) config = pm_config_new ();
-  g_autofree char *path = find_config (model_path);
+  g_autofree char *path = pm_config_find (model_path);
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
 
   if (g_file_test (model_path, G_FILE_TEST_IS_DIR) && ! pm_config_read_pipeline (config, notes, model_path, error))

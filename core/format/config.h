@@ -38,6 +38,7 @@ typedef struct
   gboolean       is_scaled;            /* LINEAR: the square roots of the betas are evenly spaced, not the betas */
   PmSpacing      spacing;              /* LINEAR */
   int            steps_offset;         /* LINEAR, with PM_SPACING_LEADING */
+  gboolean       is_small_variance;    /* LINEAR: the fixed variance of models that predict none is the smaller bound */
 } PmSchedule;
 
 /* What diffusers' config.json says of the network, to be compared with the tensors; 0: not said. */
@@ -81,6 +82,9 @@ PmConfig *pm_config_new (void);
  * the key and what was expected; PM_ERROR_UNSUPPORTED what the samplers here cannot do. */
 PmConfig *pm_config_load (const char *model_path, GError **error);
 void      pm_config_free (PmConfig *config);
+
+/* The file that pm_config_load reads, which need not be there; NULL where none can be. Free with g_free. */
+char *pm_config_find (const char *model_path);
 
 /* The names in a file as `classes` may name it; NULL with an error. Free with g_strfreev. */
 char **pm_config_load_names (const char *path, GError **error);

@@ -1,17 +1,9 @@
 /* DDIM without noise (Song et al., arXiv 2010.02502, equation 12 with eta 0), the timesteps evenly strided: as
  * facebookresearch/DiT spaces "ddimN" (diffusion/respace.py), the first whole stride that gives exactly N of them, or as
  * diffusers does (schedulers/scheduling_ddim.py, set_timesteps). */
-#include <math.h>
-
 #include "base/error.h"
 #include "base/i18n.h"
 #include "sampler/schedule.h"
-
-static gboolean
-ddim_supports (const PmSchedule *schedule)
-{
-  return schedule->type == PM_SCHEDULE_LINEAR;
-}
 
 /* Timesteps kept by a stride of `stride` out of n. */
 static int
@@ -60,42 +52,36 @@ find_stride (const PmSchedule *schedule, int n_steps, GError **error)
 static gboolean
 ddim_plan (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error)
 {
-  int n = schedule->n_train_steps, stride = find_stride (schedule, n_steps, error);
+  int stride = find_stride (schedule, n_steps, error);
   int last = schedule->spacing == PM_SPACING_TRAILING ? stride - 1 : schedule->steps_offset;
 
   if (stride == 0)
     return FALSE;
-  g_autofree double *alpha_bar = pm_schedule_alpha_bar (schedule);
-  pm_steps_init (steps, n_steps);
+  g_autofree int *times = g_new (int, n_steps);
   for (int i = 0; i < n_steps; i++)
-    {
-      int t = (n_steps - 1 - i) * stride + last;
-      steps->alpha[i] = sqrt (alpha_bar[t]);
-      steps->sigma[i] = sqrt (1 - alpha_bar[t]);
-      steps->time[i] = t;
-      steps->unit_time[i] = (double) t / n;
-      steps->shown_time[i] = 1000.0 * t / n;
-    }
-  steps->alpha[n_steps] = 1;
+    times[i] = (n_steps - 1 - i) * stride + last;
+  pm_schedule_plan_times (schedule, n_steps, times, steps);
   return TRUE;
 }
 
 static void
-ddim_step (const PmSteps *steps, int i, gsize n, const float *x, const float *x0, float *x_next)
+ddim_step (const PmStep *step)
 {
+  const PmSteps *steps = step->steps;
+  int            i = step->i;
   float inverse_alpha = (float) (1 / steps->alpha[i]), noise = (float) (steps->sigma[i] / steps->alpha[i]);
   float alpha_next = (float) steps->alpha[i + 1], sigma_next = (float) steps->sigma[i + 1];
-  for (gsize j = 0; j < n; j++)
+  for (gsize j = 0; j < step->n; j++)
     {
-      float eps = (inverse_alpha * x[j] - x0[j]) / noise;
-      x_next[j] = x0[j] * alpha_next + sigma_next * eps;
+      float eps = (inverse_alpha * step->x[j] - step->x0[j]) / noise;
+      step->x_next[j] = step->x0[j] * alpha_next + sigma_next * eps;
     }
 }
 
 const PmSampler pm_sampler_ddim = {
   .id = "ddim",
   .title = N_("DDIM"),
-  .supports = ddim_supports,
+  .supports = pm_schedule_is_linear,
   .plan = ddim_plan,
   .step = ddim_step,
 };

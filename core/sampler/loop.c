@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "sampler/preview.h"
 #include "sampler/schedule.h"
 
 gboolean
@@ -95,33 +96,114 @@ check_finite (const float *x, gsize n, int step, GError **error)
   return TRUE;
 }
 
+/* Buffers of a run, in floats: batch [2, C, h, w], out [2, C', h, w], noise [2, C, h, w], memory [n_memory, C, h, w] and the
+ * preview [h, w, 3]. */
+typedef struct
+{
+  gsize  area, n; /* of one channel, of C channels */
+  float *batch, *out, *noise, *memory, *preview;
+} PmLoop;
+
+static float *
+take (float *memory, gsize *n_taken, gsize n)
+{
+  float *taken = memory ? memory + *n_taken : NULL;
+  *n_taken += n;
+  return taken;
+}
+
+/* memory: NULL to learn how much is needed. */
+static gsize
+loop_layout (const PmSampling *sampling, PmLoop *loop, float *memory)
+{
+  const PmNetworkInfo *info = sampling->info;
+  const PmSampler     *sampler = sampling->sampler;
+  gsize                n_taken = 0, area = (gsize) info->grid_w * info->grid_h * info->patch * info->patch;
+
+  loop->area = area;
+  loop->n = info->in_channels * area;
+  loop->batch = take (memory, &n_taken, 2 * loop->n);
+  loop->out = take (memory, &n_taken, 2 * info->out_channels * area);
+  loop->noise = take (memory, &n_taken, sampler->draws_noise ? 2 * loop->n : 0);
+  loop->memory = take (memory, &n_taken, sampler->n_memory * loop->n);
+  loop->preview = take (memory, &n_taken, sampling->preview_every > 0 ? 3 * area : 0);
+  return n_taken;
+}
+
+gsize
+pm_sampling_work_floats (const PmSampling *sampling)
+{
+  PmLoop loop;
+  return loop_layout (sampling, &loop, NULL);
+}
+
+/* Where the picture is known, x at step i is the known one with that step's noise (Lugmayr et al., RePaint,
+ * arXiv 2201.09865, equation 8, without going back). */
+static void
+keep_known (const PmSampling *sampling, int i, const PmLoop *loop, float *x)
+{
+  float alpha = (float) sampling->steps->alpha[i], sigma = (float) sampling->steps->sigma[i];
+  for (gsize j = 0; sampling->mask && j < loop->n; j++)
+    {
+      float mask = sampling->mask[j % loop->area], known = alpha * sampling->known[j] + sigma * sampling->known_noise[j];
+      x[j] = mask * x[j] + (1 - mask) * known;
+    }
+}
+
+/* From x at step i, and the prediction in out, to x at step i + 1. */
+static gboolean
+take_step (const PmSampling *sampling, int i, const PmLoop *loop, const float *x, float *x_next, GError **error)
+{
+  const PmSampler *sampler = sampling->sampler;
+  const PmSteps   *steps = sampling->steps;
+  gboolean         has_variance = sampling->info->prediction == PM_PREDICTION_EPS_LEARNED_RANGE;
+
+  pm_schedule_to_x0 (&sampling->info->schedule, steps, i, loop->n, x, loop->out, loop->batch);
+  if (sampler->draws_noise)
+    pm_random_normal (sampling->random, (sampling->guidance != 1 ? 2 : 1) * loop->n, loop->noise);
+  sampler->step (&(PmStep) { .steps = steps,
+                             .i = i,
+                             .n = loop->n,
+                             .x = x,
+                             .x0 = loop->batch,
+                             .variance = has_variance ? loop->out + loop->n : NULL,
+                             .noise = sampler->draws_noise ? loop->noise : NULL,
+                             .memory = loop->memory,
+                             .x_next = x_next });
+  keep_known (sampling, i + 1, loop, x_next);
+  if (! check_finite (x_next, loop->n, i, error))
+    return FALSE;
+  if (sampling->preview_every > 0 && (i + 1) % sampling->preview_every == 0
+      && pm_preview_make (sampling->info, loop->batch, loop->preview))
+    pm_job_set_preview (sampling->job, loop->preview, sampling->info->grid_w * sampling->info->patch,
+                        sampling->info->grid_h * sampling->info->patch);
+  return TRUE;
+}
+
 gboolean
 pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error)
 {
-  const PmNetworkInfo *info = sampling->info;
-  const PmSteps       *steps = sampling->steps;
-  gsize                area = (gsize) info->grid_w * info->grid_h * info->patch * info->patch, n = info->in_channels * area;
-  g_autofree float    *batch = g_try_new (float, 2 * n);
-  g_autofree float    *out = g_try_new (float, 2 * info->out_channels * area);
+  const PmSteps    *steps = sampling->steps;
+  g_autofree float *memory = g_try_new0 (float, pm_sampling_work_floats (sampling));
+  PmLoop            loop;
 
-  if (! batch || ! out)
+  if (! memory)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
                            _("There is not enough memory to run the model; close other programs and try again."));
       return FALSE;
     }
+  loop_layout (sampling, &loop, memory);
   pm_job_report (sampling->job, _("Painting"), 0, steps->n_steps, 0);
   if (! expect_conditions (sampling, error))
     return FALSE;
   for (int i = 0; i < steps->n_steps; i++)
     {
-      const float *x = trajectory + i * n;
+      const float *x = trajectory + i * loop.n;
       pm_job_report (sampling->job, _("Painting"), i, steps->n_steps, (double) i / steps->n_steps);
-      if (! predict (sampling, i, x, batch, out, error))
+      if (! predict (sampling, i, x, loop.batch, loop.out, error))
         return FALSE;
-      pm_schedule_to_x0 (&info->schedule, steps, i, n, x, out, batch);
-      sampling->sampler->step (steps, i, n, x, batch, trajectory + (i + 1) * n);
-      if (! check_finite (trajectory + (i + 1) * n, n, i, error))
+      if (! take_step (sampling, i, &loop, x, trajectory + (i + 1) * loop.n, error))
         return FALSE;
     }
   pm_job_report (sampling->job, _("Painting"), steps->n_steps, steps->n_steps, 1);

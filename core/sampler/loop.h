@@ -2,6 +2,7 @@
 #ifndef PM_LOOP_H
 #define PM_LOOP_H
 
+#include "base/random.h"
 #include "family/family.h"
 #include "sampler/sampler.h"
 
@@ -15,16 +16,25 @@ typedef struct
   int                  class_row;
   double               guidance;   /* 1: the conditional prediction alone */
   double               interval[2]; /* guided strictly inside, in unit time; 0 and 1 count as unbounded */
+  PmRandom            *random;     /* of the noise drawn along the way */
+  const float         *known;      /* [C, h, w] clean, where mask is below 1; NULL: nothing is known */
+  const float         *known_noise; /* [C, h, w] with which it is mixed at every step */
+  const float         *mask;       /* [h, w] 1: painted, 0: known; NULL: everything is painted */
+  int                  preview_every; /* 0: no previews */
   PmTap               *tap;        /* NULL: record nothing */
   PmFeatureCache      *cache;      /* NULL: every step is computed */
   int                  cache_interval;
   PmJob               *job;
 } PmSampling;
 
+/* What the run itself allocates. */
+gsize pm_sampling_work_floats (const PmSampling *sampling);
+
 /* trajectory [n_steps + 1, C, h, w]: entry 0 is the start; the others are filled. */
 gboolean pm_sampling_run (const PmSampling *sampling, float *trajectory, GError **error);
 
-/* Whether step i runs the null half too. */
+/* Whether step i runs the null half too. A run with guidance draws noise for both halves at every step, guided or not: seeds
+ * then mean the same with any interval. It is what facebookresearch/DiT draws (sample_ddp.py: one item without guidance). */
 gboolean pm_sampling_is_guided (const PmSampling *sampling, int i);
 
 /* Whether the cache may stand in for step i: not among the first steps, where the picture is laid out, and not where maps

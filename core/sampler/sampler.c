@@ -1,6 +1,8 @@
 /* The registry of samplers, and the arrays of a run's steps. */
 #include "sampler/sampler.h"
 
+#include <string.h>
+
 #include "base/i18n.h"
 #include "request.h"
 
@@ -53,4 +55,18 @@ pm_steps_clear (PmSteps *steps)
   g_clear_pointer (&steps->time, g_free);
   g_clear_pointer (&steps->unit_time, g_free);
   g_clear_pointer (&steps->shown_time, g_free);
+}
+
+void
+pm_steps_skip (PmSteps *steps, int n)
+{
+  g_assert (n >= 0 && n < steps->n_steps);
+  gsize   left = steps->n_steps - n, size = sizeof (double);
+  double *points[] = { steps->alpha, steps->sigma, steps->shown_time };
+
+  for (guint i = 0; i < G_N_ELEMENTS (points); i++)
+    memmove (points[i], points[i] + n, (left + 1) * size);
+  memmove (steps->time, steps->time + n, left * size);
+  memmove (steps->unit_time, steps->unit_time + n, left * size);
+  steps->n_steps = (int) left;
 }

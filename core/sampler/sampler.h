@@ -4,6 +4,8 @@
 
 #include "format/config.h"
 
+#define PM_SAMPLER_MAX_STEPS 1000
+
 /* The steps of one run. Index i runs from 0 (noisiest) to n_steps - 1; arrays have n_steps + 1 entries, the last being the
  * picture. alpha and sigma: x_t = alpha * x0 + sigma * noise, in fp64. */
 typedef struct
@@ -14,20 +16,36 @@ typedef struct
   double  *unit_time;      /* [n_steps] the model's time in 0..1, for the guidance interval */
   double  *shown_time;     /* [n_steps + 1] noise level x 1000 */
   PmPrediction prediction;
+  gboolean     is_small_variance; /* of a model that does not predict its variance */
 } PmSteps;
+
+/* What a step is made of; n elements each, borrowed. */
+typedef struct
+{
+  const PmSteps *steps;
+  int            i;
+  gsize          n;
+  const float   *x;
+  const float   *x0;        /* the predicted clean picture */
+  const float   *variance;  /* what the network says of the variance, around -1..1; NULL when it says nothing */
+  const float   *noise;     /* fresh, when the sampler draws_noise; else NULL */
+  float         *memory;    /* [n_memory, n] the sampler's own: zero before step 0, then as the last step left it */
+  float         *x_next;
+} PmStep;
 
 typedef struct
 {
   const char *id;     /* "ddim" */
   const char *title;  /* marked with N_() */
+  gboolean    draws_noise;
+  int         n_memory;
 
   gboolean (*supports) (const PmSchedule *schedule);
 
   /* Errors: PM_ERROR_USAGE when the number of steps cannot be had. */
   gboolean (*plan) (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error);
 
-  /* x_next from x at step i and the predicted clean picture x0, n elements each; x_next may be x. */
-  void (*step) (const PmSteps *steps, int i, gsize n, const float *x, const float *x0, float *x_next);
+  void (*step) (const PmStep *step);
 } PmSampler;
 
 extern const PmSampler *const pm_samplers[]; /* written by core/meson.build */
@@ -37,5 +55,8 @@ const PmSampler *pm_sampler_find (const char *id);
 /* Steps with all arrays allocated and zeroed. */
 void pm_steps_init (PmSteps *steps, int n_steps);
 void pm_steps_clear (PmSteps *steps);
+
+/* Leaves the first n out: a run that begins with less noise. n < n_steps. */
+void pm_steps_skip (PmSteps *steps, int n);
 
 #endif

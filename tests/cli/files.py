@@ -31,6 +31,21 @@ def png(path):
     return width, height, samples
 
 
+def pixels(path):
+    """Rows of bytes of such a file, its filters undone (PNG specification, section 9)."""
+    width, height, samples = png(path)
+    before, rows = bytearray(3 * width), []
+    for y in range(height):
+        kind, row = samples[y * (1 + 3 * width)], bytearray(samples[y * (1 + 3 * width) + 1 : (y + 1) * (1 + 3 * width)])
+        for i in range(len(row)):
+            left, up, corner = (row[i - 3], before[i], before[i - 3]) if i > 2 else (0, before[i], 0)
+            nearest = min((left, up, corner), key=lambda value: abs(left + up - corner - value))
+            row[i] = (row[i] + (0, left, up, (left + up) // 2, nearest)[kind]) % 256
+        rows.append(row)
+        before = row
+    return rows
+
+
 def tensors(path):
     """{name: (dtype, shape, bytes)}"""
     data = open(path, "rb").read()
@@ -51,6 +66,26 @@ def check_png(path, width, height):
     w, h, samples = png(path)
     assert (w, h) == (int(width), int(height)), "%d x %d pixels" % (w, h)
     assert len(set(samples)) > 8, "the picture is flat"
+
+
+def check_kept(path, other, rectangle):
+    """The same outside the rectangle X0,Y0,X1,Y1, and another picture inside."""
+    x0, y0, x1, y1 = map(int, rectangle.split(","))
+    inside = 0
+    for y, (a, b) in enumerate(zip(pixels(path), pixels(other))):
+        for i, difference in enumerate(abs(m - n) for m, n in zip(a, b)):
+            if x0 <= i // 3 < x1 and y0 <= y < y1:
+                inside += difference
+            else:
+                assert difference == 0, "row %d differs by %d outside" % (y, difference)
+    assert inside / (3 * (x1 - x0) * (y1 - y0)) > 4, "the inside was not painted"
+
+
+def check_near(path, other, limit):
+    """Mean difference as part of the whole range."""
+    differences = [abs(m - n) for a, b in zip(pixels(path), pixels(other)) for m, n in zip(a, b)]
+    mean = sum(differences) / len(differences) / 255
+    assert 0 < mean <= float(limit), "mean difference %.3f" % mean
 
 
 def check_shapes(path, *wanted):

@@ -150,6 +150,23 @@ PYTHON
   paint --region-mask "$t/mask.png" --raw "$t/r6.safetensors" --show "$from" && cmp "$t/r5.safetensors" "$t/r6.safetensors"
 }
 ok "the same region as a mask gives the same map" region_mask
+kept_outside ()
+{
+  paint --class house --start "$t/c.png" --mask "$t/mask.png" --strength 0.7 --out "$t/k.png" &&
+    files kept "$t/k.png" "$t/c.png" 16,16,48,48
+}
+ok "--mask keeps what is outside, and paints inside" kept_outside
+weaker () { paint --start "$t/a.png" --strength 0.05 --class house --out "$t/w.png" && files near "$t/w.png" "$t/a.png" 0.05; }
+ok "little strength changes little" weaker
+previews ()
+{
+  "$program" generate --model starter-pixel --class fox --seed 7 --preview-every 6 --preview-dir "$t/p" --json --out "$t/q.png" \
+    >"$t/pj" && cmp "$t/a.png" "$t/q.png" && count "$t/p" 'preview-*' 4 && files png "$t/p/preview-006.png" 64 64 &&
+    grep -q '"step":18.*preview-018.png' "$t/pj" && ! grep -q '"step":7,.*preview' "$t/pj"
+}
+ok "previews come on the way and change nothing" previews
+unipc () { paint --sampler unipc --num-steps 8 --out "$t/u.png" && files near "$t/u.png" "$t/a.png" 0.15; }
+ok "eight steps of unipc paint nearly the same picture" unipc
 json_run ()
 {
   "$program" generate --model starter-pixel --class fox --seed 7 --json --num-steps 6 \
@@ -233,6 +250,11 @@ ok "a size the model cannot paint" generate_fails 2 '64' --model starter-pixel -
 ok "a bad seed" generate_fails 2 'seed' --model starter-pixel --class fox --seed -3
 ok "a bad number of steps" generate_fails 2 'step' --model starter-pixel --class fox --num-steps 1001
 ok "an unknown sampler" generate_fails 2 'euler' --model starter-pixel --class fox --sampler eulr
+ok "a mask without a picture" generate_fails 2 'start' --model starter-pixel --class fox --mask "$t/mask.png"
+ok "a strength outside" generate_fails 2 'strength' --model starter-pixel --class fox --start "$t/a.png" --strength 2
+ok "a start of another size" generate_fails 2 '64' --model starter-pixel --class fox --start "$t/m3/received-s12-l05-h02.png"
+ok "a start that is no PNG" generate_fails 1 'bad.json' --model starter-pixel --class fox --start "$t/bad.json"
+ok "previews without a folder" generate_fails 2 'preview-dir' --model starter-pixel --class fox --preview-every 2
 ok "a bad interval" generate_fails 2 'interval' --model starter-pixel --class fox --guidance-interval 0.9,0.1
 ok "a region outside" generate_fails 2 'outside' --model starter-pixel --class fox --region 0,0,65,65
 ok "an unknown palette" generate_fails 2 'viridis' --model starter-pixel --class fox --palette sepia

@@ -100,7 +100,7 @@ test_estimate (void)
   g_assert_true (pm_show_parse (&show, "read=subject,received", NULL));
   g_assert_true (pm_tap_estimate (&show, &options, &large, NULL));
   g_assert_cmpint (large.n_maps, ==, 9); /* one subject and two layers a step */
-  g_assert_cmpuint (large.n_bytes, >, 5 * TOKENS * TOKENS * sizeof (float));
+  g_assert_cmpuint (large.n_bytes, >, N_ITEMS * TOKENS * TOKENS * sizeof (float));
 
   options.budget = 1;
   g_assert_false (pm_tap_estimate (&show, &options, &large, NULL));
@@ -131,6 +131,65 @@ test_cancelled (void)
   pm_test_network_clear (&network);
 }
 
+/* The largest picture that may be grouped fits into the default budget, guided and averaged over steps. */
+static void
+test_largest (void)
+{
+  PmTestNetwork network;
+  PmTapOptions  options;
+
+  pm_test_network_init (&network);
+  options = pm_test_network_get_options (&network);
+  options.region = NULL; /* it has the small picture's patches */
+  for (int l = 0; l < N_LAYERS; l++)
+    {
+      PmSite *site = &network.sites[l];
+
+      site->n_query_spans = site->n_key_spans = 1;
+      site->query_spans[0] = site->key_spans[0]
+          = (PmSpan) { .role = PM_ROLE_PICTURE, .count = 4096, .grid_w = 64, .grid_h = 64 };
+      site->n_queries = site->n_keys = 4096;
+    }
+
+  for (int averaged = 0; averaged < 2; averaged++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (PmTap) tap
+          = pm_test_tap_new (&options, averaged ? "steps=mean;read=subject,received" : "steps=all;read=subject,received", &error);
+
+      g_assert_no_error (error);
+      g_assert_nonnull (tap);
+    }
+
+  pm_test_network_clear (&network);
+}
+
+/* A step's matrix is grouped when the next step begins: the job of the backend cancels that too. */
+static void
+test_cancelled_between (void)
+{
+  const PmItemTag tags[] = { PM_ITEM_CONDITION };
+  g_autoptr (PmJob) job = pm_job_new (NULL, NULL);
+  g_autoptr (GError) error = NULL;
+  PmTestNetwork network;
+  PmTapOptions  options;
+  PmTap        *tap;
+
+  pm_test_network_init (&network);
+  options = pm_test_network_get_options (&network);
+  tap = pm_test_tap_new (&options, "read=subject", NULL);
+  pm_test_network_run (&network, tap, (const int[]) { 1, 1, 1 }, FALSE);
+  pm_backend_set_job (network.backend, job);
+  pm_job_cancel (job);
+  pm_tap_begin_step (tap, 2, tags, 1);
+  pm_backend_set_job (network.backend, NULL);
+  g_assert_null (pm_tap_finish (tap, NULL, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+
+  pm_tap_free (tap);
+  pm_test_network_clear (&network);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -140,7 +199,9 @@ main (int argc, char **argv)
   g_test_add_func ("/tap/want", test_want);
   g_test_add_func ("/tap/refusals", test_refusals);
   g_test_add_func ("/tap/estimate", test_estimate);
+  g_test_add_func ("/tap/largest", test_largest);
   g_test_add_func ("/tap/cancelled", test_cancelled);
+  g_test_add_func ("/tap/cancelled-between", test_cancelled_between);
 
   return g_test_run ();
 }

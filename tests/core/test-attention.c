@@ -5,7 +5,6 @@
 
 #include <gio/gio.h>
 
-#include "attention/eigen.h"
 #include "attention/reduction.h"
 #include "attention/show.h"
 
@@ -351,43 +350,6 @@ test_subject_cancelled (void)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
-/* Sizes on both sides of LAPACK's blocks. */
-static void
-test_eigen (void)
-{
-  const int sizes[] = { 2, 3, 31, 32, 33, 64, 65, 150 };
-  g_autoptr (GRand) rand = g_rand_new_with_seed (7);
-
-  for (guint s = 0; s < G_N_ELEMENTS (sizes); s++)
-    {
-      g_autoptr (GError) error = NULL;
-      int                n = sizes[s];
-      g_autofree double *matrix = g_new (double, n *n), *kept = g_new (double, n *n), *vector = g_new (double, n);
-      double             value, length = 0, total = 0;
-
-      for (int i = 0; i < n; i++)
-        for (int j = 0; j <= i; j++)
-          matrix[i * n + j] = matrix[j * n + i] = g_rand_double_range (rand, 0.0, 1.0); /* one large eigenvalue */
-      memcpy (kept, matrix, sizeof (double) * n * n);
-
-      g_assert_true (pm_eigen_largest (matrix, n, &value, vector, &error));
-      for (int i = 0; i < n; i++)
-        {
-          double image = 0.0;
-
-          for (int j = 0; j < n; j++)
-            {
-              image += kept[i * n + j] * vector[j];
-              total += kept[i * n + j];
-            }
-          g_assert_cmpfloat (fabs (image - value * vector[i]), <, 1e-12 * n);
-          length += vector[i] * vector[i];
-        }
-      g_assert_cmpfloat (fabs (length - 1.0), <, 1e-12);
-      g_assert_cmpfloat (value, >=, total / n - 1e-12); /* Rayleigh's bound, far above the other eigenvalues */
-    }
-}
-
 static void
 test_registry (void)
 {
@@ -417,7 +379,6 @@ main (int argc, char **argv)
   g_test_add_data_func ("/attention/entropy", "entropy", test_definition);
   g_test_add_data_func ("/attention/distance", "distance", test_definition);
   g_test_add_func ("/attention/distance-of-itself", test_distance_of_itself);
-  g_test_add_func ("/attention/eigen", test_eigen);
   g_test_add_func ("/attention/subject", test_subject);
   g_test_add_func ("/attention/subject-apart", test_subject_apart);
   g_test_add_func ("/attention/subject-small", test_subject_small);

@@ -64,8 +64,9 @@ static void
 test_defaults (void)
 {
   g_autoptr (PmConfig) nothing = load (".");
-  g_autoptr (PmConfig) linear = load_text ("{\"schedule\": {\"type\": \"linear\", \"beta_end\": 0.012, \"steps\": 500}, \"vae\": "
-                                           "\"vae\", \"guidance_channels\": 3, \"classes\": {\"1\": \"b\", \"0\": \"a\"}}");
+  g_autoptr (PmConfig) linear = load_text ("{\"schedule\": {\"type\": \"linear\", \"beta_end\": 0.012, \"steps\": 500, "
+                                           "\"variance\": \"fixed_small\"}, \"vae\": \"vae\", "
+                                           "\"guidance_channels\": 3, \"classes\": {\"1\": \"b\", \"0\": \"a\"}}");
 
   g_assert_null (nothing->path);
   g_assert_null (nothing->family);
@@ -82,6 +83,8 @@ test_defaults (void)
   g_assert_cmpfloat (linear->schedule.beta_start, ==, 1e-4);
   g_assert_cmpfloat (linear->schedule.beta_end, ==, 0.012);
   g_assert_cmpint (linear->schedule.n_train_steps, ==, 500);
+  g_assert_true (linear->schedule.is_small_variance);
+  g_assert_false (nothing->schedule.is_small_variance);
   g_assert_cmpstr (linear->vae, ==, "vae");
   g_assert_cmpint (linear->guidance_channels, ==, 3);
   g_assert_cmpstr (linear->classes[0], ==, "a");
@@ -116,6 +119,7 @@ test_wrong_values (void)
     { "\"schedule\": {\"type\": \"linear\", \"beta_start\": 0}", "\"beta_start\" should be" },
     { "\"schedule\": {\"type\": \"linear\", \"steps\": 1}", "\"steps\" of \"schedule\"" },
     { "\"schedule\": {\"type\": \"flow\", \"noise_at\": 2}", "\"noise_at\" should be 0 or 1" },
+    { "\"schedule\": {\"type\": \"linear\", \"variance\": \"learned\"}", "\"variance\" of \"schedule\" should be" },
     { "\"schedule\": {\"type\": \"flow\", \"time_scale\": -1}", "\"time_scale\" should be" },
     { "\"null_class\": -1", "\"null_class\" should be" },
     { "\"classes\": 5", "\"classes\" should be" },

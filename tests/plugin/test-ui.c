@@ -172,6 +172,7 @@ typedef struct
   char      *status;
   gint64     cancelled_at;
   const char *how;
+  GdkPixbuf  *preview;
 } Watch;
 
 static gboolean
@@ -180,6 +181,9 @@ watch_cb (gpointer data)
   Watch *watch = data;
 
   watch->status = g_strdup (gtk_label_get_text (GTK_LABEL (find (watch->window, "pentimento-progress-status"))));
+  watch->preview = gtk_image_get_pixbuf (GTK_IMAGE (find (watch->window, "pentimento-progress-preview")));
+  if (watch->preview)
+    g_object_ref (watch->preview);
   watch->cancelled_at = g_get_monotonic_time ();
   if (g_strcmp0 (watch->how, "button") == 0)
     gtk_button_clicked (GTK_BUTTON (find (watch->window, "pentimento-progress-cancel")));
@@ -225,6 +229,7 @@ test_cancel (gconstpointer how)
       g_assert_cmpint (g_get_monotonic_time () - watch.cancelled_at, <, G_USEC_PER_SEC);
       gtk_widget_destroy (window);
       g_free (watch.status);
+      g_clear_object (&watch.preview);
     }
 }
 
@@ -238,11 +243,40 @@ paint_cb (PmJob *job, gpointer data, GError **error)
   if (! request)
     return FALSE;
   request->num_steps = 1000;
+  request->preview_every = 1;
   if (! pm_request_set_show (request, "layers=all;heads=all;steps=0-99;read=subject,received", error))
     return FALSE;
   result = pm_generate (model, request, job, error);
   g_clear_pointer (&result, pm_result_free);
   return result != NULL;
+}
+
+/* What the model foresees is shown while it paints. */
+static void
+test_preview (void)
+{
+  GtkWidget *window = pm_progress_new ("Title", "Painting a fox");
+  g_autoptr (GError) error = NULL;
+  Watch         watch = { window, NULL, 0, "button" };
+  const guint8 *pixels;
+  int           low = 255, high = 0;
+
+  g_assert_false (gtk_widget_get_visible (find (window, "pentimento-progress-preview")));
+  g_timeout_add (900, watch_cb, &watch);
+  g_assert_false (pm_progress_run (window, paint_cb, NULL, &error));
+  g_assert_nonnull (watch.preview);
+  g_assert_cmpint (gdk_pixbuf_get_width (watch.preview), ==, 256);
+  g_assert_cmpint (gdk_pixbuf_get_height (watch.preview), ==, 256);
+  pixels = gdk_pixbuf_get_pixels (watch.preview);
+  for (int i = 0; i < 256 * gdk_pixbuf_get_rowstride (watch.preview); i++)
+    {
+      low = MIN (low, pixels[i]);
+      high = MAX (high, pixels[i]);
+    }
+  g_assert_cmpint (high - low, >, 40); /* a picture, not a grey square */
+  gtk_widget_destroy (window);
+  g_object_unref (watch.preview);
+  g_free (watch.status);
 }
 
 /* The real thing, stopped at twenty random moments, the opening of the model among them. */
@@ -260,6 +294,7 @@ test_cancel_painting (void)
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
       g_assert_cmpint (g_get_monotonic_time () - watch.cancelled_at, <, G_USEC_PER_SEC);
       gtk_widget_destroy (window);
+      g_clear_object (&watch.preview);
       g_free (watch.status);
     }
 }
@@ -316,6 +351,7 @@ main (int argc, char **argv)
   g_test_add_func ("/ui/progress/run", test_progress);
   g_test_add_data_func ("/ui/progress/cancel-button", "button", test_cancel);
   g_test_add_data_func ("/ui/progress/cancel-close", "close", test_cancel);
+  g_test_add_func ("/ui/progress/preview", test_preview);
   g_test_add_func ("/ui/progress/cancel-painting", test_cancel_painting);
   g_test_add_func ("/ui/progress/time", test_time_text);
   g_test_add_func ("/ui/error-dialog", test_error_dialog);

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import schedules
+
 
 def table_of_positions(grid, D):
     """[1,N,D], N row-major: x in the first half of the channels, y in the second, each all sines and then all cosines."""
@@ -116,12 +118,12 @@ class Twin:
         return out.reshape(B, self.out_channels, g * p, g * p)
 
     def guide(self, z, t, label, scale):
-        """The prediction [1,C,h,w] for z at the network's time t: u + scale (c - u) on the guided channels, c on others.
-        scale None: the condition alone."""
+        """The output [1,C',h,w] for z at the network's time t: u + scale (c - u) on the guided channels, c on others, the
+        variance among them. scale None: the condition alone."""
         if scale is None:
-            return self.denoise(z, torch.tensor([t], dtype=self.dtype), torch.tensor([label]))[:, : self.C]
+            return self.denoise(z, torch.tensor([t], dtype=self.dtype), torch.tensor([label]))
         times = torch.tensor([t, t], dtype=self.dtype)
-        c, u = self.denoise(torch.cat([z, z]), times, torch.tensor([label, self.null]))[:, : self.C].split(1)
+        c, u = self.denoise(torch.cat([z, z]), times, torch.tensor([label, self.null])).split(1)
         guided = c.clone()
         guided[:, : self.guided] = (u + scale * (c - u))[:, : self.guided]
         return guided
@@ -180,6 +182,7 @@ def inside(t, interval):
 def to_clean(twin, z, prediction, alpha, sigma):
     """The clean picture from what the network predicts of z = alpha x0 + sigma e. v is the velocity towards larger times on
     a flow, else alpha e - sigma x0."""
+    prediction = prediction[:, : twin.C]
     schedule = twin.config.get("schedule", {})
     kind = twin.config.get("prediction", "eps")
     if kind == "x0":
@@ -208,28 +211,11 @@ def euler(twin, noise, label, steps, guidance, interval):
     return z
 
 
-def ddim_times(steps, train_steps=1000, spacing="stride", offset=0):
-    """The times of a DDIM, falling. "stride": the first whole stride that gives so many steps, as facebookresearch/DiT has it;
-    "leading" and "trailing" as diffusers does, the latter only where steps divide the training's."""
-    if spacing == "leading":
-        return [i * (train_steps // steps) + offset for i in range(steps)][::-1]
-    if spacing == "trailing":
-        assert train_steps % steps == 0
-        return [train_steps - 1 - i * (train_steps // steps) for i in range(steps)]
-    for stride in range(1, train_steps):
-        if len(range(0, train_steps, stride)) == steps:
-            return list(range(0, train_steps, stride))[::-1]
-    raise ValueError(f"no whole stride gives {steps} steps")
-
-
 def ddim(twin, noise, label, steps, guidance, interval=(0, 1)):
     """Deterministic (eta 0); betas, or their square roots, evenly spaced."""
-    schedule = {"beta_start": 1e-4, "beta_end": 0.02, "steps": 1000} | twin.config.get("schedule", {})
-    power = schedule.get("beta_power", 1)
-    ends = schedule["beta_start"] ** (1 / power), schedule["beta_end"] ** (1 / power)
-    betas = np.linspace(*ends, schedule["steps"], dtype=np.float64) ** power
-    kept = np.cumprod(1 - betas)
-    times = ddim_times(steps, schedule["steps"], schedule.get("spacing", "stride"), schedule.get("offset", 0))
+    schedule = schedules.LINEAR | twin.config.get("schedule", {})
+    kept = schedules.kept(schedule)
+    times = schedules.ddim_times(steps, schedule["steps"], schedule.get("spacing", "stride"), schedule.get("offset", 0))
     x = noise
     for i, t in enumerate(times):
         a = kept[t]

@@ -1,0 +1,13 @@
+/* Reading and writing the channels of a PmFeatures in host memory. */
+#ifndef PM_FEATURES_H
+#define PM_FEATURES_H
+
+#include "backend/backend.h"
+
+/* The first n channels of a pixel, counted row by row. */
+void pm_features_read (const PmFeatures *features, gsize pixel, int n, float *to /* [n] */);
+
+/* from may be changed: it serves as scratch. */
+void pm_features_write (const PmFeatures *features, gsize pixel, int n, float *from /* [n] */);
+
+#endif

@@ -1,0 +1,22 @@
+/* See multistep.h. */
+#include "sampler/multistep.h"
+
+#include <math.h>
+
+double
+pm_multistep_length (const PmSteps *steps, int i)
+{
+  return log (steps->alpha[i] / steps->sigma[i]) - log (steps->alpha[i - 1] / steps->sigma[i - 1]);
+}
+
+void
+pm_multistep_predict (const PmSteps *steps, int i, double sums[3])
+{
+  double h = pm_multistep_length (steps, i + 1);
+  double whole = -steps->alpha[i + 1] * expm1 (-h);
+  double slope = i == 0 || isinf (h) ? 0 : 0.5 * h / pm_multistep_length (steps, i);
+
+  sums[0] = steps->sigma[i + 1] / steps->sigma[i];
+  sums[1] = whole * (1 + slope);
+  sums[2] = -whole * slope;
+}

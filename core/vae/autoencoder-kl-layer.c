@@ -1,0 +1,353 @@
+/* The layers of an AutoencoderKL: diffusers, models/resnet.py (ResnetBlock2D, Upsample2D, Downsample2D) and
+ * models/attention_processor.py. Weights are put in the order of PmConv just before a layer runs and given back behind it:
+ * that costs a hundredth of the time, and never more than the largest layer's memory. */
+#include <math.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "base/pool.h"
+#include "nn/attention.h"
+#include "nn/layer.h"
+#include "vae/autoencoder-kl.h"
+
+#define NORM_EPS 1e-6f
+#define QUERIES 128 /* of one item of an attention: items are what workers share out */
+
+/* One convolution's weights on their way into PmConv's order. */
+typedef struct
+{
+  const PmTensor *from;  /* [N, C, side, side] */
+  gboolean        is_doubled;
+  gsize           C, area; /* channels in; side * side */
+  float          *rows;  /* [n_workers, C * area] */
+  float          *to;    /* [N, area, C] or [N, 16, C] */
+} PmPacking;
+
+void
+pm_kl_walk_clear (PmKlWalk *walk)
+{
+  for (guint i = 0; walk->live && i < walk->live->len; i++)
+    pm_backend_free (walk->backend, walk->live->pdata[i]);
+  g_clear_pointer (&walk->live, g_ptr_array_unref);
+  if (walk->affine)
+    pm_backend_free (walk->backend, walk->affine);
+  walk->affine = NULL;
+}
+
+static gsize
+features_bytes (const PmFeatures *features)
+{
+  return (gsize) features->height * features->width * features->stride * pm_dtype_size (features->dtype);
+}
+
+static void
+count_bytes (PmKlWalk *walk, gsize n)
+{
+  walk->n_bytes += n;
+  walk->most_bytes = MAX (walk->most_bytes, walk->n_bytes);
+}
+
+gboolean
+pm_kl_features_new (PmKlWalk *walk, int height, int width, int channels, PmFeatures *features, GError **error)
+{
+  gboolean is_large = (gsize) height * width > walk->latent_area && channels > 3; /* not the picture */
+
+  *features = (PmFeatures) { .height = height, .width = width, .channels = channels, .stride = channels,
+                             .dtype = is_large ? walk->large : PM_DTYPE_F32 };
+  count_bytes (walk, features_bytes (features));
+  if (! walk->backend)
+    return TRUE;
+  features->data = pm_backend_alloc (walk->backend, features_bytes (features), error);
+  if (! features->data)
+    return FALSE;
+  if (! walk->live)
+    walk->live = g_ptr_array_new ();
+  g_ptr_array_add (walk->live, features->data);
+  return TRUE;
+}
+
+void
+pm_kl_features_clear (PmKlWalk *walk, PmFeatures *features)
+{
+  walk->n_bytes -= features_bytes (features);
+  if (features->data)
+    {
+      g_ptr_array_remove_fast (walk->live, features->data);
+      pm_backend_free (walk->backend, features->data);
+    }
+  *features = (PmFeatures) { 0 };
+}
+
+/* The kernel that each quarter of a doubled picture meets: rows 0 | 1 + 2 above, 0 + 1 | 2 below, columns likewise. */
+static void
+fold_row (const PmPacking *packing, const float *row /* [C, 3, 3] */, float *to /* [2, 2, 2, 2, C] */)
+{
+  static const int firsts[2][2] = { { 0, 1 }, { 0, 2 } }, counts[2][2] = { { 1, 2 }, { 2, 1 } }; /* [phase][k] */
+
+  for (int i = 0; i < 16; i++)
+    {
+      int py = i >> 3, px = i >> 2 & 1, ky = i >> 1 & 1, kx = i & 1;
+      for (gsize c = 0; c < packing->C; c++)
+        {
+          double sum = 0;
+          for (int y = firsts[py][ky]; y < firsts[py][ky] + counts[py][ky]; y++)
+            for (int x = firsts[px][kx]; x < firsts[px][kx] + counts[px][kx]; x++)
+              sum += row[c * 9 + y * 3 + x];
+          to[i * packing->C + c] = (float) sum;
+        }
+    }
+}
+
+static void
+pack_task_cb (int n, int worker, gpointer data)
+{
+  const PmPacking *packing = data;
+  gsize            size = packing->C * packing->area;
+  float           *row = packing->rows + worker * size;
+  float           *to = packing->to + (gsize) n * (packing->is_doubled ? 16 : packing->area) * packing->C;
+
+  pm_convert_to_f32 ((const char *) packing->from->data + n * size * pm_dtype_size (packing->from->dtype), packing->from->dtype,
+                     size, row);
+  if (packing->is_doubled)
+    {
+      fold_row (packing, row, to);
+      return;
+    }
+  for (gsize k = 0; k < packing->area; k++)
+    for (gsize c = 0; c < packing->C; c++)
+      to[k * packing->C + c] = row[c * packing->area + k];
+}
+
+static gboolean
+pack (PmKlWalk *walk, const PmTensor *from, const PmConv *op, float **to, GError **error)
+{
+  PmPool   *pool = pm_backend_get_pool (walk->backend);
+  gsize     N = op->y.channels, C = op->x.channels, area = (gsize) op->side * op->side;
+  PmPacking packing = { .from = from, .is_doubled = op->is_doubled, .C = C, .area = area };
+
+  packing.rows = g_try_new (float, (gsize) pm_pool_get_n_workers (pool) * C * area);
+  packing.to = g_try_new (float, N * C * (op->is_doubled ? 16 : area));
+  if (packing.rows && packing.to)
+    pm_pool_run (pool, (int) N, pack_task_cb, &packing);
+  else
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                         _("There is not enough memory to run the decoder; close other programs and try again."));
+  gboolean done = packing.rows && packing.to;
+  g_free (packing.rows);
+  if (! done)
+    g_clear_pointer (&packing.to, g_free);
+  *to = packing.to;
+  return done;
+}
+
+/* The convolution's weight [N, C, side, side], or [N, C] for a point; N 0: as many as it has. */
+static const PmTensor *
+require_weight (PmKlWalk *walk, const char *key, const PmConv *op, int N, GError **error)
+{
+  PmCheckpoint    *checkpoint = walk->network->checkpoint;
+  g_autofree char *name = g_strconcat (key, ".weight", NULL);
+  g_autofree char *bias = g_strconcat (key, ".bias", NULL);
+  const PmTensor  *found = pm_checkpoint_find (checkpoint, name);
+  gsize            rows = N > 0                         ? (gsize) N
+                          : found && found->rank > 0 ? CLAMP (found->shape[0], 1, PM_KL_MAX_CHANNELS)
+                                                     : 1;
+  gsize            C = op->x.channels, side = op->side;
+  const PmTensor  *tensor = op->side == 1 && found && found->rank == 2
+                                ? pm_nn_require (checkpoint, error, name, 2, rows, C)
+                                : pm_nn_require (checkpoint, error, name, 4, rows, C, side, side);
+  return tensor && pm_nn_require (checkpoint, error, bias, 1, rows) ? tensor : NULL;
+}
+
+/* Runs op, whose x and y are there. */
+static gboolean
+run_conv (PmKlWalk *walk, const char *key, const PmTensor *tensor, PmConv op, GError **error)
+{
+  g_autofree char  *bias_name = g_strconcat (key, ".bias", NULL);
+  g_autofree float *packed = NULL;
+  gsize             C = op.x.channels, N = op.y.channels, taps = op.is_doubled ? 16 : (gsize) op.side * op.side;
+  PmTensor          ordered = { .name = tensor->name, .dtype = PM_DTYPE_F32, .rank = 2, .shape = { N, taps * C },
+                                .n_elements = N * taps * C };
+  PmWeight          weight = { 0 }, bias = { 0 };
+
+  gsize places = op.is_doubled ? (gsize) op.x.height * op.x.width : (gsize) op.y.height * op.y.width;
+  walk->flops += 2.0 * places * N * C * taps;
+  count_bytes (walk, ordered.n_elements * sizeof (float));
+  walk->n_bytes -= ordered.n_elements * sizeof (float);
+  if (! walk->backend)
+    return TRUE;
+  if (! pm_job_check (walk->job, error) || ! pack (walk, tensor, &op, &packed, error))
+    return FALSE;
+  ordered.data = packed;
+  gboolean done = pm_backend_prepare (walk->backend, &ordered, &weight, error)
+                  && pm_backend_prepare (walk->backend, pm_checkpoint_find (walk->network->checkpoint, bias_name), &bias, error);
+  if (done)
+    {
+      op.w = &weight;
+      op.bias = &bias;
+      pm_backend_conv (walk->backend, &op);
+      done = pm_backend_finish (walk->backend, error); /* before the weights go */
+    }
+  pm_backend_release (walk->backend, &weight);
+  pm_backend_release (walk->backend, &bias);
+  pm_job_report (walk->job, _("Decoding"), 0, 0, MIN (walk->flops / MAX (walk->all_flops, 1), 1));
+  return done && pm_job_check (walk->job, error);
+}
+
+/* A new y of the size that op makes of x. */
+static gboolean
+conv_new (PmKlWalk *walk, const char *key, PmConv op, int N, const PmFeatures *x, PmFeatures *y, GError **error)
+{
+  int height = op.is_doubled ? 2 * x->height : (x->height + op.stride - 1) / op.stride;
+  int width = op.is_doubled ? 2 * x->width : (x->width + op.stride - 1) / op.stride;
+
+  op.x = *x;
+  const PmTensor *tensor = require_weight (walk, key, &op, N, error);
+  if (! tensor || ! pm_kl_features_new (walk, height, width, (int) tensor->shape[0], y, error))
+    return FALSE;
+  op.y = *y;
+  return run_conv (walk, key, tensor, op, error);
+}
+
+/* Into a y that is there. */
+static gboolean
+conv_into (PmKlWalk *walk, const char *key, PmConv op, const PmFeatures *x, const PmFeatures *y, GError **error)
+{
+  op.x = *x;
+  op.y = *y;
+  const PmTensor *tensor = require_weight (walk, key, &op, y->channels, error);
+  return tensor && run_conv (walk, key, tensor, op, error);
+}
+
+gboolean
+pm_kl_conv (PmKlWalk *walk, const char *key, PmConv op, int N, PmFeatures *x, GError **error)
+{
+  PmFeatures y;
+  if (! conv_new (walk, key, op, N, x, &y, error))
+    return FALSE;
+  pm_kl_features_clear (walk, x);
+  *x = y;
+  return TRUE;
+}
+
+gboolean
+pm_kl_norm (PmKlWalk *walk, const char *key, const PmFeatures *x, PmConv *op, GError **error)
+{
+  PmCheckpoint    *checkpoint = walk->network->checkpoint;
+  g_autofree char *weight_name = g_strconcat (key, ".weight", NULL), *bias_name = g_strconcat (key, ".bias", NULL);
+  const PmTensor  *weight = pm_nn_require (checkpoint, error, weight_name, 1, (gsize) x->channels);
+  const PmTensor  *bias = weight ? pm_nn_require (checkpoint, error, bias_name, 1, (gsize) x->channels) : NULL;
+  int              n_groups = walk->network->config.n_groups;
+  PmWeight         prepared[2] = { { 0 } };
+
+  if (! bias)
+    return FALSE;
+  if (x->channels % n_groups != 0 || x->channels > PM_KL_MAX_CHANNELS)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("In “%s” the %d channels of “%s” cannot be divided into %d groups; correct \"norm_num_groups\" in the "
+                     "decoder's config.json."),
+                   pm_checkpoint_get_path (checkpoint), x->channels, weight_name, n_groups);
+      return FALSE;
+    }
+  if (! walk->backend)
+    return TRUE;
+  op->scale = walk->affine;
+  op->shift = walk->affine + PM_KL_MAX_CHANNELS;
+  gboolean done = pm_backend_prepare (walk->backend, weight, &prepared[0], error)
+                  && pm_backend_prepare (walk->backend, bias, &prepared[1], error);
+  if (done)
+    pm_backend_group_norm (walk->backend, &(PmGroupNorm) { .x = *x, .n_groups = n_groups, .eps = NORM_EPS,
+                                                           .weight = &prepared[0], .bias = &prepared[1],
+                                                           .scale = walk->affine,
+                                                           .shift = walk->affine + PM_KL_MAX_CHANNELS });
+  done = done && pm_backend_finish (walk->backend, error);
+  pm_backend_release (walk->backend, &prepared[0]);
+  pm_backend_release (walk->backend, &prepared[1]);
+  return done;
+}
+
+/* Where the number of channels changes, a convolution of points makes the input fit: in its own memory when it becomes
+ * narrower. */
+static gboolean
+walk_shortcut (PmKlWalk *walk, const char *key, int N, PmFeatures *x, GError **error)
+{
+  const PmConv     point = { .side = 1, .stride = 1 };
+  g_autofree char *name = g_strconcat (key, ".conv_shortcut", NULL);
+  PmFeatures       narrow = *x;
+
+  if (N > x->channels)
+    return pm_kl_conv (walk, name, point, N, x, error);
+  narrow.channels = N;
+  if (! conv_into (walk, name, point, x, &narrow, error))
+    return FALSE;
+  *x = narrow;
+  return TRUE;
+}
+
+gboolean
+pm_kl_resnet (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
+{
+  PmConv           first = { .side = 3, .stride = 1, .pad = 1, .activation = PM_ACTIVATION_SILU }, second = first;
+  g_autofree char *norm1 = g_strconcat (key, ".norm1", NULL), *norm2 = g_strconcat (key, ".norm2", NULL);
+  g_autofree char *conv1 = g_strconcat (key, ".conv1", NULL), *conv2 = g_strconcat (key, ".conv2", NULL);
+  g_autofree char *shortcut = g_strconcat (key, ".conv_shortcut.weight", NULL);
+  PmFeatures       h;
+
+  if (! pm_kl_norm (walk, norm1, x, &first, error) || ! conv_new (walk, conv1, first, 0, x, &h, error))
+    return FALSE;
+  if ((h.channels != x->channels || pm_checkpoint_find (walk->network->checkpoint, shortcut))
+      && ! walk_shortcut (walk, key, h.channels, x, error))
+    return FALSE;
+  second.adds = TRUE;
+  if (! pm_kl_norm (walk, norm2, &h, &second, error) || ! conv_into (walk, conv2, second, &h, x, error))
+    return FALSE;
+  pm_kl_features_clear (walk, &h);
+  return TRUE;
+}
+
+/* One head over all pixels. Keys and values are the same for every item: items are runs of queries. */
+static void
+run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out)
+{
+  int T = q->height * q->width, d = q->channels;
+
+  walk->flops += 4.0 * T * T * d;
+  for (int first = 0; walk->backend && first < T;)
+    {
+      int         left = T - first, n = MIN (left, QUERIES);
+      gsize       offset = (gsize) first * d;
+      PmAttention op = { .B = left / n, .H = 1, .d = d, .Tq = n, .Tk = T, .q = (float *) q->data + offset, .k = k->data,
+                         .v = v->data, .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d,
+                         .scale = 1.f / sqrtf (d), .out = (float *) out->data + offset, .out_item = (gsize) n * d, .out_row = d };
+      pm_nn_attention (walk->backend, NULL, NULL, &op);
+      first += op.B * n;
+    }
+}
+
+gboolean
+pm_kl_attention (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
+{
+  static const char *const names[][4] = { { "to_q", "to_k", "to_v", "to_out.0" }, { "query", "key", "value", "proj_attn" } };
+  g_autofree char         *old = g_strconcat (key, ".query.weight", NULL), *norm = g_strconcat (key, ".group_norm", NULL);
+  const char *const       *used = names[pm_checkpoint_find (walk->network->checkpoint, old) != NULL];
+  PmConv                   read = { .side = 1, .stride = 1 }, write = { .side = 1, .stride = 1, .adds = TRUE };
+  PmFeatures               parts[4]; /* q, k, v, out */
+  g_autofree char         *out = g_strdup_printf ("%s.%s", key, used[3]);
+
+  if (! pm_kl_norm (walk, norm, x, &read, error))
+    return FALSE;
+  for (int i = 0; i < 3; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("%s.%s", key, used[i]);
+      if (! conv_new (walk, name, read, x->channels, x, &parts[i], error))
+        return FALSE;
+    }
+  if (! pm_kl_features_new (walk, x->height, x->width, x->channels, &parts[3], error))
+    return FALSE;
+  run_attention (walk, &parts[0], &parts[1], &parts[2], &parts[3]);
+  if (! conv_into (walk, out, write, &parts[3], x, error))
+    return FALSE;
+  for (int i = 0; i < 4; i++)
+    pm_kl_features_clear (walk, &parts[i]);
+  return TRUE;
+}

@@ -1,0 +1,331 @@
+/* Decoders of latents: against the twin (tests/reference/vae_make.py), both directions, on the reference loops and on the CPU;
+ * half the memory against all of it; threads, cancelling, and files that are not as they should be. */
+#include <math.h>
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "base/error.h"
+#include "compare.h"
+#include "fixture.h"
+#include "pentimento.h"
+#include "vae/vae.h"
+
+static const char *const names[] = { "vae-four-levels", "vae-shift", "vae-two-levels" };
+static const guint64     seeds[] = { 7, 3, 11 }; /* of vae.json */
+
+static PmBundle *
+load (const char *name, const char *file)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char   *path = pm_test_reference (name, file);
+  PmBundle          *bundle = pm_bundle_load (path, &error);
+
+  g_assert_no_error (error);
+  return bundle;
+}
+
+static PmBundle *
+eval (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options)
+{
+  g_autoptr (GError) error = NULL;
+  PmBundle          *out = pm_eval_vae (model, stage, in, options, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_nonnull (out);
+  return out;
+}
+
+static void
+check (PmBundle *out, const char *name, PmBundle *expected, const char *truth)
+{
+  gsize        n;
+  const float *values = pm_test_array (expected, truth, &n);
+  pm_test_compare_relative (truth, pm_test_array_of (out, name, n), values, n, 1e-5);
+}
+
+/* data: the device. */
+static void
+test_parity (gconstpointer data)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autoptr (PmBundle) in = load (names[i], "inputs.hash.json"), expected = load (names[i], "expected.safetensors");
+      g_autofree char     *folder = pm_test_reference (names[i], "");
+      g_autofree char     *path = pm_test_reference (names[i], i % 2 ? "vae" : ""); /* a model's folder, or the VAE's own */
+      PmEvalVae            options = { .device = data };
+      g_autoptr (PmBundle) image = eval (path, "vae-decode", in, &options);
+      g_autoptr (PmBundle) mean = eval (path, "vae-encode", in, &options);
+
+      options.has_seed = TRUE;
+      options.seed = seeds[i];
+      g_autoptr (PmBundle) draw = eval (path, "vae-encode", in, &options);
+      g_test_message ("%s", names[i]);
+      check (image, "image", expected, "image");
+      check (mean, "latent", expected, "mean");
+      check (draw, "latent", expected, "draw");
+    }
+}
+
+/* A latent with flat parts, edges and texture, such that parts of the picture have quite different statistics. */
+static PmBundle *
+new_latent (int side)
+{
+  g_autoptr (GError) error = NULL;
+  PmBundle          *bundle = pm_bundle_new ();
+  float             *latent = pm_bundle_add (bundle, "latent", PM_DTYPE_F32, 4, (gsize[]) { 1, 4, side, side }, &error);
+  PmRandom           random;
+
+  g_assert_no_error (error);
+  pm_random_init (&random, 2);
+  pm_random_normal (&random, 4 * (gsize) side * side, latent);
+  for (int i = 0; i < 4 * side * side; i++)
+    {
+      int    x = i % side, y = i / side % side;
+      double texture = x > side / 2 ? 0.8 : 0.1;
+      latent[i] = (float) (latent[i] * texture + 1.2 * sin (0.09 * x * (1 + i / (side * side))) + (y > side / 3 ? 0.9 : -1.1));
+    }
+  return bundle;
+}
+
+/* Above 512 pixels pictures inside the network are kept in half the memory: 2/255 at most anywhere. */
+static void
+test_half (void)
+{
+  g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autoptr (PmBundle) in = new_latent (68);
+  PmEvalVae            options = { .device = "cpu", .memory = "full" };
+  g_autoptr (PmBundle) full = eval (path, "vae-decode", in, &options);
+  options.memory = NULL;
+  g_autoptr (PmBundle) half = eval (path, "vae-decode", in, &options);
+  options.memory = "half";
+  g_autoptr (PmBundle) named = eval (path, "vae-decode", in, &options);
+  gsize                n;
+  const float         *expected = pm_test_array (full, "image", &n), *got = pm_test_array_of (half, "image", n);
+
+  pm_test_compare_absolute ("half against full", got, expected, n, 2 * 2.0 / 255); /* a range of 2 */
+  g_assert_cmpint (memcmp (got, expected, n * sizeof (float)), !=, 0);
+  g_assert_cmpmem (got, n * sizeof (float), pm_test_array_of (named, "image", n), n * sizeof (float));
+
+  g_autoptr (PmBundle) there = eval (path, "vae-encode", full, &options);
+  options.memory = "full";
+  g_autoptr (PmBundle) exact = eval (path, "vae-encode", full, &options);
+  expected = pm_test_array (exact, "latent", &n);
+  pm_test_compare_relative ("encoded, half against full", pm_test_array_of (there, "latent", n), expected, n, 1e-2);
+}
+
+static void
+test_memory (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char   *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autoptr (PmVae)  vae = pm_vae_open (path, &error);
+  PmVaeCall          call = { .direction = PM_VAE_DECODE, .h = 128, .w = 128, .memory = PM_VAE_MEMORY_FULL };
+  double             flops, half_flops;
+  gsize              bytes, half_bytes;
+
+  g_assert_no_error (error);
+  pm_vae_measure (vae, &call, &flops, &bytes);
+  call.memory = PM_VAE_MEMORY_AUTO;
+  pm_vae_measure (vae, &call, &half_flops, &half_bytes);
+  g_assert_cmpfloat (flops, ==, half_flops);
+  g_assert_cmpuint (half_bytes, <, bytes * 6 / 10);
+}
+
+static void
+test_threads (void)
+{
+  g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autoptr (PmBundle) in = new_latent (19), first = NULL, latent = NULL;
+
+  for (int n_threads = 1; n_threads <= 4; n_threads++)
+    {
+      PmEvalVae            options = { .device = "cpu", .n_threads = n_threads, .memory = "half" };
+      g_autoptr (PmBundle) out = eval (path, "vae-decode", in, &options), back = eval (path, "vae-encode", out, &options);
+      gsize                n;
+      if (first)
+        {
+          const float *image = pm_test_array (first, "image", &n);
+          g_assert_cmpmem (image, n * sizeof (float), pm_test_array_of (out, "image", n), n * sizeof (float));
+          const float *expected = pm_test_array (latent, "latent", &n);
+          g_assert_cmpmem (expected, n * sizeof (float), pm_test_array_of (back, "latent", n), n * sizeof (float));
+        }
+      g_clear_pointer (&first, pm_bundle_free);
+      g_clear_pointer (&latent, pm_bundle_free);
+      first = g_steal_pointer (&out);
+      latent = g_steal_pointer (&back);
+    }
+}
+
+typedef struct
+{
+  PmJob *job;
+  double last;
+  gint64 cancelled;
+} Cancel;
+
+static void
+cancel_cb (const PmProgress *progress, gpointer data)
+{
+  Cancel *self = data;
+  g_assert_cmpfloat (progress->fraction, >=, self->last);
+  g_assert_cmpfloat (progress->fraction, <=, 1);
+  self->last = progress->fraction;
+  if (progress->fraction > 0.3 && ! self->cancelled)
+    {
+      self->cancelled = g_get_monotonic_time ();
+      pm_job_cancel (self->job);
+    }
+}
+
+static void
+test_cancel (void)
+{
+  g_autoptr (GError)   error = NULL;
+  g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autoptr (PmBundle) in = new_latent (64);
+  Cancel               cancel = { 0 };
+  g_autoptr (PmJob)    job = pm_job_new (cancel_cb, &cancel);
+  PmEvalVae            options = { .device = "cpu" };
+
+  cancel.job = job;
+  g_assert_null (pm_eval_vae (path, "vae-decode", in, &options, job, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_assert_cmpint (g_get_monotonic_time () - cancel.cancelled, <, G_USEC_PER_SEC);
+  g_assert_cmpfloat (cancel.last, <, 0.9);
+}
+
+/* A copy of the fixture in which one text is replaced, in the configuration or in the list of tensors. */
+static void
+assert_refused (const char *file, const char *from, const char *to, PmErrorCode code, const char *says)
+{
+  static const char *const files[] = { "config.json", "diffusion_pytorch_model.hash.json" };
+  char                    *folder = fixture_folder ();
+  g_autoptr (GError)       error = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *source = g_build_filename (PM_TEST_REFERENCE, "vae-four-levels", "vae", files[i], NULL);
+      g_autofree char *text = NULL;
+      g_assert_true (g_file_get_contents (source, &text, NULL, NULL));
+      g_autoptr (GString) changed = g_string_new (text);
+      if (strcmp (file, files[i]) == 0)
+        g_assert_cmpuint (g_string_replace (changed, from, to, 0), ==, 1);
+      fixture_write (folder, files[i], changed->str, -1);
+    }
+  g_autoptr (PmVae) vae = pm_vae_open (folder, &error);
+  g_assert_null (vae);
+  g_test_message ("%s", error->message);
+  g_assert_error (error, PM_ERROR, (int) code);
+  if (! strstr (error->message, says))
+    g_error ("\"%s\" does not say \"%s\"", error->message, says);
+  g_assert_true (g_str_has_suffix (error->message, "."));
+  fixture_remove (folder);
+}
+
+static void
+test_damaged (void)
+{
+  const char *config = "config.json", *tensors = "diffusion_pytorch_model.hash.json";
+
+  assert_refused (config, "\"norm_num_groups\": 8", "\"norm_num_groups\": 7", PM_ERROR_DAMAGED, "norm_num_groups");
+  assert_refused (config, "\"norm_num_groups\": 8", "\"norm_num_groups\": 0", PM_ERROR_DAMAGED, "norm_num_groups");
+  assert_refused (config, "\"scaling_factor\": 0.18215", "\"scaling_factor\": \"x\"", PM_ERROR_DAMAGED, "scaling_factor");
+  assert_refused (config, "\"scaling_factor\": 0.18215", "\"scaling_factor\": 0", PM_ERROR_DAMAGED, "scaling_factor");
+  assert_refused (config, "\"act_fn\": \"silu\"", "\"act_fn\": \"relu\"", PM_ERROR_UNSUPPORTED, "act_fn");
+  assert_refused (config, "{", "[", PM_ERROR_DAMAGED, "config.json");
+  assert_refused (tensors, "decoder.up_blocks.1.upsamplers.0.conv.weight", "x", PM_ERROR_DAMAGED, "up_blocks.1.upsamplers");
+  assert_refused (tensors, "decoder.up_blocks.3.resnets.0.conv1.weight", "x", PM_ERROR_DAMAGED, "up_blocks.3.resnets.0.conv1");
+  assert_refused (tensors, "\"post_quant_conv.weight\"", "\"x\"", PM_ERROR_DAMAGED, "post_quant_conv");
+  assert_refused (tensors, "encoder.mid_block.attentions.0.key.bias", "x", PM_ERROR_DAMAGED, "attentions.0.key.bias");
+  assert_refused (tensors, "decoder.conv_out.weight", "x", PM_ERROR_UNSUPPORTED, "AutoencoderKL");
+  assert_refused (tensors, "\"decoder.mid_block.resnets.0.conv2.bias\": {\"shape\": [64]",
+                  "\"decoder.mid_block.resnets.0.conv2.bias\": {\"shape\": [63]", PM_ERROR_DAMAGED, "resnets.0.conv2.bias");
+}
+
+static void
+test_wrong_input (void)
+{
+  g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autoptr (PmBundle) in = pm_bundle_new ();
+  PmEvalVae            options = { .device = "cpu" };
+  static const char *const stages[] = { "vae-decode", "vae-encode", "vae-encode" };
+  static const char *const says[] = { "latent", "multiples of 8", "memory" };
+
+  g_assert_nonnull (pm_bundle_add (in, "latent", PM_DTYPE_F32, 4, (gsize[]) { 1, 3, 4, 4 }, NULL));
+  g_assert_nonnull (pm_bundle_add (in, "image", PM_DTYPE_F32, 4, (gsize[]) { 1, 3, 12, 16 }, NULL));
+  for (gsize i = 0; i < G_N_ELEMENTS (stages); i++)
+    {
+      g_autoptr (GError) error = NULL;
+      options.memory = i == 2 ? "some" : NULL;
+      g_assert_null (pm_eval_vae (path, stages[i], in, &options, NULL, &error));
+      g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
+      g_assert_nonnull (strstr (error->message, says[i]));
+    }
+}
+
+/* A latent network with the folder vae/ beside it: the picture is what the decoder makes of the trajectory's end. */
+static void
+test_generate (void)
+{
+  static const char *const files[][3] = { { "latent/model", "model.hash.json", "model.hash.json" },
+                                          { "latent/model", "config.json", "config.json" },
+                                          { "vae-four-levels/vae", "config.json", "vae/config.json" },
+                                          { "vae-four-levels/vae", "diffusion_pytorch_model.hash.json",
+                                            "vae/diffusion_pytorch_model.hash.json" } };
+  g_autoptr (GError) error = NULL;
+  char              *folder = fixture_folder ();
+  g_autofree char   *inner = g_build_filename (folder, "vae", NULL);
+
+  g_assert_cmpint (g_mkdir (inner, 0700), ==, 0);
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *source = g_build_filename (PM_TEST_REFERENCE, files[i][0], files[i][1], NULL);
+      g_autofree char *text = NULL;
+      g_assert_true (g_file_get_contents (source, &text, NULL, NULL));
+      fixture_write (folder, files[i][2], text, -1);
+    }
+  g_autoptr (PmModel) model = pm_model_open (folder, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (pm_model_get_info (model)->vae, ==, inner);
+  g_assert_cmpint (pm_model_get_info (model)->default_size, ==, 64);
+
+  g_autoptr (PmRequest) request = pm_request_new_for_model (model);
+  request->num_steps = 5;
+  PmEstimate estimate;
+  g_assert_true (pm_generate_estimate (model, request, &estimate, &error));
+  Cancel            progress = { .cancelled = 1 };
+  g_autoptr (PmJob) job = pm_job_new (cancel_cb, &progress);
+  g_autoptr (PmResult) result = pm_generate (model, request, job, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (result->width, ==, 64);
+  g_assert_nonnull (result->picture);
+  g_assert_cmpfloat (progress.last, ==, 1);
+
+  g_autoptr (PmBundle) in = pm_bundle_new ();
+  gsize  n = (gsize) result->channels * result->latent_width * result->latent_height;
+  gsize  shape[] = { 1, result->channels, result->latent_height, result->latent_width };
+  float *latent = pm_bundle_add (in, "latent", PM_DTYPE_F32, 4, shape, NULL);
+  memcpy (latent, result->trajectory + result->n_steps * n, n * sizeof (float));
+  g_autoptr (PmBundle) out = eval (folder, "vae-decode", in, &(PmEvalVae) { .device = "cpu" });
+  const float         *image = pm_test_array_of (out, "image", 3 * 64 * 64);
+  for (int i = 0; i < 3 * 64 * 64; i++)
+    g_assert_cmpfloat_with_epsilon (result->picture[i], CLAMP (image[i % 3 * 64 * 64 + i / 3] * 0.5f + 0.5f, 0, 1), 1e-6);
+  fixture_remove (folder);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_data_func ("/vae/parity/ref", "ref", test_parity);
+  g_test_add_data_func ("/vae/parity/cpu", "cpu", test_parity);
+  g_test_add_func ("/vae/half", test_half);
+  g_test_add_func ("/vae/memory", test_memory);
+  g_test_add_func ("/vae/threads", test_threads);
+  g_test_add_func ("/vae/cancel", test_cancel);
+  g_test_add_func ("/vae/damaged", test_damaged);
+  g_test_add_func ("/vae/wrong-input", test_wrong_input);
+  g_test_add_func ("/vae/generate", test_generate);
+  return g_test_run ();
+}
