@@ -277,3 +277,14 @@ pm_request_from_json (const char *json, GError **error)
     return NULL;
   return g_steal_pointer (&request);
 }
+
+gboolean
+pm_record_check (const char *json, GError **error)
+{
+  g_autoptr (JsonNode) root = pm_json_parse (json, strlen (json), "", NULL);
+
+  if (! root)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_DAMAGED,
+                         _("The record is damaged, or no record at all; paint the picture anew."));
+  return root != NULL;
+}

@@ -80,6 +80,10 @@ gboolean pm_request_set_mask (PmRequest *request, const guint8 *mask, int width,
 char      *pm_request_to_json (const PmRequest *request);
 PmRequest *pm_request_from_json (const char *json, GError **error);
 
+/* To be asked before any other parser reads a record that may come from a stranger: PM_ERROR_DAMAGED when json is no JSON, or
+ * nested so deeply that a parser would run out of stack. */
+gboolean pm_record_check (const char *json, GError **error);
+
 /* Ids ("euler") and translated titles of the samplers, in the registry's order: NULL-terminated, borrowed. */
 const char *const *pm_sampler_ids (void);
 const char        *pm_sampler_title (const char *id); /* NULL when unknown */

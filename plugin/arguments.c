@@ -125,7 +125,7 @@ declare_picture (GimpProcedure *procedure)
                                    -1, G_MAXINT, -1, G_PARAM_READWRITE);
   for (guint i = 0; i < G_N_ELEMENTS (caches); i++)
     gimp_choice_add (cache, caches[i].id, i, _(caches[i].label), _(caches[i].help));
-  gimp_procedure_add_choice_argument (procedure, "cache", _("C_ompute"),
+  gimp_procedure_add_choice_argument (procedure, "cache", _("Compute"),
                                       _("Which steps are computed; the others, about half, follow from them. Steps whose maps "
                                         "are shown are always computed"),
                                       cache, "none", G_PARAM_READWRITE);

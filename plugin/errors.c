@@ -47,27 +47,31 @@ pm_log (const char *format, ...)
   fclose (file);
 }
 
-/* Whole lines from the end of the log. */
-static char *
-log_tail (const char *path)
+char *
+pm_log_tail (void)
 {
+  g_autofree char *path = pm_log_path ();
   g_autofree char *content = NULL;
-  char  *tail;
-  gsize  length = 0;
+  const char *tail;
+  gsize       length = 0;
 
-  if (! g_file_get_contents (path, &content, &length, NULL) || length == 0)
+  if (! g_file_get_contents (path, &content, &length, NULL))
     return g_strdup ("");
-  if (length <= LOG_TAIL_BYTES)
-    return g_steal_pointer (&content);
-  tail = strchr (content + length - LOG_TAIL_BYTES, '\n');
-  return g_utf8_make_valid (tail ? tail + 1 : "", -1);
+  tail = content;
+  if (length > LOG_TAIL_BYTES)
+    {
+      const char *end = memchr (content + length - LOG_TAIL_BYTES, '\n', LOG_TAIL_BYTES);
+
+      tail = end ? end + 1 : content + length;
+    }
+  return g_utf8_make_valid (tail, content + length - tail);
 }
 
 char *
 pm_report_new (const char *procedure_name, const char *message)
 {
   g_autofree char *path = pm_log_path ();
-  g_autofree char *tail = log_tail (path);
+  g_autofree char *tail = pm_log_tail ();
   g_autofree char *gimp = gimp_version ();
   g_autofree char *system = g_get_os_info (G_OS_INFO_KEY_PRETTY_NAME);
   g_auto (GStrv) models = pm_model_list ();

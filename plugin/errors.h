@@ -12,6 +12,9 @@ char *pm_log_path (void);
 /* One line with the time; failures to write are ignored, because a log must not stop the work. */
 void pm_log (const char *format, ...) G_GNUC_PRINTF (1, 2);
 
+/* Whole lines from the end of the log, as valid UTF-8, whatever is in the file. Free with g_free. */
+char *pm_log_tail (void);
+
 /* What "Copy report" copies: the message, versions, the machine, the log's place and its last lines. Free with g_free. */
 char *pm_report_new (const char *procedure_name, const char *message);
 

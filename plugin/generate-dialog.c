@@ -53,7 +53,8 @@ fill_defaults (Dialog *self, gboolean is_other)
     g_object_set (self->config, "sampler", info->default_sampler, NULL);
 }
 
-/* A first dialog starts at the first class: a picture of nothing in particular is a poor greeting. */
+/* A first dialog starts at the first class: a picture of nothing in particular is a poor greeting. What runs again without a
+ * class stays without. */
 static void
 show_class (Dialog *self, gboolean is_other)
 {
@@ -67,7 +68,9 @@ show_class (Dialog *self, gboolean is_other)
   else if (g_strcmp0 (text, shown) == 0)
     return;
 
-  if (is_other && (! *text || index < 0) && info->n_classes > 0)
+  if (! *text && self->paint->recorded)
+    index = -1;
+  else if (is_other && (! *text || index < 0) && info->n_classes > 0)
     index = 0;
   else if (index >= info->n_classes)
     index = -1;
@@ -125,10 +128,26 @@ make_request (Dialog *self, GError **error)
   paint->request = pm_arguments_get_request (self->config, paint->model, error);
   if (! paint->request)
     return NULL;
+  pm_paint_keep_hidden (paint, self->config);
   pm_arguments_get_look (self->config, &paint->look);
   if (! pm_paint_set_region (paint, error))
     return NULL;
   return pm_paint_describe (paint, NULL, error);
+}
+
+/* Brings the model, the request and the widgets to what the arguments say now: what the run would take, or NULL. */
+static char *
+refresh (Dialog *self, GError **error)
+{
+  char *text = NULL;
+
+  g_clear_handle_id (&self->timer, g_source_remove);
+  self->is_refreshing = TRUE;
+  if (open_model (self, error))
+    text = make_request (self, error);
+  show_plain (self);
+  self->is_refreshing = FALSE;
+  return text;
 }
 
 static gboolean
@@ -138,13 +157,8 @@ refresh_cb (gpointer data)
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
 
-  self->timer = 0;
-  self->is_refreshing = TRUE;
-  if (open_model (self, &error))
-    text = make_request (self, &error);
-  show_plain (self);
-  self->is_refreshing = FALSE;
-
+  self->timer = 0; /* GLib takes it away */
+  text = refresh (self, &error);
   gtk_label_set_text (GTK_LABEL (self->note), text ? text : error->message);
   gtk_dialog_set_response_sensitive (GTK_DIALOG (self->dialog), GTK_RESPONSE_OK, text != NULL);
   return G_SOURCE_REMOVE;
@@ -294,6 +308,7 @@ add_model_column (Dialog *self, GtkWidget *columns)
 
   self->model = gtk_combo_box_text_new_with_entry ();
   set_names (self->model, "model", _("Model"));
+  atk_object_set_name (gtk_widget_get_accessible (gtk_bin_get_child (GTK_BIN (self->model))), _("Model"));
   for (int i = 0; models[i]; i++)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->model), models[i], models[i]);
   add_labelled (box, _("_Model"), self->model);
@@ -397,12 +412,12 @@ choose_model (Dialog *self)
 }
 
 gboolean
-pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint)
+pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint, GError **error)
 {
   Dialog     self = { .config = config, .paint = paint };
   GtkWidget *help;
   gulong     handler;
-  gboolean   ok;
+  g_autofree char *text = NULL;
 
   gimp_ui_init ("pentimento");
   choose_model (&self);
@@ -417,19 +432,15 @@ pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint)
   refresh_cb (&self);
   gtk_widget_grab_focus (self.classes);
 
-  ok = gimp_procedure_dialog_run (self.dialog);
-
-  g_clear_handle_id (&self.timer, g_source_remove);
-  self.is_refreshing = TRUE;
-  if (ok)
-    {
-      g_autoptr (GError) error = NULL;
-      g_autofree char *text = make_request (&self, &error);
-
-      ok = text != NULL;
-    }
+  /* OK may be quicker than the timer: what runs is what the arguments say at the end. */
+  if (gimp_procedure_dialog_run (self.dialog))
+    text = refresh (&self, error);
+  else
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, _("The run was cancelled."));
   g_signal_handler_disconnect (config, handler);
+  g_clear_handle_id (&self.timer, g_source_remove);
+  self.is_refreshing = TRUE; /* closing widgets changes nothing */
   gtk_widget_destroy (GTK_WIDGET (self.dialog));
   g_free (self.opened);
-  return ok;
+  return text != NULL;
 }

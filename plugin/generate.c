@@ -31,24 +31,15 @@ generate_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, 
               GimpProcedureConfig *config, gpointer run_data)
 {
   g_auto (PmPaint) paint = { procedure, run_mode, image, drawables };
-  GError *error = NULL;
-  PmLaid  laid;
+  GError  *error = NULL;
+  PmLaid   laid;
+  gboolean done;
 
   pm_procedure_begin (procedure);
-  if (run_mode == GIMP_RUN_INTERACTIVE)
-    {
-      if (! pm_generate_dialog_run (config, &paint))
-        return gimp_procedure_new_return_values (procedure, GIMP_PDB_CANCEL, NULL);
-    }
-  else
-    {
-      if (run_mode == GIMP_RUN_WITH_LAST_VALS)
-        gimp_ui_init ("pentimento");
-      if (! prepare (config, &paint, &error))
-        return pm_procedure_fail (procedure, run_mode, error);
-    }
-
-  if (! pm_paint_run (&paint, &laid, &error))
+  if (run_mode == GIMP_RUN_WITH_LAST_VALS)
+    gimp_ui_init ("pentimento");
+  done = run_mode == GIMP_RUN_INTERACTIVE ? pm_generate_dialog_run (config, &paint, &error) : prepare (config, &paint, &error);
+  if (! done || ! pm_paint_run (&paint, &laid, &error))
     return pm_procedure_fail (procedure, run_mode, error);
   return pm_paint_finish (&paint, &laid);
 }

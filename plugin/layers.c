@@ -10,6 +10,8 @@
 #include "plugin/i18n.h"
 #include "plugin/record.h"
 
+#define STRIP_PIXELS (1 << 18)
+
 /* What every step of laying a result into an image needs. */
 typedef struct
 {
@@ -43,19 +45,50 @@ fail_gimp (GError **error)
   return FALSE;
 }
 
-guint64
-pm_layers_estimate (GimpImage *image, const PmPlacement *placement, int n_maps)
+/* Of one channel, as GIMP stores it. */
+static guint64
+channel_bytes (GimpPrecision precision)
 {
-  guint64 pixel_bytes = 8; /* R'G'B'A u16 of a new image */
+  const Babl *format = NULL;
 
-  if (image)
+  switch (precision)
     {
-      const Babl *format
-          = gimp_image_get_base_type (image) == GIMP_GRAY ? babl_format ("Y'A float") : babl_format ("R'G'B'A float");
-
-      pixel_bytes = babl_format_get_bytes_per_pixel (format);
+    case GIMP_PRECISION_U8_LINEAR:
+    case GIMP_PRECISION_U8_NON_LINEAR:
+    case GIMP_PRECISION_U8_PERCEPTUAL:
+      format = babl_format ("Y u8");
+      break;
+    case GIMP_PRECISION_U16_LINEAR:
+    case GIMP_PRECISION_U16_NON_LINEAR:
+    case GIMP_PRECISION_U16_PERCEPTUAL:
+    case GIMP_PRECISION_HALF_LINEAR:
+    case GIMP_PRECISION_HALF_NON_LINEAR:
+    case GIMP_PRECISION_HALF_PERCEPTUAL:
+      format = babl_format ("Y u16");
+      break;
+    case GIMP_PRECISION_DOUBLE_LINEAR:
+    case GIMP_PRECISION_DOUBLE_NON_LINEAR:
+    case GIMP_PRECISION_DOUBLE_PERCEPTUAL:
+      format = babl_format ("Y double");
+      break;
+    default:
+      format = babl_format ("Y float");
+      break;
     }
-  return pixel_bytes * placement->width * placement->height * (1 + (guint64) n_maps);
+  return babl_format_get_bytes_per_pixel (format);
+}
+
+guint64
+pm_layers_estimate (GimpImage *image, PmTarget target, const PmPlacement *placement, int n_maps)
+{
+  gboolean is_new = target == PM_TARGET_NEW_IMAGE;
+  gboolean is_grey = ! is_new && gimp_image_get_base_type (image) == GIMP_GRAY;
+  guint64  n_channels = (is_grey ? 2 : 4) * (1 + (guint64) n_maps) - (is_new ? 1 : 0); /* a new image's picture has no alpha */
+
+  if (target == PM_TARGET_SELECTION)
+    n_channels += n_maps > 0 ? 2 : 1; /* masks */
+  return channel_bytes (is_new ? GIMP_PRECISION_U16_NON_LINEAR : gimp_image_get_precision (image)) * n_channels
+         * placement->width * placement->height;
 }
 
 static GimpLayer *
@@ -76,23 +109,50 @@ picture_name (const Laying *laying)
   return g_strdup_printf (_("%s · seed %s"), laying->class_label, seed);
 }
 
-/* Scales and crops a freshly inserted layer of the picture's size to the placement. */
+/* Large canvases are written in strips, so that besides the layers themselves nothing grows with the canvas but a strip. */
+static int
+strip_rows (const PmPlacement *at)
+{
+  return CLAMP (STRIP_PIXELS / at->width, 1, at->height);
+}
+
+/* Writes the picture, enlarged and cropped, into the layer's buffer. Only the pixels that are asked for are computed, though
+ * they are those of the whole picture enlarged. */
 static gboolean
-place_layer (const Laying *laying, GimpLayer *layer)
+write_picture (const Laying *laying, GimpLayer *layer, GError **error)
 {
   const PmPlacement *at = &laying->placement;
-  gboolean done = TRUE;
+  const PmResult    *result = laying->result;
+  const Babl *format = babl_format ("R'G'B' float");
+  int         n_rows = strip_rows (at);
+  g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (layer));
+  g_autoptr (GeglBuffer) picture = gegl_buffer_linear_new_from_data (
+      result->picture, format, GEGL_RECTANGLE (0, 0, result->width, result->height), GEGL_AUTO_ROWSTRIDE, NULL, NULL);
+  g_autoptr (GeglNode) graph = gegl_node_new ();
+  g_autofree float    *strip = g_try_malloc_n ((gsize) n_rows * at->width, 3 * sizeof (float)); /* [n_rows, width, 3] */
+  GeglNode *source = gegl_node_new_child (graph, "operation", "gegl:buffer-source", "buffer", picture, NULL);
+  GeglNode *end = source;
 
-  if (at->scaled_width != laying->result->width || at->scaled_height != laying->result->height)
+  if (! strip)
+    return fail_memory (error);
+  if (at->scaled_width != result->width || at->scaled_height != result->height)
     {
-      gimp_context_push ();
-      gimp_context_set_interpolation (GIMP_INTERPOLATION_CUBIC);
-      done = gimp_layer_scale (layer, at->scaled_width, at->scaled_height, FALSE);
-      gimp_context_pop ();
+      end = gegl_node_new_child (graph, "operation", "gegl:scale-ratio", "x", (double) at->scaled_width / result->width, "y",
+                                 (double) at->scaled_height / result->height, "sampler", GEGL_SAMPLER_CUBIC, "abyss-policy",
+                                 GEGL_ABYSS_CLAMP, NULL);
+      gegl_node_link (source, end);
     }
-  if (done && (at->width != at->scaled_width || at->height != at->scaled_height))
-    done = gimp_layer_resize (layer, at->width, at->height, -at->crop_x, -at->crop_y);
-  return done && gimp_layer_set_offsets (layer, at->x, at->y);
+
+  for (int y = 0; y < at->height; y += n_rows)
+    {
+      int count = MIN (n_rows, at->height - y);
+
+      gegl_node_blit (end, 1.0, GEGL_RECTANGLE (at->crop_x, at->crop_y + y, at->width, count), format, strip,
+                      GEGL_AUTO_ROWSTRIDE, GEGL_BLIT_DEFAULT);
+      gegl_buffer_set (buffer, GEGL_RECTANGLE (0, y, at->width, count), 0, format, strip, GEGL_AUTO_ROWSTRIDE);
+    }
+  gegl_buffer_flush (buffer);
+  return TRUE;
 }
 
 static gboolean
@@ -106,25 +166,26 @@ add_selection_mask (const Laying *laying, GimpLayer *layer)
 static GimpLayer *
 add_picture (Laying *laying, GError **error)
 {
-  const PmResult *result = laying->result;
-  g_autofree char *name = picture_name (laying);
-  GimpLayer *layer = new_layer (laying, name, ! laying->is_new, result->width, result->height, 100.0, GIMP_LAYER_MODE_NORMAL);
-  g_autoptr (GeglBuffer) buffer = NULL;
+  const PmPlacement *at = &laying->placement;
+  g_autofree char   *name = picture_name (laying);
+  GimpLayer *layer = new_layer (laying, name, ! laying->is_new, at->width, at->height, 100.0, GIMP_LAYER_MODE_NORMAL);
 
-  if (! layer || ! gimp_image_insert_layer (laying->image, layer, laying->parent, laying->position))
+  if (! layer)
+    {
+      fail_gimp (error);
+      return NULL;
+    }
+  if (! write_picture (laying, layer, error))
+    return NULL;
+  if (! gimp_image_insert_layer (laying->image, layer, laying->parent, laying->position))
     {
       fail_gimp (error);
       return NULL;
     }
   laying->inserted[0] = layer;
-  buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (layer));
-  gegl_buffer_set (buffer, GEGL_RECTANGLE (0, 0, result->width, result->height), 0, babl_format ("R'G'B' float"),
-                   result->picture, GEGL_AUTO_ROWSTRIDE);
-  gegl_buffer_flush (buffer);
-  g_clear_object (&buffer);
-  gimp_drawable_update (GIMP_DRAWABLE (layer), 0, 0, result->width, result->height);
+  gimp_drawable_update (GIMP_DRAWABLE (layer), 0, 0, at->width, at->height);
 
-  if (! place_layer (laying, layer) || ! add_selection_mask (laying, layer)
+  if (! gimp_layer_set_offsets (layer, at->x, at->y) || ! add_selection_mask (laying, layer)
       || ! pm_record_set_item (GIMP_ITEM (layer), laying->record))
     {
       fail_gimp (error);
@@ -133,34 +194,46 @@ add_picture (Laying *laying, GError **error)
   return layer;
 }
 
+/* Values [n] of map as [n, 2] grey, or [n, 4] coloured when baked. */
+static void
+show_values (const PmMap *map, const PmHeatmapLook *baked_look, const float *values, gsize n, float *pixels)
+{
+  int channels = baked_look ? 4 : 2;
+
+  for (gsize i = 0; i < n; i++)
+    {
+      pixels[channels * i] = pm_map_normalise (map, values[i]);
+      pixels[channels * i + channels - 1] = 1.0f;
+    }
+  if (baked_look)
+    pm_heatmap_colour (baked_look, n, pixels);
+}
+
 /* Writes the map's normalised values, enlarged and cropped, into the layer's buffer; coloured when baked. */
 static gboolean
 write_map (const Laying *laying, const PmMap *map, GimpLayer *layer, const PmHeatmapLook *baked_look, GError **error)
 {
   const PmPlacement *at = &laying->placement;
+  int     n_rows = strip_rows (at);
+  gsize   n = (gsize) n_rows * at->width;
   g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (layer));
-  g_autofree float *values = g_try_malloc_n ((gsize) at->scaled_width * at->scaled_height, sizeof (float));
-  g_autofree float *row = g_try_malloc_n (at->width, 4 * sizeof (float)); /* [width, 2] grey, or [width, 4] baked */
+  g_autofree float *values = g_try_malloc_n (n, sizeof (float));     /* [n_rows, width] */
+  g_autofree float *pixels = g_try_malloc_n (n, 4 * sizeof (float)); /* as show_values() fills it */
   const Babl *format = baked_look ? babl_format ("R'G'B'A float")
                                   : babl_format_with_space ("Y'A float", gegl_buffer_get_format (buffer));
-  int channels = baked_look ? 4 : 2;
 
-  if (! values || ! row)
+  if (! values || ! pixels)
     return fail_memory (error);
-  pm_map_upsample (map->values, map->grid_w, map->grid_h, at->scaled_width, at->scaled_height, values);
 
-  for (int y = 0; y < at->height; y++)
+  for (int y = 0; y < at->height; y += n_rows)
     {
-      const float *from = values + (gsize) (y + at->crop_y) * at->scaled_width + at->crop_x;
+      int count = MIN (n_rows, at->height - y);
 
-      for (int x = 0; x < at->width; x++)
-        {
-          row[channels * x] = pm_map_normalise (map, from[x]);
-          row[channels * x + channels - 1] = 1.0f;
-        }
-      if (baked_look)
-        pm_heatmap_colour (baked_look, at->width, row);
-      gegl_buffer_set (buffer, GEGL_RECTANGLE (0, y, at->width, 1), 0, format, row, GEGL_AUTO_ROWSTRIDE);
+      if (! pm_map_upsample_window (map->values, map->grid_w, map->grid_h, at->scaled_width, at->scaled_height, at->crop_x,
+                                    at->crop_y + y, at->width, count, values))
+        return fail_memory (error);
+      show_values (map, baked_look, values, (gsize) count * at->width, pixels);
+      gegl_buffer_set (buffer, GEGL_RECTANGLE (0, y, at->width, count), 0, format, pixels, GEGL_AUTO_ROWSTRIDE);
     }
   gegl_buffer_flush (buffer);
   return TRUE;

@@ -18,8 +18,8 @@ typedef struct
   gboolean   baked;    /* the operation was missing: colours are in the pixels */
 } PmLaid;
 
-/* Bytes that n_maps layers and the picture take in GIMP, for a picture of width x height in a new image, or in image. */
-guint64 pm_layers_estimate (GimpImage *image, const PmPlacement *placement, int n_maps);
+/* Bytes that n_maps layers, the picture and the masks take in GIMP. image: unused for a new image. */
+guint64 pm_layers_estimate (GimpImage *image, PmTarget target, const PmPlacement *placement, int n_maps);
 
 /* Lays result into image, or into a new one when look asks for it. In an existing image this is one undo group, and
  * nothing of it is left on failure. class_label: for the layer's name. drawables: the selected ones, to insert above. */

@@ -21,6 +21,40 @@ pm_paint_clear (PmPaint *paint)
   g_clear_pointer (&paint->request, pm_request_free);
 }
 
+void
+pm_paint_keep_hidden (PmPaint *paint, GimpProcedureConfig *config)
+{
+  const PmRequest *recorded = paint->recorded;
+  PmRequest *request = paint->request;
+  int        seed;
+
+  if (! recorded)
+    return;
+  g_object_get (config, "seed", &seed, NULL);
+  if (seed < 0 && recorded->seed > G_MAXINT)
+    request->seed = recorded->seed;
+  if (request->cache == recorded->cache)
+    request->cache_interval = recorded->cache_interval;
+  if (g_strcmp0 (request->model, recorded->model) == 0)
+    {
+      request->guidance_interval[0] = recorded->guidance_interval[0];
+      request->guidance_interval[1] = recorded->guidance_interval[1];
+    }
+}
+
+/* The core scales a region to the model's patches, so it need not have the picture's size. */
+static void
+take_recorded_region (PmRequest *request, const PmRequest *recorded)
+{
+  if (! recorded || ! recorded->region)
+    return;
+  g_free (request->region);
+  request->region_width = recorded->region_width;
+  request->region_height = recorded->region_height;
+  request->region = g_memdup2 (recorded->region,
+                               (gsize) recorded->region_width * recorded->region_height * sizeof (float));
+}
+
 gboolean
 pm_paint_set_region (PmPaint *paint, GError **error)
 {
@@ -32,7 +66,10 @@ pm_paint_set_region (PmPaint *paint, GError **error)
   if (! needy)
     return TRUE;
 
-  pm_placement_set_region (paint->image, paint->look.target, paint->request);
+  if (! pm_placement_set_region (paint->image, paint->look.target, paint->request, error))
+    return FALSE;
+  if (! paint->request->region)
+    take_recorded_region (paint->request, paint->recorded);
   if (paint->request->region)
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
@@ -42,17 +79,35 @@ pm_paint_set_region (PmPaint *paint, GError **error)
 }
 
 static gboolean
+check_model (PmModel *model, GError **error)
+{
+  const PmModelInfo *info = pm_model_get_info (model);
+
+  if (info->makes_picture)
+    return TRUE;
+  if (info->is_latent)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                         _("The model paints latents and its VAE is missing, so there would be no picture; add the VAE to the "
+                           "model's folder, or choose another model."));
+  else
+    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                 _("The model paints %d channels, which are not red, green and blue, so there would be no picture; choose "
+                   "another model."),
+                 info->n_channels);
+  return FALSE;
+}
+
+static gboolean
 estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError **error)
 {
   PmPlacement placement;
-  gboolean    is_new = paint->look.target == PM_TARGET_NEW_IMAGE;
 
-  if (! pm_placement_check (paint->image, paint->look.target, error)
+  if (! check_model (paint->model, error) || ! pm_placement_check (paint->image, paint->look.target, error)
       || ! pm_generate_estimate (paint->model, paint->request, estimate_out, error))
     return FALSE;
 
   pm_placement_compute (paint->image, paint->look.target, paint->request->width, paint->request->height, &placement);
-  *layer_bytes = pm_layers_estimate (is_new ? NULL : paint->image, &placement, estimate_out->n_maps);
+  *layer_bytes = pm_layers_estimate (paint->image, paint->look.target, &placement, estimate_out->n_maps);
   if (estimate_out->n_maps > PM_LAYERS_MAX)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
@@ -173,6 +228,22 @@ keep_target (PmPaint *paint)
   paint->look.target = PM_TARGET_NEW_IMAGE;
 }
 
+/* A name may stand for other weights than when the record was written. Asked after the run, whose own record needed the files'
+ * sums anyway. */
+static void
+tell_other_model (PmPaint *paint)
+{
+  g_autofree char *text = NULL;
+
+  if (! paint->record || g_strcmp0 (paint->request->model, paint->recorded->model) != 0)
+    return;
+  text = pm_record_compare_model (paint->record, paint->model, NULL);
+  if (! text)
+    return;
+  pm_log ("%s", text);
+  gimp_message (text);
+}
+
 gboolean
 pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
 {
@@ -195,6 +266,7 @@ pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
   if (done)
     {
       pm_log ("painted in %.2f s", task.result->seconds);
+      tell_other_model (paint);
       keep_target (paint);
       done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables, laid,
                             error);

@@ -16,11 +16,17 @@ typedef struct
   PmModel       *model;      /* owned */
   PmRequest     *request;    /* owned */
   PmLook         look;
+  const PmRequest *recorded; /* borrowed: the run to run again; NULL for a new one */
+  const char      *record;   /* borrowed: the text it was read from */
 } PmPaint;
 
 void pm_paint_clear (PmPaint *paint);
 
-/* Sets the region from the selection where a reading needs one. PM_ERROR_USAGE when nothing is selected then. */
+/* When running again: takes from the record what the arguments in config cannot say, as far as they still ask for that run:
+ * the guidance interval of the same model, the interval of the same cache, and a seed above the argument's range. */
+void pm_paint_keep_hidden (PmPaint *paint, GimpProcedureConfig *config);
+
+/* Sets the region where a reading needs one: from the selection, else from the record. PM_ERROR_USAGE when neither has any. */
 gboolean pm_paint_set_region (PmPaint *paint, GError **error);
 
 /* What the run would take, as the dialog shows it; free with g_free. NULL with the error that would stop the run. */

@@ -39,8 +39,8 @@ cover (PmPlacement *placement, int picture_width, int picture_height)
 {
   double scale = MAX ((double) placement->width / picture_width, (double) placement->height / picture_height);
 
-  placement->scaled_width = MAX ((int) lround (picture_width * scale), placement->width);
-  placement->scaled_height = MAX ((int) lround (picture_height * scale), placement->height);
+  placement->scaled_width = (int) CLAMP (rint (picture_width * scale), placement->width, G_MAXINT);
+  placement->scaled_height = (int) CLAMP (rint (picture_height * scale), placement->height, G_MAXINT);
   placement->crop_x = (placement->scaled_width - placement->width) / 2;
   placement->crop_y = (placement->scaled_height - placement->height) / 2;
 }
@@ -75,38 +75,54 @@ pm_placement_compute (GimpImage *image, PmTarget target, int picture_width, int 
     }
 }
 
-void
-pm_placement_set_region (GimpImage *image, PmTarget target, PmRequest *request)
+/* One row of the picture's mask from a row of the rectangle's selection. */
+static void
+cover_row (const PmPlacement *at, const guint8 *row, int picture_width, guint8 *mask)
 {
-  PmPlacement         placement;
-  GimpSelection      *selection;
+  for (int x = 0; x < picture_width; x++)
+    {
+      int at_x = (int) ((x + 0.5) * at->scaled_width / picture_width) - at->crop_x;
+
+      mask[x] = at_x >= 0 && at_x < at->width ? row[at_x] : 0;
+    }
+}
+
+gboolean
+pm_placement_set_region (GimpImage *image, PmTarget target, PmRequest *request, GError **error)
+{
+  PmPlacement    at;
+  GimpSelection *selection;
   g_autoptr (GeglBuffer) buffer = NULL;
-  g_autofree guint8  *canvas = NULL; /* [height, width] of the placement's rectangle */
-  g_autofree guint8  *mask = NULL;   /* [request->height, request->width] */
+  g_autofree guint8 *row = NULL;  /* [width] of the placement's rectangle */
+  g_autofree guint8 *mask = NULL; /* [request->height, request->width] */
 
-  if (! image || request->width < 1 || request->height < 1 || gimp_selection_is_empty (image))
-    return;
-  set_rectangle (&placement, image, target == PM_TARGET_SELECTION);
-  cover (&placement, request->width, request->height);
+  if (! image || ! gimp_image_is_valid (image) || request->width < 1 || request->height < 1
+      || gimp_selection_is_empty (image))
+    return TRUE;
+  set_rectangle (&at, image, target == PM_TARGET_SELECTION);
+  cover (&at, request->width, request->height);
 
-  canvas = g_try_malloc ((gsize) placement.width * placement.height);
-  mask = g_try_malloc ((gsize) request->width * request->height);
+  row = g_try_malloc (at.width);
+  mask = g_try_malloc0 ((gsize) request->width * request->height);
   selection = gimp_image_get_selection (image);
-  if (! canvas || ! mask || ! selection)
-    return;
+  if (! row || ! mask || ! selection)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is too little memory to read the selection; close other images or paint a smaller picture."));
+      return FALSE;
+    }
 
   buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (selection));
-  gegl_buffer_get (buffer, GEGL_RECTANGLE (placement.x, placement.y, placement.width, placement.height), 1.0,
-                   babl_format ("Y u8"), canvas, GEGL_AUTO_ROWSTRIDE, GEGL_ABYSS_NONE);
-
   for (int y = 0; y < request->height; y++)
-    for (int x = 0; x < request->width; x++)
-      {
-        int at_x = (int) ((x + 0.5) * placement.scaled_width / request->width) - placement.crop_x;
-        int at_y = (int) ((y + 0.5) * placement.scaled_height / request->height) - placement.crop_y;
-        gboolean inside = at_x >= 0 && at_x < placement.width && at_y >= 0 && at_y < placement.height;
+    {
+      int at_y = (int) ((y + 0.5) * at.scaled_height / request->height) - at.crop_y;
 
-        mask[(gsize) y * request->width + x] = inside ? canvas[(gsize) at_y * placement.width + at_x] : 0;
-      }
+      if (at_y < 0 || at_y >= at.height)
+        continue;
+      gegl_buffer_get (buffer, GEGL_RECTANGLE (at.x, at.y + at_y, at.width, 1), 1.0, babl_format ("Y u8"), row,
+                       GEGL_AUTO_ROWSTRIDE, GEGL_ABYSS_NONE);
+      cover_row (&at, row, request->width, mask + (gsize) y * request->width);
+    }
   pm_request_set_region (request, mask, request->width, request->height);
+  return TRUE;
 }

@@ -20,7 +20,7 @@ gboolean pm_placement_check (GimpImage *image, PmTarget target, GError **error);
 void pm_placement_compute (GimpImage *image, PmTarget target, int picture_width, int picture_height, PmPlacement *placement);
 
 /* The selection of image as the picture sees it when it covers the target's rectangle (the canvas for a new image):
- * sets the request's region. Leaves it alone when image is NULL or nothing is selected. */
-void pm_placement_set_region (GimpImage *image, PmTarget target, PmRequest *request);
+ * sets the request's region. Leaves it alone when image is NULL or nothing is selected. Errors: PM_ERROR_MEMORY. */
+gboolean pm_placement_set_region (GimpImage *image, PmTarget target, PmRequest *request, GError **error);
 
 #endif

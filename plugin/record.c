@@ -8,7 +8,6 @@
 #include "plugin/i18n.h"
 
 #define MAX_RECORD_BYTES (16 << 20)
-#define MAX_RECORD_DEPTH 64
 
 static char *
 parasite_text (GimpParasite *parasite)
@@ -64,24 +63,13 @@ pm_record_set_item (GimpItem *item, const char *json)
   return done;
 }
 
-/* The parser calls itself for every level, so a deep text would end the stack. Brackets in strings count: harmless. */
-static gboolean
-is_shallow (const char *json)
-{
-  int depth = 0;
-
-  for (; *json && depth <= MAX_RECORD_DEPTH; json++)
-    depth += (*json == '{' || *json == '[') - (*json == '}' || *json == ']');
-  return depth <= MAX_RECORD_DEPTH;
-}
-
 static JsonObject *
 parse_object (const char *json, JsonParser **keep)
 {
   JsonParser *parser = json_parser_new ();
   JsonNode   *root = NULL;
 
-  if (json && is_shallow (json) && json_parser_load_from_data (parser, json, -1, NULL))
+  if (json && pm_record_check (json, NULL) && json_parser_load_from_data (parser, json, -1, NULL))
     root = json_parser_get_root (parser);
   *keep = parser;
   return root && JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
@@ -179,9 +167,10 @@ find_run_text (GimpImage *image, GimpDrawable **drawables)
 }
 
 PmRequest *
-pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, GError **error)
+pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, char **record_text, GError **error)
 {
   g_autoptr (JsonParser) parser = NULL;
+  g_autoptr (PmRequest) found = NULL;
   g_autofree char *text = find_run_text (image, drawables);
   g_autofree char *request_text = NULL;
   JsonObject *record, *request;
@@ -202,7 +191,10 @@ pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, GE
     }
   read_look (get_object (record, "look"), look);
   request_text = object_text (request);
-  return pm_request_from_json (request_text, error);
+  found = pm_request_from_json (request_text, error);
+  if (found)
+    *record_text = g_steal_pointer (&text);
+  return g_steal_pointer (&found);
 }
 
 static void

@@ -28,8 +28,9 @@ gboolean pm_record_set_item (GimpItem *item, const char *json);
 char *pm_record_of_run (const char *core_record, const PmLook *look);
 
 /* What to run again: the nearest record of a run on the selected layers or their groups, else the image's.
- * PM_ERROR_USAGE when there is none, PM_ERROR_DAMAGED when it cannot be read. look gets defaults for what is missing. */
-PmRequest *pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, GError **error);
+ * PM_ERROR_USAGE when there is none, PM_ERROR_DAMAGED when it cannot be read. look gets defaults for what is missing;
+ * text gets the whole record, to be freed with g_free. */
+PmRequest *pm_record_find_run (GimpImage *image, GimpDrawable **drawables, PmLook *look, char **text, GError **error);
 
 /* The record of a heat-map layer. baked: its colours are in the pixels. */
 char *pm_record_of_map (const PmMap *map, const PmHeatmapLook *look, gboolean baked);

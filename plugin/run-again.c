@@ -10,25 +10,8 @@
 
 #include <libgimp/gimpui.h>
 
-/* What the dialog cannot show is taken from the record: the guidance interval, a seed above the argument's range, and the
- * region where nothing else is selected. */
-static void
-keep_hidden (PmRequest *request, PmRequest *recorded)
-{
-  request->guidance_interval[0] = recorded->guidance_interval[0];
-  request->guidance_interval[1] = recorded->guidance_interval[1];
-  if (recorded->seed > G_MAXINT)
-    request->seed = recorded->seed;
-  if (! request->region)
-    {
-      request->region = g_steal_pointer (&recorded->region);
-      request->region_width = recorded->region_width;
-      request->region_height = recorded->region_height;
-    }
-}
-
 static gboolean
-edit (PmPaint *paint, PmRequest *recorded)
+edit (PmPaint *paint, PmRequest *recorded, GError **error)
 {
   g_autoptr (GimpProcedure) generate = pm_procedure_generate.create (gimp_procedure_get_plug_in (paint->procedure),
                                                                      PM_GENERATE_PROCEDURE);
@@ -38,10 +21,8 @@ edit (PmPaint *paint, PmRequest *recorded)
 
   pm_arguments_set (config, recorded, &paint->look);
   paint->procedure = generate;
-  ok = pm_generate_dialog_run (config, paint);
+  ok = pm_generate_dialog_run (config, paint, error);
   paint->procedure = own;
-  if (ok)
-    keep_hidden (paint->request, recorded);
   return ok;
 }
 
@@ -59,27 +40,24 @@ run_again_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image,
 {
   g_auto (PmPaint) paint = { procedure, run_mode, image, drawables };
   g_autoptr (PmRequest) recorded = NULL;
-  GError *error = NULL;
-  PmLaid  laid;
+  g_autofree char *record = NULL;
+  GError  *error = NULL;
+  PmLaid   laid;
+  gboolean done;
 
   pm_procedure_begin (procedure);
   if (run_mode != GIMP_RUN_NONINTERACTIVE)
     gimp_ui_init ("pentimento");
 
-  recorded = pm_record_find_run (image, drawables, &paint.look, &error);
+  recorded = pm_record_find_run (image, drawables, &paint.look, &record, &error);
   if (! recorded)
     return pm_procedure_fail (procedure, run_mode, error);
 
+  paint.recorded = recorded;
+  paint.record = record;
   paint.look.target = gimp_procedure_config_get_choice_id (config, "target");
-  if (run_mode == GIMP_RUN_INTERACTIVE)
-    {
-      if (! edit (&paint, recorded))
-        return gimp_procedure_new_return_values (procedure, GIMP_PDB_CANCEL, NULL);
-    }
-  else if (! repeat (&paint, recorded, &error))
-    return pm_procedure_fail (procedure, run_mode, error);
-
-  if (! pm_paint_run (&paint, &laid, &error))
+  done = run_mode == GIMP_RUN_INTERACTIVE ? edit (&paint, recorded, &error) : repeat (&paint, recorded, &error);
+  if (! done || ! pm_paint_run (&paint, &laid, &error))
     return pm_procedure_fail (procedure, run_mode, error);
   return pm_paint_finish (&paint, &laid);
 }

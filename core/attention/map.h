@@ -58,8 +58,13 @@ void pm_map_compute_stats (const float *values, int grid_w, int grid_h, PmMapSta
 void pm_maps_scale (GPtrArray *maps);
 
 /* Enlarges smoothly with a cubic B-spline through the patch centres (C2 and free of blocks), clamped to the range of
- * the values; the border is extended. values: [grid_h, grid_w]; out: [height, width]. */
-void pm_map_upsample (const float *values, int grid_w, int grid_h, int width, int height, float *out);
+ * the values; the border is extended. values: [grid_h, grid_w]; out: [height, width]. FALSE: too little memory. */
+gboolean pm_map_upsample (const float *values, int grid_w, int grid_h, int width, int height, float *out);
+
+/* The same, of the map enlarged to [scaled_h, scaled_w] only the rows y .. y + height - 1 and columns x .. x + width - 1,
+ * at their cost alone. */
+gboolean pm_map_upsample_window (const float *values, int grid_w, int grid_h, int scaled_w, int scaled_h, int x, int y, int width,
+                                 int height, float *out);
 
 /* The value as a layer stores it: (value - low) / (high - low) clipped to 0..1. */
 float pm_map_normalise (const PmMap *map, float value);

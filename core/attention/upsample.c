@@ -40,14 +40,15 @@ prefilter (double *values, int n, int stride, double *scratch)
     values[i * stride] -= scratch[i] * values[(i + 1) * stride];
 }
 
+/* Of the pixels first .. first + count - 1 out of size. NULL when there is too little memory; free with g_free. */
 static Tap *
-make_taps (int n, int size)
+make_taps (int n, int size, int first, int count)
 {
-  Tap *taps = g_new (Tap, size);
+  Tap *taps = g_try_new (Tap, count);
 
-  for (int x = 0; x < size; x++)
+  for (int x = 0; taps && x < count; x++)
     {
-      double at = (x + 0.5) * n / size - 0.5;
+      double at = (first + x + 0.5) * n / size - 0.5;
       int    left = (int) floor (at);
       double t = at - left, u = 1.0 - t;
 
@@ -86,14 +87,18 @@ make_coefficients (const float *values, int grid_w, int grid_h, double *low, dou
   return coefficients;
 }
 
-void
-pm_map_upsample (const float *values, int grid_w, int grid_h, int width, int height, float *out)
+gboolean
+pm_map_upsample_window (const float *values, int grid_w, int grid_h, int scaled_w, int scaled_h, int x0, int y0, int width,
+                        int height, float *out)
 {
   double             low, high;
   g_autofree double *coefficients = make_coefficients (values, grid_w, grid_h, &low, &high);
-  g_autofree Tap    *columns = make_taps (grid_w, width);
-  g_autofree Tap    *rows = make_taps (grid_h, height);
+  g_autofree Tap    *columns = make_taps (grid_w, scaled_w, x0, width);
+  g_autofree Tap    *rows = make_taps (grid_h, scaled_h, y0, height);
   g_autofree double *line = g_new (double, grid_w);
+
+  if (! columns || ! rows)
+    return FALSE;
 
   for (int y = 0; y < height; y++)
     {
@@ -116,4 +121,11 @@ pm_map_upsample (const float *values, int grid_w, int grid_h, int width, int hei
           out[(gsize) y * width + x] = (float) fmin (fmax (sum, low), high);
         }
     }
+  return TRUE;
+}
+
+gboolean
+pm_map_upsample (const float *values, int grid_w, int grid_h, int width, int height, float *out)
+{
+  return pm_map_upsample_window (values, grid_w, grid_h, width, height, 0, 0, width, height, out);
 }

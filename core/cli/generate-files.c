@@ -60,16 +60,16 @@ write_map (const char *path, const PmMap *map, PmPalette palette, int width, int
   g_autofree float *values = g_try_new (float, n);
   g_autofree guint8 *rgb = g_try_malloc (n * 3);
 
-  if (!values || !rgb)
+  gboolean plain = width == map->grid_w && height == map->grid_h;
+
+  if (values && plain)
+    memcpy (values, map->values, n * sizeof (float));
+  if (!values || !rgb || (!plain && !pm_map_upsample (map->values, map->grid_w, map->grid_h, width, height, values)))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
                    _("There is too little memory to write maps; choose a smaller --map-scale."));
       return FALSE;
     }
-  if (width == map->grid_w && height == map->grid_h)
-    memcpy (values, map->values, n * sizeof (float));
-  else
-    pm_map_upsample (map->values, map->grid_w, map->grid_h, width, height, values);
   for (gsize i = 0; i < n; i++)
     {
       float colour[3];

@@ -145,8 +145,15 @@ pm_generate_options_load_record (const char *path, GError **error)
 {
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) local = NULL;
+  g_autofree char *text = NULL;
 
-  if (!json_parser_load_from_file (parser, path, &local))
+  if (g_file_get_contents (path, &text, NULL, &local) && !pm_record_check (text, NULL))
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” is damaged, or no record at all; give a file that --record wrote."),
+                   path);
+      return NULL;
+    }
+  if (!text || !json_parser_load_from_data (parser, text, -1, &local))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
                    _("“%s” cannot be read as a record (%s); give a file that --record wrote."), path, local->message);

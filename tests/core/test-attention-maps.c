@@ -144,7 +144,7 @@ test_upsample_centres (void)
       g_autofree float *values = g_new (float, w *h), *out = g_new (float, w *h *factor *factor);
 
       fill_random (values, w * h);
-      pm_map_upsample (values, w, h, w * factor, h * factor, out);
+      g_assert_true (pm_map_upsample (values, w, h, w * factor, h * factor, out));
       for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++)
           {
@@ -164,18 +164,45 @@ test_upsample_range (void)
 
   for (int i = 0; i < 12; i++)
     flat[i] = 0.3f;
-  pm_map_upsample (flat, 4, 3, 101, 67, out);
+  g_assert_true (pm_map_upsample (flat, 4, 3, 101, 67, out));
   for (int i = 0; i < 101 * 67; i++)
     g_assert_cmpfloat (out[i], ==, 0.3f);
 
-  pm_map_upsample (values, 4, 3, 101, 67, out);
+  g_assert_true (pm_map_upsample (values, 4, 3, 101, 67, out));
   for (int i = 0; i < 101 * 67; i++)
     g_assert_true (out[i] >= 0.0f && out[i] <= 1.0f);
 
   values[3] = INFINITY;
-  pm_map_upsample (values, 4, 3, 3, 2, out); /* smaller than the grid */
+  g_assert_true (pm_map_upsample (values, 4, 3, 3, 2, out)); /* smaller than the grid */
   for (int i = 0; i < 6; i++)
     g_assert_true (out[i] >= 0.0f && out[i] <= 1.0f);
+}
+
+/* A window is the crop of the whole, bit by bit, at every corner and for one pixel; and what the whole would need plays no
+ * part: a strip of a picture that no machine could hold. */
+static void
+test_upsample_window (void)
+{
+  const int         whole_w = 101, whole_h = 67;
+  const int         windows[][4] = { { 0, 0, 101, 67 }, { 0, 0, 1, 1 }, { 100, 66, 1, 1 }, { 13, 40, 50, 27 }, { 70, 3, 31, 9 } };
+  float             values[12];
+  g_autofree float *whole = g_new (float, whole_w *whole_h), *out = g_new (float, whole_w *whole_h);
+
+  fill_random (values, 12);
+  g_assert_true (pm_map_upsample (values, 4, 3, whole_w, whole_h, whole));
+  for (guint i = 0; i < G_N_ELEMENTS (windows); i++)
+    {
+      const int *at = windows[i];
+
+      g_assert_true (pm_map_upsample_window (values, 4, 3, whole_w, whole_h, at[0], at[1], at[2], at[3], out));
+      for (int y = 0; y < at[3]; y++)
+        for (int x = 0; x < at[2]; x++)
+          g_assert_cmpfloat (out[y * at[2] + x], ==, whole[(at[1] + y) * whole_w + at[0] + x]);
+    }
+
+  g_assert_true (pm_map_upsample_window (values, 4, 3, 1 << 30, 1 << 30, 1 << 29, (1 << 30) - 8, 32, 8, out));
+  for (int i = 0; i < 32 * 8; i++)
+    g_assert_cmpfloat (out[i], ==, out[0]);
 }
 
 /* Smooth: with 64 pixels a patch, steps between neighbours and changes of these steps are small everywhere, which blocks
@@ -187,8 +214,8 @@ test_upsample_smooth (void)
   float             values[5] = { 0.45f, 0.55f, 0.4f, 0.6f, 0.5f }, mirrored[5] = { 0.5f, 0.6f, 0.4f, 0.55f, 0.45f };
   g_autofree float *out = g_new (float, w), *back = g_new (float, w);
 
-  pm_map_upsample (values, 5, 1, w, 1, out);
-  pm_map_upsample (mirrored, 5, 1, w, 1, back);
+  g_assert_true (pm_map_upsample (values, 5, 1, w, 1, out));
+  g_assert_true (pm_map_upsample (mirrored, 5, 1, w, 1, back));
   for (int x = 0; x < w; x++)
     g_assert_cmpfloat (fabs (out[x] - back[w - 1 - x]), <, 1e-6);
 
@@ -300,6 +327,7 @@ main (int argc, char **argv)
   g_test_add_func ("/maps/scale", test_scale);
   g_test_add_func ("/maps/upsample-centres", test_upsample_centres);
   g_test_add_func ("/maps/upsample-range", test_upsample_range);
+  g_test_add_func ("/maps/upsample-window", test_upsample_window);
   g_test_add_func ("/maps/upsample-smooth", test_upsample_smooth);
   g_test_add_func ("/palette/ids", test_palette_ids);
   g_test_add_func ("/palette/ends", test_palette_ends);

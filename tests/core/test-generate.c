@@ -150,6 +150,26 @@ test_json (void)
     }
 }
 
+/* What other parsers may be given: not what would take them too deep, though a string makes the depth look smaller. */
+static void
+test_record_check (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GString) deep = g_string_new ("{\"a\": \"]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\", \"b\": ");
+
+  g_assert_true (pm_record_check ("{\"request\": {\"region\": [[1, \"[[[[\\\"\"]]}}", &error));
+  g_assert_no_error (error);
+  for (int i = 0; i < 80; i++)
+    g_string_append_c (deep, '[');
+  for (int i = 0; i < 80; i++)
+    g_string_append_c (deep, ']');
+  g_string_append_c (deep, '}');
+  g_assert_false (pm_record_check (deep->str, &error));
+  g_assert_error (error, PM_ERROR, PM_ERROR_DAMAGED);
+  g_assert_false (pm_record_check ("", NULL));
+  g_assert_false (pm_record_check ("{\"a\": 1, \"a\": 2}", NULL));
+}
+
 /* Each wrong request is refused by the estimate and by the run alike, with a sentence that names what is wrong. */
 static void
 test_refused (void)
@@ -467,6 +487,7 @@ main (int argc, char **argv)
   g_test_add_func ("/generate/picture", test_picture);
   g_test_add_func ("/generate/repeat", test_repeat);
   g_test_add_func ("/generate/json", test_json);
+  g_test_add_func ("/generate/record-check", test_record_check);
   g_test_add_func ("/generate/refused", test_refused);
   g_test_add_func ("/generate/estimate", test_estimate);
   g_test_add_func ("/generate/halves", test_halves);

@@ -48,6 +48,27 @@ test_models (const char *folder)
   g_remove (path);
 }
 
+/* Said before anything is computed. */
+static void
+test_no_picture (const char *folder)
+{
+  g_autofree char *path = copy_model (folder, "latents"), *config = g_build_filename (path, "config.json", NULL);
+  g_autofree char *before = log_news (), *news = NULL;
+  g_autoptr (JsonParser) parser = json_parser_new ();
+  g_autoptr (JsonGenerator) generator = json_generator_new ();
+  Call result;
+
+  check (json_parser_load_from_file (parser, config, NULL), "the configuration can be read");
+  json_object_set_string_member (json_node_get_object (json_parser_get_root (parser)), "vae", "vae");
+  json_generator_set_root (generator, json_parser_get_root (parser));
+  json_generator_to_file (generator, config, NULL);
+  result = call ("plug-in-pentimento-generate", NULL, NULL, "model", path, "class", "fox", "read", "", NULL);
+  expect (&result, GIMP_PDB_EXECUTION_ERROR, "a latent model without its VAE", "VAE");
+  news = log_news ();
+  check_contains (news, "VAE", "the log");
+  check (! strstr (news, "paint: "), "nothing was painted");
+}
+
 static void
 test_images (void)
 {
@@ -74,9 +95,13 @@ test_hostile_records (void)
   static const char *const texts[] = { "", "{", "[]", "{\"request\":3}", "{\"request\":{\"width\":\"wide\"}}",
                                        "{\"request\":{\"model\":\"no-such-model\"},\"look\":[]}" };
   GimpImage *image = blank_image (16, 16, GIMP_RGB);
-  GString   *deep = g_string_new ("{\"request\":");
+  GString   *deep = g_string_new ("{\"look\":\"");
 
-  for (int i = 0; i < 20000; i++)
+  /* Closing brackets in a string close nothing. */
+  for (int i = 0; i < 200000; i++)
+    g_string_append_c (deep, ']');
+  g_string_append (deep, "\",\"request\":");
+  for (int i = 0; i < 200000; i++)
     g_string_append_c (deep, '[');
   for (guint i = 0; i <= G_N_ELEMENTS (texts); i++)
     {
@@ -90,6 +115,8 @@ test_hostile_records (void)
       check (result.status == GIMP_PDB_EXECUTION_ERROR || result.status == GIMP_PDB_CALLING_ERROR,
              "the hostile record %u is refused (status %d)", i, result.status);
       check (result.error && strlen (result.error) > 10, "with a sentence: %s", result.error ? result.error : "none");
+      if (text == deep->str) /* of ours: a plug-in that has crashed leaves GIMP's own */
+        check_contains (result.error, "paint anew", "the deep record");
     }
   g_string_free (deep, TRUE);
   gimp_image_delete (image);
@@ -116,6 +143,7 @@ suite_errors (const char *folder)
 {
   test_arguments ();
   test_models (folder);
+  test_no_picture (folder);
   test_images ();
   test_hostile_records ();
 }

@@ -54,6 +54,33 @@ test_again (void)
   gimp_image_delete (again.image);
 }
 
+/* The same name, other weights: it still runs, and says so. */
+static void
+test_other_model (const char *folder)
+{
+  g_autofree char *path = copy_model (folder, "changing"), *weights = g_build_filename (path, "model.safetensors", NULL);
+  g_autofree char *before = log_news (), *same = NULL, *changed = NULL, *bytes = NULL;
+  gsize n = 0;
+  Call  first = call ("plug-in-pentimento-generate", NULL, NULL, "model", path, "class", "fox", "num-steps", 2, "read", "", NULL);
+  Call  again = call ("plug-in-pentimento-run-again", first.image, NULL, NULL);
+
+  check (first.status == GIMP_PDB_SUCCESS && again.status == GIMP_PDB_SUCCESS, "paints twice with one model");
+  same = log_news ();
+  check (! strstr (same, "model.safetensors"), "the same model is nothing to speak of");
+  gimp_image_delete (again.image);
+
+  if (! check (g_file_get_contents (weights, &bytes, &n, NULL) && n > 0, "the weights can be read"))
+    return;
+  bytes[n - 2] ^= 1;
+  g_file_set_contents (weights, bytes, n, NULL);
+  again = call ("plug-in-pentimento-run-again", first.image, NULL, NULL);
+  check (again.status == GIMP_PDB_SUCCESS, "runs again with other weights (%s)", again.error ? again.error : "no error");
+  changed = log_news ();
+  check_contains (changed, "model.safetensors", "the log of the changed model");
+  gimp_image_delete (again.image);
+  gimp_image_delete (first.image);
+}
+
 /* What is seen stays what is seen, though a selection covers only a part. */
 static void
 test_bake (void)
@@ -107,6 +134,7 @@ suite_paint (const char *folder)
 {
   test_new_image (folder);
   test_again ();
+  test_other_model (folder);
   test_bake ();
   test_speed ();
 }

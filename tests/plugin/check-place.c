@@ -128,6 +128,56 @@ test_selection (void)
   gimp_image_delete (image);
 }
 
+/* The middle of the picture enlarged to a square of size: at the centres of its columns it has the colours between its middle
+ * rows, as the unplaced picture shows them. */
+static void
+check_middle (GimpLayer *placed, int size)
+{
+  Call   plain = call ("plug-in-pentimento-generate", NULL, NULL, STANDARD_CALL, NULL);
+  double sum = 0.0, spread = 0.0;
+  g_autofree float *a = pixels_of (GIMP_DRAWABLE (placed)), *b = NULL;
+
+  if (! check (plain.status == GIMP_PDB_SUCCESS, "paints for comparison"))
+    return;
+  b = pixels_of (GIMP_DRAWABLE (plain.picture));
+  for (int x = 0; x < 64; x++)
+    for (int c = 0; c < 3; c++)
+      {
+        const float *row = b + 4 * 64 * 31 + 4 * x + c;
+        double expected = 0.5 * (row[0] + row[4 * 64]);
+
+        sum += ABS (a[4 * (2 * size + (int) ((x + 0.5) * size / 64)) + c] - expected);
+        spread += ABS (expected - 0.5 * (b[4 * 64 * 31 + c] + b[4 * 64 * 32 + c]));
+      }
+  check_near (sum / (3 * 64), 0.0, 0.02, "the mean difference of the long picture from the middle rows");
+  check (spread / (3 * 64) > 0.05, "these rows show something (%g)", spread / (3 * 64));
+  gimp_image_delete (plain.image);
+}
+
+/* The picture's middle over a canvas that is nearly a line: what is not seen must not be computed, for the whole picture at
+ * that size would take gigabytes a layer. */
+static void
+test_line (void)
+{
+  GimpImage *image = blank_image (30000, 4, GIMP_RGB);
+  Call   paint;
+  gint64 began = g_get_monotonic_time ();
+  double seconds;
+
+  paint = call ("plug-in-pentimento-generate", image, NULL, STANDARD_CALL, "target", "current-image", NULL);
+  seconds = (g_get_monotonic_time () - began) / 1e6;
+  if (check (paint.status == GIMP_PDB_SUCCESS, "paints over a long canvas (%s)", paint.error ? paint.error : "no error"))
+    {
+      check (gimp_drawable_get_width (GIMP_DRAWABLE (paint.picture)) == 30000
+               && gimp_drawable_get_height (GIMP_DRAWABLE (paint.picture)) == 4,
+             "the picture has the long canvas's size");
+      check_middle (paint.picture, 30000);
+      check_group (paint.group, FALSE, TRUE);
+      check (seconds < 20.0, "the long canvas took %.2f s", seconds);
+    }
+  gimp_image_delete (image);
+}
+
 static void
 test_grey (void)
 {
@@ -174,6 +224,7 @@ suite_place (const char *folder)
 {
   test_canvas ();
   test_selection ();
+  test_line ();
   test_grey ();
   test_region ();
 }

@@ -2,6 +2,8 @@
  * images that Pentimento has never seen. */
 #include "check.h"
 
+#include <string.h>
+
 static void
 describe (GimpItem **items, int depth, FILE *file)
 {
@@ -69,6 +71,36 @@ clean_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, Gim
   return gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
 }
 
+/* A picture with a reading of a region and a seed above what the dialog can show, as the command line may have made it; in
+ * an image where nothing is selected. */
+static GimpValueArray *
+region_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, GimpDrawable **drawables,
+            GimpProcedureConfig *config, gpointer run_data)
+{
+  GimpImage *selected;
+  GimpParasite *parasite;
+  g_autoptr (JsonParser) parser = NULL;
+  g_autofree char *text = NULL;
+  JsonObject *record;
+  Call paint;
+
+  gegl_init (NULL, NULL);
+  selected = blank_image (64, 64, GIMP_RGB);
+  gimp_image_select_rectangle (selected, GIMP_CHANNEL_OP_REPLACE, 0, 0, 16, 16);
+  paint = call ("plug-in-pentimento-generate", selected, NULL, "class", "fox", "seed", 11, "num-steps", 2, "read", "from",
+                "show-layers", "5", "show-steps", "1", NULL);
+  record = record_of (paint.image, GIMP_ITEM (paint.picture), &parser);
+  json_object_set_int_member (json_object_get_object_member (record, "request"), "seed", G_GINT64_CONSTANT (8589934592));
+  text = json_to_string (json_parser_get_root (parser), FALSE);
+  parasite = gimp_parasite_new ("pentimento-record", GIMP_PARASITE_PERSISTENT, strlen (text) + 1, text);
+  gimp_item_attach_parasite (GIMP_ITEM (paint.picture), parasite);
+  gimp_parasite_free (parasite);
+  gimp_image_clean_all (paint.image);
+  gimp_image_delete (selected);
+  gimp_display_new (paint.image);
+  return gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
+}
+
 static const struct
 {
   const char *name, *label;
@@ -77,6 +109,7 @@ static const struct
   { "plug-in-pentimento-check-state", "Write the state", state_run },
   { "plug-in-pentimento-check-indexed", "Open an indexed image", indexed_run },
   { "plug-in-pentimento-check-clean", "Open a clean image", clean_run },
+  { "plug-in-pentimento-check-region", "Paint with a region", region_run },
 };
 
 GList *

@@ -35,6 +35,8 @@ check (gboolean condition, const char *format, ...)
   g_autofree char *text = NULL;
   va_list args;
 
+  if (! tap) /* a menu item: the test that chose it looks at what comes of it */
+    return condition;
   va_start (args, format);
   text = g_strdup_vprintf (format, args);
   va_end (args);
@@ -148,6 +150,40 @@ record_of (GimpImage *image, GimpItem *item, JsonParser **keep)
     root = json_parser_get_root (*keep);
   g_clear_pointer (&parasite, gimp_parasite_free);
   return root && JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
+}
+
+char *
+copy_model (const char *folder, const char *name)
+{
+  g_autofree char *from = g_build_filename (g_get_user_data_dir (), "pentimento", "models", "starter-pixel", NULL);
+  char *path = g_build_filename (folder, name, NULL);
+  static const char *const files[] = { "classes.json", "config.json", "model.safetensors" };
+
+  g_mkdir_with_parents (path, 0700);
+  for (guint i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autoptr (GFile) source = g_file_new_build_filename (from, files[i], NULL);
+      g_autoptr (GFile) target = g_file_new_build_filename (path, files[i], NULL);
+
+      check (g_file_copy (source, target, G_FILE_COPY_NONE, NULL, NULL, NULL, NULL), "%s is copied", files[i]);
+    }
+  return path;
+}
+
+char *
+log_news (void)
+{
+  static gsize seen;
+  g_autofree char *path = g_build_filename (g_get_user_state_dir (), "pentimento", "pentimento.log", NULL);
+  g_autofree char *text = NULL;
+  char *news;
+  gsize length = 0;
+
+  if (! g_file_get_contents (path, &text, &length, NULL))
+    return g_strdup ("");
+  news = g_strdup (text + MIN (seen, length));
+  seen = length;
+  return news;
 }
 
 GimpLayer *

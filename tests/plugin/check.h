@@ -41,6 +41,12 @@ double largest_difference (const float *a, const float *b, int n_pixels, gboolea
 /* The record parasite of an item, or of the image where item is NULL. NULL without one. */
 JsonObject *record_of (GimpImage *image, GimpItem *item, JsonParser **keep);
 
+/* A copy of the starter model in folder; its path, to be freed with g_free. */
+char *copy_model (const char *folder, const char *name);
+
+/* What Pentimento has written into its log since the last call; free with g_free. */
+char *log_news (void);
+
 GimpLayer *first_child (GimpLayer *group);
 GimpImage *blank_image (int width, int height, GimpImageBaseType type);
 

@@ -126,8 +126,8 @@ screen_is_sensitive (AtspiAccessible *accessible)
   return sensitive;
 }
 
-static gboolean
-act (AtspiAccessible *accessible)
+gboolean
+screen_act (AtspiAccessible *accessible)
 {
   AtspiAction *action = atspi_accessible_get_action_iface (accessible);
   gboolean done = action && atspi_action_do_action (action, 0, NULL);
@@ -140,7 +140,7 @@ gboolean
 screen_click (const char *app, AtspiRole role, const char *name, double seconds)
 {
   AtspiAccessible *found = screen_find (app, role, name, seconds);
-  gboolean done = found && screen_is_sensitive (found) && act (found);
+  gboolean done = found && screen_is_sensitive (found) && screen_act (found);
 
   g_clear_object (&found);
   return done;
@@ -210,9 +210,9 @@ screen_choose (const char *app, const char *combo, const char *item)
 
   if (! box)
     return FALSE;
-  act (box);
+  screen_act (box);
   choice = search (box, ATSPI_ROLE_MENU_ITEM, item, 0);
-  done = choice && act (choice);
+  done = choice && screen_act (choice);
   g_clear_object (&choice);
   g_object_unref (box);
   return done;

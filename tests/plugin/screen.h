@@ -17,6 +17,9 @@ gboolean screen_wait_gone (const char *app, double seconds);
 gboolean screen_click (const char *app, AtspiRole role, const char *name, double seconds);
 gboolean screen_is_sensitive (AtspiAccessible *accessible);
 
+/* Presses what was found before. */
+gboolean screen_act (AtspiAccessible *accessible);
+
 /* Types into an entry, replacing its text; sets a spin button or scale. */
 gboolean screen_type (AtspiAccessible *entry, const char *text);
 gboolean screen_set_value (AtspiAccessible *accessible, double value);
