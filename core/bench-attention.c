@@ -19,14 +19,14 @@ typedef struct
 static gboolean
 buffers_alloc (Buffers *buffers, PmBackend *backend, int T, GError **error)
 {
-  const gsize n = (gsize)ITEMS * T * HEADS * HEAD_WIDTH;
+  const gsize n = (gsize) ITEMS * T * HEADS * HEAD_WIDTH;
   PmRandom random;
 
   buffers->T = T;
-  if (!(buffers->qkv = pm_backend_alloc (backend, 3 * n * sizeof (float), error))
-      || !(buffers->out = pm_backend_alloc (backend, n * sizeof (float), error))
-      || !(buffers->weights = pm_backend_alloc (backend, (gsize)ITEMS * T * sizeof (float), error))
-      || !(buffers->sums = pm_backend_alloc (backend, (gsize)ITEMS * HEADS * T * sizeof (float), error)))
+  if (! (buffers->qkv = pm_backend_alloc (backend, 3 * n * sizeof (float), error))
+      || ! (buffers->out = pm_backend_alloc (backend, n * sizeof (float), error))
+      || ! (buffers->weights = pm_backend_alloc (backend, (gsize) ITEMS * T * sizeof (float), error))
+      || ! (buffers->sums = pm_backend_alloc (backend, (gsize) ITEMS * HEADS * T * sizeof (float), error)))
     return FALSE;
   pm_random_init (&random, 1);
   pm_random_normal (&random, 3 * n, buffers->qkv);

@@ -111,14 +111,14 @@ static gboolean
 net_open (Net *net, PmBench *bench, int depth, int D, int n_heads, int B, GError **error)
 {
   g_autofree char *json = make_hash_json (depth, D);
-  gsize n = (gsize)B * CHANNELS * LATENT * LATENT;
+  gsize n = (gsize) B * CHANNELS * LATENT * LATENT;
   PmRandom random;
 
   net->B = B;
   net->checkpoint = pm_checkpoint_new_hash (json, error);
-  if (!net->checkpoint)
+  if (! net->checkpoint)
     return FALSE;
-  for (int i = 0; pm_families[i] && !net->family; i++)
+  for (int i = 0; pm_families[i] && ! net->family; i++)
     if (pm_families[i]->probe (net->checkpoint))
       net->family = pm_families[i];
   g_assert (net->family != NULL);
@@ -127,7 +127,7 @@ net_open (Net *net, PmBench *bench, int depth, int D, int n_heads, int B, GError
   net->config->n_heads = n_heads;
   net->network = net->family->load (net->checkpoint, net->config, &net->info, error);
   net->prepared = net->network ? net->family->prepare (net->network, bench->backend, B, error) : NULL;
-  if (!net->prepared)
+  if (! net->prepared)
     return FALSE;
 
   net->x = g_new (float, n);
@@ -150,7 +150,7 @@ net_expect (Net *net, PmJob *job, GError **error)
       t[i] = 999 - 50 * (i / net->B);
       y[i] = i % net->B ? CLASSES : 207;
     }
-  if (!net->family->expect (net->prepared, net->B * TAP_STEPS, t, y, job, error))
+  if (! net->family->expect (net->prepared, net->B * TAP_STEPS, t, y, job, error))
     return FALSE;
   net->share = (pm_bench_now () - start) / TAP_STEPS;
   net->share_cpu = (pm_bench_cpu () - cpu) / TAP_STEPS;
@@ -169,7 +169,7 @@ net_step (Net *net, PmTap *tap, int step, PmJob *job, GError **error)
   double start = pm_bench_now ();
   if (tap)
     pm_tap_begin_step (tap, step, tags, net->B);
-  if (!net->family->denoise (net->prepared, &in, net->out, error))
+  if (! net->family->denoise (net->prepared, &in, net->out, error))
     return -1;
   return pm_bench_now () - start + net->share;
 }
@@ -189,7 +189,7 @@ peak_memory (gboolean reset)
           fclose (file);
         }
     }
-  if (!g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
+  if (! g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
     return 0;
   const char *line = strstr (status, "VmHWM:");
   return line ? g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024 : 0;
@@ -209,7 +209,7 @@ make_tap (PmBench *bench, const Net *net, gsize *n_bytes, GError **error)
     .n_items = net->B,
     .n_steps = TAP_STEPS,
     .times = times,
-    .budget = (gsize)256 << 20,
+    .budget = (gsize) 256 << 20,
   };
   PmTapEstimate estimate = { 0 };
 
@@ -252,7 +252,7 @@ take_turn (PmBench *bench, Net *net, PmTap *tap, int i, Turn *turn, GError **err
       if (seconds < 0)
         return FALSE;
       *(with ? &turn->recorded : &turn->plain) = seconds;
-      if (!with)
+      if (! with)
         turn->plain_cpu = pm_bench_cpu () - cpu + net->share_cpu;
     }
   turn->sgemm = pm_bench_sgemm (bench, &turn->sgemm_cpu);
@@ -288,7 +288,7 @@ print_turns (PmBench *bench, const Net *net, const Turn *turns, int n)
   pm_bench_row (bench, "DiT-XL/2 256 px: speed by processor time", flops / pm_bench_median (cpu, n) / 1e9, "GFLOP/s",
                 pm_bench_median (cpu_speeds, n), "sgemm 2048");
   pm_bench_row (bench, "DiT-XL/2 with `received` of 28 x 16 heads (aim 1.05)", pm_bench_median (recorded, n), "s",
-                pm_bench_median (costs, n), _ ("the plain step"));
+                pm_bench_median (costs, n), _("the plain step"));
 }
 
 static gboolean
@@ -298,16 +298,16 @@ time_dit_xl (PmBench *bench, Net *net, GError **error)
   Turn turns[TAP_STEPS];
   gsize tap_bytes = 0;
 
-  if (net_step (net, NULL, 0, bench->job, error) < 0 || !net_expect (net, bench->job, error))
+  if (net_step (net, NULL, 0, bench->job, error) < 0 || ! net_expect (net, bench->job, error))
     return FALSE;
   guint64 before = peak_memory (TRUE);
   g_autoptr (PmTap) tap = make_tap (bench, net, &tap_bytes, error);
-  if (!tap)
+  if (! tap)
     return FALSE;
   for (int i = 0; i < n; i++)
     {
-      pm_job_report (bench->job, "DiT-XL/2", i, n, (double)i / n);
-      if (!take_turn (bench, net, tap, i, &turns[i], error))
+      pm_job_report (bench->job, "DiT-XL/2", i, n, (double) i / n);
+      if (! take_turn (bench, net, tap, i, &turns[i], error))
         return FALSE;
     }
   guint64 after = peak_memory (FALSE);
@@ -363,7 +363,7 @@ pm_bench_run_starter (PmBench *bench, GError **error)
   g_autoptr (PmRequest) cached = model ? pm_request_new_for_model (model) : NULL;
   double best_plain = G_MAXDOUBLE, best_shown = G_MAXDOUBLE, best_cached = G_MAXDOUBLE;
 
-  if (!model || !pm_request_set_show (shown, "layers=3,5;heads=all;steps=4,9,14,19;read=received", error))
+  if (! model || ! pm_request_set_show (shown, "layers=3,5;heads=all;steps=4,9,14,19;read=received", error))
     return FALSE;
   plain->n_threads = shown->n_threads = cached->n_threads = bench->n_threads;
   plain->num_steps = shown->num_steps = cached->num_steps = 24;
@@ -374,11 +374,11 @@ pm_bench_run_starter (PmBench *bench, GError **error)
       g_autoptr (PmResult) without = pm_generate (model, plain, bench->job, error);
       double middle = pm_bench_now ();
       g_autoptr (PmResult) with = without ? pm_generate (model, shown, bench->job, error) : NULL;
-      if (!with)
+      if (! with)
         return FALSE;
       double last = pm_bench_now ();
       g_autoptr (PmResult) faster = pm_generate (model, cached, bench->job, error);
-      if (!faster)
+      if (! faster)
         return FALSE;
       best_plain = MIN (best_plain, middle - start);
       best_shown = MIN (best_shown, last - middle);
@@ -388,6 +388,6 @@ pm_bench_run_starter (PmBench *bench, GError **error)
   pm_bench_row (bench, "starter-pixel, half of the steps extrapolated (aim 0.625)", best_cached, "s", best_cached / best_plain,
                 _("the plain picture"));
   pm_bench_row (bench, "starter-pixel, with 2 layers x 6 heads x 4 steps of maps", best_shown, "s", best_shown / best_plain,
-                _ ("the plain picture"));
+                _("the plain picture"));
   return TRUE;
 }

@@ -87,16 +87,16 @@ folded_flops (void)
 gboolean
 pm_bench_run_vae (PmBench *bench, GError **error)
 {
-  g_autofree char  *json = make_hash_json ();
-  PmCheckpoint     *checkpoint = pm_checkpoint_new_hash (json, error);
+  g_autofree char *json = make_hash_json ();
+  PmCheckpoint *checkpoint = pm_checkpoint_new_hash (json, error);
   g_autoptr (PmVae) vae = checkpoint ? pm_vae_new_from_checkpoint (checkpoint, NULL, error) : NULL;
-  g_autofree float *latent = g_new (float, CHANNELS * LATENT * LATENT);
+  g_autofree float *latent = g_new (float, CHANNELS *LATENT *LATENT);
   g_autofree float *picture = g_new (float, 3 * 64 * LATENT * LATENT);
-  PmVaeCall         call = { .direction = PM_VAE_DECODE, .h = LATENT, .w = LATENT };
-  double            flops, best = G_MAXDOUBLE, ratios[5];
-  gsize             bytes;
-  PmRandom          random;
-  int               n = bench->is_quick ? 2 : 5;
+  PmVaeCall call = { .direction = PM_VAE_DECODE, .h = LATENT, .w = LATENT };
+  double flops, best = G_MAXDOUBLE, ratios[5];
+  gsize bytes;
+  PmRandom random;
+  int n = bench->is_quick ? 2 : 5;
 
   if (! vae)
     return FALSE;
@@ -114,8 +114,7 @@ pm_bench_run_vae (PmBench *bench, GError **error)
     }
   double ratio = pm_bench_median (ratios, n);
   pm_bench_row (bench, "VAE (128, 256, 512, 512), decoding 256 px", best, "s", -1, NULL);
-  pm_bench_row (bench, "VAE: speed by the operations that are run (aim 0.7)", flops / best / 1e9, "GFLOP/s", ratio,
-                "sgemm 2048");
+  pm_bench_row (bench, "VAE: speed by the operations that are run (aim 0.7)", flops / best / 1e9, "GFLOP/s", ratio, "sgemm 2048");
   pm_bench_row (bench, "VAE: speed by the operations as published", (flops + folded_flops ()) / best / 1e9, "GFLOP/s",
                 ratio * (flops + folded_flops ()) / flops, "sgemm 2048");
   pm_bench_row (bench, "VAE: operations run", flops / 1e9, "GFLOP", -1, NULL);

@@ -21,8 +21,7 @@ typedef struct
 
 static const Measurement measurements[] = {
   { "sgemm", pm_bench_run_sgemm },   { "attention", pm_bench_run_attention }, { "dit-s", pm_bench_run_dit_s },
-  { "dit-xl", pm_bench_run_dit_xl }, { "starter", pm_bench_run_starter },
-  { "vae", pm_bench_run_vae },
+  { "dit-xl", pm_bench_run_dit_xl }, { "starter", pm_bench_run_starter },     { "vae", pm_bench_run_vae },
 };
 
 static const char *const names[] = { "sgemm", "attention", "dit-s", "dit-xl", "starter", "vae", NULL };
@@ -44,13 +43,13 @@ pm_bench_now (void)
 double
 pm_bench_cpu (void)
 {
-  return (double)clock () / CLOCKS_PER_SEC;
+  return (double) clock () / CLOCKS_PER_SEC;
 }
 
 static int
 compare_doubles (const void *a, const void *b)
 {
-  double x = *(const double *)a, y = *(const double *)b;
+  double x = *(const double *) a, y = *(const double *) b;
 
   return x < y ? -1 : x > y;
 }
@@ -78,8 +77,8 @@ share_cb (int task, int worker, gpointer data)
   int n = pm_pool_get_n_workers (pm_backend_get_pool (bench->backend));
   int first = SIDE * task / n, last = SIDE * (task + 1) / n;
 
-  pm_cpu_gemm_nt (last - first, SIDE, SIDE, bench->a + (gsize)first * SIDE, SIDE, bench->b, SIDE, bench->c + (gsize)first * SIDE,
-                  SIDE);
+  pm_cpu_gemm_nt (last - first, SIDE, SIDE, bench->a + (gsize) first * SIDE, SIDE, bench->b, SIDE,
+                  bench->c + (gsize) first * SIDE, SIDE);
 }
 
 double
@@ -117,21 +116,21 @@ pm_bench_sgemm (PmBench *bench, double *cpu_rate)
 static gboolean
 bench_open (PmBench *bench, GError **error)
 {
-  const gsize n = (gsize)SIDE * SIDE;
+  const gsize n = (gsize) SIDE * SIDE;
   PmTensor tensor = { .name = "b", .dtype = PM_DTYPE_F32, .rank = 2, .shape = { SIDE, SIDE }, .n_elements = n };
   PmRandom random;
 
   bench->backend = pm_backend_open ("cpu", bench->n_threads, error);
-  if (!bench->backend || !(bench->a = pm_backend_alloc (bench->backend, n * sizeof (float), error))
-      || !(bench->b = pm_backend_alloc (bench->backend, n * sizeof (float), error))
-      || !(bench->c = pm_backend_alloc (bench->backend, n * sizeof (float), error)))
+  if (! bench->backend || ! (bench->a = pm_backend_alloc (bench->backend, n * sizeof (float), error))
+      || ! (bench->b = pm_backend_alloc (bench->backend, n * sizeof (float), error))
+      || ! (bench->c = pm_backend_alloc (bench->backend, n * sizeof (float), error)))
     return FALSE;
 
   pm_random_init (&random, 1);
   pm_random_uniform (&random, n, bench->a);
   pm_random_uniform (&random, n, bench->b);
   tensor.data = bench->b;
-  if (!pm_backend_prepare (bench->backend, &tensor, &bench->b_weight, error))
+  if (! pm_backend_prepare (bench->backend, &tensor, &bench->b_weight, error))
     return FALSE;
   pm_backend_set_job (bench->backend, bench->job);
   pm_bench_sgemm (bench, NULL); /* wakes the workers and the processor's clock */
@@ -141,7 +140,7 @@ bench_open (PmBench *bench, GError **error)
 static void
 bench_close (PmBench *bench)
 {
-  if (!bench->backend)
+  if (! bench->backend)
     return;
   if (bench->b_weight.data)
     pm_backend_release (bench->backend, &bench->b_weight);
@@ -159,7 +158,7 @@ pm_bench_run_sgemm (PmBench *bench, GError **error)
   for (int i = 0; i < (bench->is_quick ? 5 : 20); i++)
     {
       best = MAX (best, pm_bench_sgemm (bench, NULL));
-      if (!pm_job_check (bench->job, error))
+      if (! pm_job_check (bench->job, error))
         return FALSE;
     }
   pm_bench_row (bench, "sgemm 2048", best / 1e9, "GFLOP/s", -1, NULL);
@@ -172,20 +171,20 @@ pm_bench (const char *what, gboolean quick, int n_threads, PmBenchFunc func, gpo
   PmBench bench = { .is_quick = quick, .n_threads = n_threads, .func = func, .data = data, .job = job };
   gboolean ok, found = FALSE;
 
-  if (what && !g_strv_contains (names, what))
+  if (what && ! g_strv_contains (names, what))
     {
-      g_autofree char *list = g_strjoinv (", ", (char **)names);
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _ ("There is no measurement “%s”; choose one of: %s."), what, list);
+      g_autofree char *list = g_strjoinv (", ", (char **) names);
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no measurement “%s”; choose one of: %s."), what, list);
       return FALSE;
     }
   ok = bench_open (&bench, error);
   for (gsize i = 0; ok && i < G_N_ELEMENTS (measurements); i++)
-    if (!what || strcmp (what, measurements[i].name) == 0)
+    if (! what || strcmp (what, measurements[i].name) == 0)
       {
         found = TRUE;
         ok = measurements[i].run (&bench, error);
       }
-  g_assert (found || !ok);
+  g_assert (found || ! ok);
   bench_close (&bench);
   return ok;
 }

@@ -204,6 +204,7 @@ generate (PmPaint *paint, Task *task, GError **error)
       return done;
     }
 
+  paint->request->preview_every = 1;
   heading = g_strdup_printf (_("Painting “%s”"), class_label (paint));
   window = pm_progress_new (_("Generate with Pentimento"), heading);
   gimp_window_set_transient (GTK_WINDOW (window));

@@ -58,12 +58,12 @@ pm_cli_bench (int argc, char **argv)
   };
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) rest = NULL;
-  g_autofree char *names = g_strjoinv (", ", (char **)pm_bench_list ());
+  g_autofree char *names = g_strjoinv (", ", (char **) pm_bench_list ());
   g_autofree char *summary = g_strdup_printf (_("Measures the speed of this machine. Names: %s; all without a name."), names);
 
-  if (!pm_cli_parse (argc, argv, entries, _("[NAME]"), summary, &rest, &error))
+  if (! pm_cli_parse (argc, argv, entries, _("[NAME]"), summary, &rest, &error))
     return pm_cli_report (error);
-  if (rest[0] && (rest[1] || !g_strv_contains (pm_bench_list (), rest[0])))
+  if (rest[0] && (rest[1] || ! g_strv_contains (pm_bench_list (), rest[0])))
     {
       g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("There is no such measurement; choose one of: %s."), names);
       return pm_cli_report (error);

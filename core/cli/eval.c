@@ -31,12 +31,12 @@ fill_request (const Eval *self, PmRequest *request, GError **error)
       }
   if (self->num_steps != G_MININT)
     request->num_steps = self->num_steps;
-  if (!isnan (self->guidance))
+  if (! isnan (self->guidance))
     request->guidance = self->guidance;
   request->n_threads = self->n_threads;
-  return (!self->guidance_interval || pm_cli_parse_interval (self->guidance_interval, request->guidance_interval, error))
-         && (!self->size || pm_cli_parse_size (self->size, &request->width, &request->height, error))
-         && (!self->seed || pm_cli_parse_seed (self->seed, &request->seed, error));
+  return (! self->guidance_interval || pm_cli_parse_interval (self->guidance_interval, request->guidance_interval, error))
+         && (! self->size || pm_cli_parse_size (self->size, &request->width, &request->height, error))
+         && (! self->seed || pm_cli_parse_seed (self->seed, &request->seed, error));
 }
 
 static gboolean
@@ -48,10 +48,12 @@ is_vae_stage (const Eval *self)
 static PmBundle *
 run_vae (const Eval *self, PmBundle *in, PmJob *job, GError **error)
 {
-  PmEvalVae options = { .device = self->device ? self->device : "cpu", .n_threads = self->n_threads, .memory = self->memory,
+  PmEvalVae options = { .device = self->device ? self->device : "cpu",
+                        .n_threads = self->n_threads,
+                        .memory = self->memory,
                         .has_seed = self->seed != NULL };
 
-  if (self->seed && !pm_cli_parse_seed (self->seed, &options.seed, error))
+  if (self->seed && ! pm_cli_parse_seed (self->seed, &options.seed, error))
     return NULL;
   return pm_eval_vae (self->model, self->stage, in, &options, job, error);
 }
@@ -63,7 +65,7 @@ run_stage (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **
     return pm_eval_denoise (model, self->device ? self->device : "cpu", in, self->capture, self->n_threads, job, error);
 
   g_autoptr (PmRequest) request = pm_request_new_for_model (model);
-  if (!fill_request (self, request, error))
+  if (! fill_request (self, request, error))
     return NULL;
   return pm_eval_sample (model, request, in, job, error);
 }
@@ -76,10 +78,10 @@ eval_work (PmJob *job, gpointer data, GError **error)
   g_autoptr (PmModel) model = is_vae ? NULL : pm_cli_open_model (self->model, error);
   g_autoptr (PmBundle) in = NULL;
 
-  if ((!is_vae && !model) || (self->in && !(in = pm_bundle_load (self->in, error))))
+  if ((! is_vae && ! model) || (self->in && ! (in = pm_bundle_load (self->in, error))))
     return FALSE;
   const char *path = pm_cli_outputs_add (self->outputs, self->out, error);
-  if (!path)
+  if (! path)
     return FALSE;
   g_autoptr (PmBundle) out = is_vae ? run_vae (self, in, job, error) : run_stage (self, model, in, job, error);
   return out && pm_bundle_save (out, path, error) && pm_cli_outputs_commit (self->outputs, error);
@@ -90,17 +92,17 @@ check (const Eval *self, char **rest, GError **error)
 {
   const char *message = NULL;
 
-  if (!self->stage || rest[1])
+  if (! self->stage || rest[1])
     message = _("`pentimento eval` takes one stage: denoise, sample, vae-decode or vae-encode.");
-  else if (strcmp (self->stage, "denoise") != 0 && strcmp (self->stage, "sample") != 0 && !is_vae_stage (self))
+  else if (strcmp (self->stage, "denoise") != 0 && strcmp (self->stage, "sample") != 0 && ! is_vae_stage (self))
     message = _("There is no such stage; the stages are denoise, sample, vae-decode and vae-encode.");
-  else if (!self->out)
+  else if (! self->out)
     message = _("Say where the result goes with --out FILE.safetensors.");
-  else if (strcmp (self->stage, "denoise") == 0 && !self->in)
+  else if (strcmp (self->stage, "denoise") == 0 && ! self->in)
     message = _("The stage denoise needs tensors x, t and y; give them with --in FILE.safetensors.");
-  else if (is_vae_stage (self) && (!self->in || !self->model))
+  else if (is_vae_stage (self) && (! self->in || ! self->model))
     message = _("The stages vae-decode and vae-encode need --model with a VAE, and --in FILE.safetensors with the tensor "
-                "latent, or image.");
+                 "latent, or image.");
   else if (strcmp (self->stage, "denoise") != 0 && self->capture)
     message = _("--capture belongs to the stage denoise; maps of a whole run come from `pentimento generate --raw`.");
   if (message)
@@ -117,8 +119,7 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
       N_("Tensors that go in (denoise: x, t, y; sample: noise; vae-decode: latent; vae-encode: image)"), N_("FILE") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &e->out, N_("Tensors that come out"), N_("FILE") },
     { "capture", 0, 0, G_OPTION_ARG_STRING, &e->capture,
-      N_("Also: received,entropy,distance,from,to,rollout,probs:LAYER,subject"),
-      N_("LIST") },
+      N_("Also: received,entropy,distance,from,to,rollout,probs:LAYER,subject"), N_("LIST") },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &e->sampler, N_("euler, ddim, ddpm, dpmpp2m or unipc"), N_("NAME") },
     { "steps", 0, 0, G_OPTION_ARG_INT, &e->num_steps, N_("Sampler steps"), "N" },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &e->guidance, N_("Strength of guidance; 1 is none"), "G" },
@@ -135,9 +136,9 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!pm_cli_parse (argc, argv, entries, _("STAGE"),
-                     _("Runs one stage (denoise, sample, vae-decode, vae-encode) on the tensors of a safetensors file."), rest,
-                     error))
+  if (! pm_cli_parse (argc, argv, entries, _("STAGE"),
+                      _("Runs one stage (denoise, sample, vae-decode, vae-encode) on the tensors of a safetensors file."), rest,
+                      error))
     return FALSE;
   e->stage = (*rest)[0];
   return check (e, *rest, error);

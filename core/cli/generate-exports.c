@@ -10,7 +10,7 @@ write_bytes (const char *path, const char *shown, GBytes *bytes, GError **error)
   gsize n;
   const char *data = g_bytes_get_data (bytes, &n);
 
-  if (g_file_set_contents (path, data, (gssize)n, &local))
+  if (g_file_set_contents (path, data, (gssize) n, &local))
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write “%s” (%s); look for a full disk."), shown, local->message);
   return FALSE;
@@ -51,7 +51,7 @@ write_arrays (PmGenerateFiles *files, const char *folder, const PmResult *result
       g_autofree char *path = g_build_filename (folder, name, NULL);
       g_autoptr (GBytes) bytes = pm_map_to_npy (map);
       const char *temporary = pm_cli_outputs_add (files->outputs, path, error);
-      if (!temporary || !pm_job_check (job, error) || !write_bytes (temporary, path, bytes, error))
+      if (! temporary || ! pm_job_check (job, error) || ! write_bytes (temporary, path, bytes, error))
         return FALSE;
     }
   return TRUE;
@@ -60,11 +60,11 @@ write_arrays (PmGenerateFiles *files, const char *folder, const PmResult *result
 gboolean
 pm_generate_exports_reserve (PmGenerateFiles *files, const PmGenerateOptions *options, GError **error)
 {
-  if (options->npy && !pm_cli_outputs_add_folder (files->outputs, options->npy, error))
+  if (options->npy && ! pm_cli_outputs_add_folder (files->outputs, options->npy, error))
     return FALSE;
-  if (options->sheet && !(files->sheet = pm_cli_outputs_add (files->outputs, options->sheet, error)))
+  if (options->sheet && ! (files->sheet = pm_cli_outputs_add (files->outputs, options->sheet, error)))
     return FALSE;
-  return !options->gif || (files->gif = pm_cli_outputs_add (files->outputs, options->gif, error)) != NULL;
+  return ! options->gif || (files->gif = pm_cli_outputs_add (files->outputs, options->gif, error)) != NULL;
 }
 
 gboolean
@@ -77,10 +77,10 @@ pm_generate_exports_write (PmGenerateFiles *files, const PmGenerateOptions *opti
   if (files->gif)
     {
       g_autoptr (GBytes) bytes = pm_maps_to_gif (result->maps, &sheet, job, error);
-      if (!bytes || !write_bytes (files->gif, options->gif, bytes, error))
+      if (! bytes || ! write_bytes (files->gif, options->gif, bytes, error))
         return FALSE;
     }
-  if (files->sheet && !write_sheet (files->sheet, &sheet, request, result, job, error))
+  if (files->sheet && ! write_sheet (files->sheet, &sheet, request, result, job, error))
     return FALSE;
-  return !options->npy || write_arrays (files, options->npy, result, job, error);
+  return ! options->npy || write_arrays (files, options->npy, result, job, error);
 }

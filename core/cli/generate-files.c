@@ -9,7 +9,7 @@
 static guint8
 to_byte (float value)
 {
-  return value >= 1 ? 255 : value > 0 ? (guint8)(value * 255.0f + 0.5f) : 0;
+  return value >= 1 ? 255 : value > 0 ? (guint8) (value * 255.0f + 0.5f) : 0;
 }
 
 char *
@@ -23,26 +23,26 @@ pm_generate_map_path (const PmGenerateOptions *options, const PmMap *map)
 gboolean
 pm_generate_files_reserve (PmGenerateFiles *files, const PmGenerateOptions *options, GError **error)
 {
-  if (options->maps && !pm_cli_outputs_add_folder (files->outputs, options->maps, error))
+  if (options->maps && ! pm_cli_outputs_add_folder (files->outputs, options->maps, error))
     return FALSE;
-  if (options->preview_dir && !pm_cli_outputs_add_folder (files->outputs, options->preview_dir, error))
+  if (options->preview_dir && ! pm_cli_outputs_add_folder (files->outputs, options->preview_dir, error))
     return FALSE;
-  if (options->out && !(files->picture = pm_cli_outputs_add (files->outputs, options->out, error)))
+  if (options->out && ! (files->picture = pm_cli_outputs_add (files->outputs, options->out, error)))
     return FALSE;
-  if (options->raw && !(files->raw = pm_cli_outputs_add (files->outputs, options->raw, error)))
+  if (options->raw && ! (files->raw = pm_cli_outputs_add (files->outputs, options->raw, error)))
     return FALSE;
-  if (!pm_generate_exports_reserve (files, options, error))
+  if (! pm_generate_exports_reserve (files, options, error))
     return FALSE;
-  return !options->record || (files->record = pm_cli_outputs_add (files->outputs, options->record, error)) != NULL;
+  return ! options->record || (files->record = pm_cli_outputs_add (files->outputs, options->record, error)) != NULL;
 }
 
 static gboolean
 write_picture (const char *path, const PmResult *result, GError **error)
 {
-  gsize n = (gsize)result->width * result->height * 3;
+  gsize n = (gsize) result->width * result->height * 3;
   g_autofree guint8 *rgb = g_try_malloc (n);
 
-  if (!rgb)
+  if (! rgb)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
                    _("There is too little memory to write the picture; close other programs."));
@@ -56,7 +56,7 @@ write_picture (const char *path, const PmResult *result, GError **error)
 static gboolean
 write_map (const char *path, const PmMap *map, PmPalette palette, int width, int height, GError **error)
 {
-  gsize n = (gsize)width * height;
+  gsize n = (gsize) width * height;
   g_autofree float *values = g_try_new (float, n);
   g_autofree guint8 *rgb = g_try_malloc (n * 3);
 
@@ -64,7 +64,7 @@ write_map (const char *path, const PmMap *map, PmPalette palette, int width, int
 
   if (values && plain)
     memcpy (values, map->values, n * sizeof (float));
-  if (!values || !rgb || (!plain && !pm_map_upsample (map->values, map->grid_w, map->grid_h, width, height, values)))
+  if (! values || ! rgb || (! plain && ! pm_map_upsample (map->values, map->grid_w, map->grid_h, width, height, values)))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
                    _("There is too little memory to write maps; choose a smaller --map-scale."));
@@ -89,11 +89,11 @@ write_maps (PmGenerateFiles *files, const PmGenerateOptions *options, const PmRe
     {
       const PmMap *map = g_ptr_array_index (result->maps, i);
       gboolean plain = options->map_scale <= 0;
-      int width = plain ? map->grid_w : MAX (1, (int)lround (result->width * options->map_scale));
-      int height = plain ? map->grid_h : MAX (1, (int)lround (result->height * options->map_scale));
+      int width = plain ? map->grid_w : MAX (1, (int) lround (result->width * options->map_scale));
+      int height = plain ? map->grid_h : MAX (1, (int) lround (result->height * options->map_scale));
       g_autofree char *path = pm_generate_map_path (options, map);
       const char *temporary = pm_cli_outputs_add (files->outputs, path, error);
-      if (!temporary || !pm_job_check (job, error) || !write_map (temporary, map, palette, width, height, error))
+      if (! temporary || ! pm_job_check (job, error) || ! write_map (temporary, map, palette, width, height, error))
         return FALSE;
     }
   return TRUE;
@@ -103,18 +103,18 @@ static gboolean
 write_raw (const char *path, const PmResult *result, GError **error)
 {
   g_autoptr (PmBundle) bundle = pm_bundle_new ();
-  gsize n_latent = (gsize)result->channels * result->latent_width * result->latent_height;
-  const gsize latent_shape[] = { 1, (gsize)result->channels, (gsize)result->latent_height, (gsize)result->latent_width };
+  gsize n_latent = (gsize) result->channels * result->latent_width * result->latent_height;
+  const gsize latent_shape[] = { 1, (gsize) result->channels, (gsize) result->latent_height, (gsize) result->latent_width };
   const gsize meta_shape[] = { 6 };
 
   for (guint i = 0; i < result->maps->len; i++)
     {
       const PmMap *map = g_ptr_array_index (result->maps, i);
-      const gsize shape[] = { (gsize)map->grid_h, (gsize)map->grid_w };
+      const gsize shape[] = { (gsize) map->grid_h, (gsize) map->grid_w };
       g_autofree char *meta_name = g_strconcat ("meta:", map->id, NULL);
       float *values = pm_bundle_add (bundle, map->id, PM_DTYPE_F32, 2, shape, error);
       float *meta = values ? pm_bundle_add (bundle, meta_name, PM_DTYPE_F32, 1, meta_shape, error) : NULL;
-      if (!meta)
+      if (! meta)
         return FALSE;
       memcpy (values, map->values, shape[0] * shape[1] * sizeof (float));
       meta[0] = map->layer;
@@ -125,7 +125,7 @@ write_raw (const char *path, const PmResult *result, GError **error)
       meta[5] = map->high;
     }
   float *latent = pm_bundle_add (bundle, "latent", PM_DTYPE_F32, 4, latent_shape, error);
-  if (!latent)
+  if (! latent)
     return FALSE;
   memcpy (latent, result->trajectory + result->n_steps * n_latent, n_latent * sizeof (float));
   return pm_bundle_save (bundle, path, error);
@@ -135,18 +135,18 @@ gboolean
 pm_generate_files_write (PmGenerateFiles *files, const PmGenerateOptions *options, const PmRequest *request,
                          const PmResult *result, PmJob *job, GError **error)
 {
-  if (files->picture && !write_picture (files->picture, result, error))
+  if (files->picture && ! write_picture (files->picture, result, error))
     return FALSE;
-  if (options->maps && !write_maps (files, options, result, job, error))
+  if (options->maps && ! write_maps (files, options, result, job, error))
     return FALSE;
-  if (!pm_generate_exports_write (files, options, request, result, job, error))
+  if (! pm_generate_exports_write (files, options, request, result, job, error))
     return FALSE;
-  if (files->raw && !write_raw (files->raw, result, error))
+  if (files->raw && ! write_raw (files->raw, result, error))
     return FALSE;
   if (files->record)
     {
       g_autoptr (GError) local = NULL;
-      if (!g_file_set_contents (files->record, result->record, -1, &local))
+      if (! g_file_set_contents (files->record, result->record, -1, &local))
         {
           g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write the record “%s” (%s); look for a full disk."),
                        options->record, local->message);

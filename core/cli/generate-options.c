@@ -20,11 +20,15 @@ void
 pm_generate_options_clear (PmGenerateOptions *options)
 {
   char **const texts[] = {
-    &options->model, &options->class_name, &options->prompt,  &options->negative, &options->sampler, &options->guidance_interval,
-    &options->seed,  &options->size,       &options->device,  &options->show,     &options->region,  &options->region_mask,
-    &options->out,   &options->maps,       &options->palette, &options->raw,      &options->record,  &options->from_record,
-    &options->start, &options->mask,       &options->preview_dir, &options->cache,
-    &options->sheet, &options->sheet_by,   &options->gif,     &options->npy,
+    &options->model,    &options->class_name, &options->prompt,
+    &options->negative, &options->sampler,    &options->guidance_interval,
+    &options->seed,     &options->size,       &options->device,
+    &options->show,     &options->region,     &options->region_mask,
+    &options->out,      &options->maps,       &options->palette,
+    &options->raw,      &options->record,     &options->from_record,
+    &options->start,    &options->mask,       &options->preview_dir,
+    &options->cache,    &options->sheet,      &options->sheet_by,
+    &options->gif,      &options->npy,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -47,13 +51,13 @@ check_options (const PmGenerateOptions *options, GError **error)
     message = _("The models of this version know classes, not words; use --class NAME instead of a prompt.");
   else if (options->region && options->region_mask)
     message = _("--region and --region-mask name the same thing twice; give one of them.");
-  else if (!(options->map_scale >= 0 && options->map_scale <= 64))
+  else if (! (options->map_scale >= 0 && options->map_scale <= 64))
     message = _("--map-scale must lie between 0 and 64; 1 is the picture's size, 0 one pixel a patch.");
   else if (options->n_threads != G_MININT && options->n_threads < 0)
     message = _("--threads must be 0 (one a processor) or more.");
   else if (options->map_budget_mib != G_MININT && options->map_budget_mib < 1)
     message = _("--map-budget must be at least 1 MiB.");
-  else if (options->mask && !options->start)
+  else if (options->mask && ! options->start)
     message = _("--mask needs a picture to begin with; add --start FILE.");
   else if (options->preview_every < 0)
     message = _("--preview-every must be 1 (every step) or more.");
@@ -61,18 +65,17 @@ check_options (const PmGenerateOptions *options, GError **error)
     message = _("Previews need both --preview-every N and --preview-dir FOLDER; give the other one too.");
   else if (options->sheet_by && pm_sheet_by_from_id (options->sheet_by) < 0)
     message = _("--sheet-by is one of: layers, steps, heads, auto.");
-  else if (!options->out && !options->record && !options->is_json && !options->estimate && !wants_maps (options))
+  else if (! options->out && ! options->record && ! options->is_json && ! options->estimate && ! wants_maps (options))
     message = _("Nothing would be kept; say where the picture goes with --out picture.png.");
   if (message)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
-  if (message || !options->palette || pm_palette_from_id (options->palette) >= 0)
+  if (message || ! options->palette || pm_palette_from_id (options->palette) >= 0)
     return message == NULL;
 
   g_autoptr (GString) known = g_string_new (NULL);
   for (int i = 0; i < PM_N_PALETTES; i++)
     g_string_append_printf (known, "%s%s", i ? ", " : "", pm_palette_id (i));
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no palette “%s”; choose one of: %s."), options->palette,
-               known->str);
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no palette “%s”; choose one of: %s."), options->palette, known->str);
   return FALSE;
 }
 
@@ -104,10 +107,10 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "region-mask", 0, 0, G_OPTION_ARG_FILENAME, &o->region_mask, N_("Region as a PNG picture, white inside"), N_("FILE") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, N_("The picture, as PNG"), N_("FILE") },
     { "maps", 0, 0, G_OPTION_ARG_FILENAME, &o->maps, N_("Folder for one coloured PNG a map"), N_("FOLDER") },
-    { "sheet", 0, 0, G_OPTION_ARG_FILENAME, &o->sheet,
-      N_("All maps on one sheet with titles and colour bars, as PNG"), N_("FILE") },
-    { "sheet-by", 0, 0, G_OPTION_ARG_STRING, &o->sheet_by,
-      N_("What stands side by side on it: layers, steps, heads"), N_("AXIS") },
+    { "sheet", 0, 0, G_OPTION_ARG_FILENAME, &o->sheet, N_("All maps on one sheet with titles and colour bars, as PNG"),
+      N_("FILE") },
+    { "sheet-by", 0, 0, G_OPTION_ARG_STRING, &o->sheet_by, N_("What stands side by side on it: layers, steps, heads"),
+      N_("AXIS") },
     { "gif", 0, 0, G_OPTION_ARG_FILENAME, &o->gif, N_("The maps over the steps, as an animation"), N_("FILE") },
     { "npy", 0, 0, G_OPTION_ARG_FILENAME, &o->npy, N_("Folder for each map's values as a NumPy array"), N_("FOLDER") },
     { "palette", 0, 0, G_OPTION_ARG_STRING, &o->palette,
@@ -129,7 +132,7 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
   };
   g_auto (GStrv) rest = NULL;
 
-  if (!pm_cli_parse (argc, argv, entries, NULL, _("Paints a picture and shows the attention behind it."), &rest, error))
+  if (! pm_cli_parse (argc, argv, entries, NULL, _("Paints a picture and shows the attention behind it."), &rest, error))
     return FALSE;
   if (rest[0])
     {
@@ -147,13 +150,13 @@ pm_generate_options_load_record (const char *path, GError **error)
   g_autoptr (GError) local = NULL;
   g_autofree char *text = NULL;
 
-  if (g_file_get_contents (path, &text, NULL, &local) && !pm_record_check (text, NULL))
+  if (g_file_get_contents (path, &text, NULL, &local) && ! pm_record_check (text, NULL))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” is damaged, or no record at all; give a file that --record wrote."),
-                   path);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("“%s” is damaged, or no record at all; give a file that --record wrote."), path);
       return NULL;
     }
-  if (!text || !json_parser_load_from_data (parser, text, -1, &local))
+  if (! text || ! json_parser_load_from_data (parser, text, -1, &local))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
                    _("“%s” cannot be read as a record (%s); give a file that --record wrote."), path, local->message);
@@ -162,7 +165,7 @@ pm_generate_options_load_record (const char *path, GError **error)
   JsonNode *root = json_parser_get_root (parser);
   JsonObject *object = root && JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
   JsonNode *request = object ? json_object_get_member (object, "request") : NULL;
-  if (!request || !JSON_NODE_HOLDS_OBJECT (request))
+  if (! request || ! JSON_NODE_HOLDS_OBJECT (request))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” holds no request; give a file that --record wrote."), path);
       return NULL;
@@ -180,13 +183,13 @@ apply_region (const PmGenerateOptions *options, PmRequest *request, GError **err
   if (options->region_mask)
     {
       mask = pm_png_read_grey (options->region_mask, &width, &height, error);
-      if (!mask)
+      if (! mask)
         return FALSE;
     }
   else
     {
       int edges[4];
-      if (!pm_cli_parse_rectangle (options->region, edges, error))
+      if (! pm_cli_parse_rectangle (options->region, edges, error))
         return FALSE;
       if (edges[2] > width || edges[3] > height)
         {
@@ -197,7 +200,7 @@ apply_region (const PmGenerateOptions *options, PmRequest *request, GError **err
         }
       mask = g_try_malloc0_n (width, height);
       for (int y = edges[1]; mask && y < edges[3]; y++)
-        memset (mask + (gsize)y * width + edges[0], 255, edges[2] - edges[0]);
+        memset (mask + (gsize) y * width + edges[0], 255, edges[2] - edges[0]);
     }
   if (mask && pm_request_set_region (request, mask, width, height))
     return TRUE;
@@ -214,9 +217,9 @@ apply_start (const PmGenerateOptions *options, PmRequest *request, GError **erro
   if (options->start)
     {
       g_autofree guint8 *rgb = pm_png_read_rgb (options->start, &width, &height, error);
-      gsize n = rgb ? (gsize)width * height * 3 : 0;
+      gsize n = rgb ? (gsize) width * height * 3 : 0;
       g_autofree float *picture = rgb ? g_try_new (float, n) : NULL;
-      if (!rgb)
+      if (! rgb)
         return FALSE;
       for (gsize i = 0; picture && i < n; i++)
         picture[i] = rgb[i] / 255.0f;
@@ -225,17 +228,17 @@ apply_start (const PmGenerateOptions *options, PmRequest *request, GError **erro
   if (options->mask)
     {
       g_autofree guint8 *mask = pm_png_read_grey (options->mask, &width, &height, error);
-      if (!mask)
+      if (! mask)
         return FALSE;
       has_memory = has_memory && pm_request_set_mask (request, mask, width, height);
     }
-  if (!has_memory)
+  if (! has_memory)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
                            _("There is too little memory for the picture to begin with; close other programs."));
       return FALSE;
     }
-  if (!isnan (options->strength))
+  if (! isnan (options->strength))
     request->strength = options->strength;
   request->preview_every = options->preview_every;
   return TRUE;
@@ -245,7 +248,7 @@ apply_start (const PmGenerateOptions *options, PmRequest *request, GError **erro
 static const char *
 default_show (const PmGenerateOptions *options, const PmRequest *request)
 {
-  if (!wants_maps (options))
+  if (! wants_maps (options))
     return NULL;
   if (options->from_record || request->show.readings)
     return NULL;
@@ -275,24 +278,24 @@ pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request,
   if (options->n_threads != G_MININT)
     request->n_threads = options->n_threads;
   if (options->map_budget_mib != G_MININT)
-    request->map_budget = (gsize)options->map_budget_mib << 20;
-  if (!isnan (options->guidance))
+    request->map_budget = (gsize) options->map_budget_mib << 20;
+  if (! isnan (options->guidance))
     request->guidance = options->guidance;
-  if (options->guidance_interval && !pm_cli_parse_interval (options->guidance_interval, request->guidance_interval, error))
+  if (options->guidance_interval && ! pm_cli_parse_interval (options->guidance_interval, request->guidance_interval, error))
     return FALSE;
-  if (options->cache && !pm_request_set_cache (request, options->cache, error))
+  if (options->cache && ! pm_request_set_cache (request, options->cache, error))
     return FALSE;
-  if (options->size && !pm_cli_parse_size (options->size, &request->width, &request->height, error))
+  if (options->size && ! pm_cli_parse_size (options->size, &request->width, &request->height, error))
     return FALSE;
-  if (options->seed ? !pm_cli_parse_seed (options->seed, &request->seed, error) : FALSE)
+  if (options->seed ? ! pm_cli_parse_seed (options->seed, &request->seed, error) : FALSE)
     return FALSE;
-  if (!options->seed && !options->from_record)
+  if (! options->seed && ! options->from_record)
     request->seed = g_random_int ();
-  if ((options->region || options->region_mask) && !apply_region (options, request, error))
+  if ((options->region || options->region_mask) && ! apply_region (options, request, error))
     return FALSE;
-  if (!apply_start (options, request, error))
+  if (! apply_start (options, request, error))
     return FALSE;
 
   const char *show = options->show ? options->show : default_show (options, request);
-  return !show || pm_request_set_show (request, show, error);
+  return ! show || pm_request_set_show (request, show, error);
 }

@@ -32,12 +32,12 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
       JsonBuilder *line = pm_cli_json_begin ("estimate");
       pm_cli_json_number (line, "flops", estimate->floor_flops);
       pm_cli_json_number (line, "seconds", estimate->seconds);
-      pm_cli_json_int (line, "weight_bytes", (gint64)estimate->weight_bytes);
-      pm_cli_json_int (line, "work_bytes", (gint64)estimate->work_bytes);
-      pm_cli_json_int (line, "map_bytes", (gint64)estimate->map_bytes);
-      pm_cli_json_int (line, "map_file_bytes", (gint64)estimate->map_file_bytes);
+      pm_cli_json_int (line, "weight_bytes", (gint64) estimate->weight_bytes);
+      pm_cli_json_int (line, "work_bytes", (gint64) estimate->work_bytes);
+      pm_cli_json_int (line, "map_bytes", (gint64) estimate->map_bytes);
+      pm_cli_json_int (line, "map_file_bytes", (gint64) estimate->map_file_bytes);
       pm_cli_json_string (line, "map_storage", storages[estimate->map_storage]);
-      pm_cli_json_int (line, "free_bytes", (gint64)estimate->free_bytes);
+      pm_cli_json_int (line, "free_bytes", (gint64) estimate->free_bytes);
       pm_cli_json_int (line, "maps", estimate->n_maps);
       pm_cli_json_end (line);
       return;
@@ -97,7 +97,7 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
   JsonBuilder *line = pm_cli_json_begin ("result");
   pm_cli_json_string (line, "model", request->model);
   pm_cli_json_string (line, "class", request->class_name);
-  pm_cli_json_int (line, "seed", (gint64)request->seed);
+  pm_cli_json_int (line, "seed", (gint64) request->seed);
   pm_cli_json_int (line, "width", result->width);
   pm_cli_json_int (line, "height", result->height);
   pm_cli_json_int (line, "steps", result->n_steps);
@@ -137,12 +137,12 @@ make_request (const PmGenerateOptions *options, PmModel **model, GError **error)
 {
   g_autoptr (PmRequest) request = NULL;
 
-  if (options->from_record && !(request = pm_generate_options_load_record (options->from_record, error)))
+  if (options->from_record && ! (request = pm_generate_options_load_record (options->from_record, error)))
     return NULL;
-  *model = pm_cli_open_model (options->model || !request ? options->model : request->model, error);
-  if (!*model)
+  *model = pm_cli_open_model (options->model || ! request ? options->model : request->model, error);
+  if (! *model)
     return NULL;
-  if (!request)
+  if (! request)
     request = pm_request_new_for_model (*model);
   if (options->model)
     {
@@ -169,16 +169,16 @@ generate_work (PmJob *job, gpointer data, GError **error)
   g_autofree char *difference = NULL;
   PmEstimate estimate = { 0 };
 
-  if (!request)
+  if (! request)
     return FALSE;
   if (options->estimate)
     {
-      if (!pm_generate_estimate (model, request, &estimate, error))
+      if (! pm_generate_estimate (model, request, &estimate, error))
         return FALSE;
       print_estimate (&estimate, options->is_json);
       return TRUE;
     }
-  if (options->out && !pm_model_get_info (model)->makes_picture)
+  if (options->out && ! pm_model_get_info (model)->makes_picture)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
                            _("This model makes no picture (`pentimento info` says why); keep its maps with --maps or --raw."));
@@ -186,7 +186,7 @@ generate_work (PmJob *job, gpointer data, GError **error)
     }
   if (options->from_record && (difference = compare_record (options->from_record, model, job)))
     g_printerr ("pentimento: %s\n", difference);
-  if (!pm_generate_files_reserve (&self->files, options, error))
+  if (! pm_generate_files_reserve (&self->files, options, error))
     return FALSE;
 
   g_autoptr (PmResult) result = pm_generate (model, request, job, error);
@@ -195,13 +195,13 @@ generate_work (PmJob *job, gpointer data, GError **error)
       g_propagate_error (error, g_steal_pointer (&self->progress.error));
       return FALSE;
     }
-  if (!result || !pm_generate_files_write (&self->files, options, request, result, job, error))
+  if (! result || ! pm_generate_files_write (&self->files, options, request, result, job, error))
     return FALSE;
 
   pm_cli_progress_wipe (&self->progress);
   if (options->is_json)
     print_result_json (options, request, result);
-  else if (!options->is_quiet)
+  else if (! options->is_quiet)
     print_result (options, request, result);
   return TRUE;
 }

@@ -20,8 +20,8 @@ print_json (const PmModelInfo *info, char **fallbacks)
   pm_cli_json_string (line, "family", info->family);
   pm_cli_json_string (line, "dialect", info->dialect);
   pm_cli_json_string (line, "format", info->format);
-  pm_cli_json_int (line, "parameters", (gint64)info->n_parameters);
-  pm_cli_json_int (line, "bytes", (gint64)info->n_bytes);
+  pm_cli_json_int (line, "parameters", (gint64) info->n_parameters);
+  pm_cli_json_int (line, "bytes", (gint64) info->n_bytes);
   pm_cli_json_int (line, "layers", info->n_layers);
   pm_cli_json_int (line, "heads", info->n_heads);
   pm_cli_json_int (line, "width", info->width);
@@ -49,7 +49,7 @@ print_json (const PmModelInfo *info, char **fallbacks)
   pm_cli_json_int (line, "size", info->default_size);
   pm_cli_json_strings (line, "notes", info->notes);
   if (fallbacks)
-    pm_cli_json_strings (line, "fallbacks", (const char *const *)fallbacks);
+    pm_cli_json_strings (line, "fallbacks", (const char *const *) fallbacks);
   pm_cli_json_end (line);
 }
 
@@ -93,9 +93,9 @@ info_work (PmJob *job, gpointer data, GError **error)
   g_autoptr (PmModel) model = pm_cli_open_model (self->name, error);
   g_auto (GStrv) fallbacks = NULL;
 
-  if (!model)
+  if (! model)
     return FALSE;
-  if (self->device && !(fallbacks = pm_device_fallbacks (model, self->device, error)))
+  if (self->device && ! (fallbacks = pm_device_fallbacks (model, self->device, error)))
     return FALSE;
   if (self->is_json)
     print_json (pm_model_get_info (model), fallbacks);
@@ -120,7 +120,7 @@ pm_cli_info (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) rest = NULL;
 
-  if (!pm_cli_parse (argc, argv, entries, _("[MODEL]"), _("Tells what the program sees in a model."), &rest, &error))
+  if (! pm_cli_parse (argc, argv, entries, _("[MODEL]"), _("Tells what the program sees in a model."), &rest, &error))
     return pm_cli_report (error);
   if (rest[0] && (name || rest[1]))
     {

@@ -14,7 +14,7 @@ print_model (const char *name, gboolean is_json)
       pm_cli_json_string (line, "name", name);
       pm_cli_json_string (line, "path", info ? info->path : NULL);
       pm_cli_json_string (line, "family", info ? info->family : NULL);
-      pm_cli_json_int (line, "parameters", info ? (gint64)info->n_parameters : 0);
+      pm_cli_json_int (line, "parameters", info ? (gint64) info->n_parameters : 0);
       pm_cli_json_string (line, "error", error ? error->message : NULL);
       pm_cli_json_end (line);
     }
@@ -35,8 +35,8 @@ pm_cli_models (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   g_auto (GStrv) rest = NULL;
 
-  if (!pm_cli_parse (argc, argv, entries, NULL, _("Lists the models found on this machine and the folders searched."), &rest,
-                     &error))
+  if (! pm_cli_parse (argc, argv, entries, NULL, _("Lists the models found on this machine and the folders searched."), &rest,
+                      &error))
     return pm_cli_report (error);
 
   g_auto (GStrv) names = pm_model_list ();
@@ -46,11 +46,11 @@ pm_cli_models (int argc, char **argv)
   if (is_json)
     {
       JsonBuilder *line = pm_cli_json_begin ("folders");
-      pm_cli_json_strings (line, "folders", (const char *const *)folders);
+      pm_cli_json_strings (line, "folders", (const char *const *) folders);
       pm_cli_json_end (line);
       return PM_EXIT_DONE;
     }
-  if (!names[0])
+  if (! names[0])
     g_print ("%s\n", _("No model is installed."));
   g_print ("%s\n", _("Folders searched:"));
   for (int i = 0; folders[i]; i++)

@@ -43,7 +43,7 @@ pm_cli_outputs_discard (PmCliOutputs *outputs)
 {
   g_mutex_lock (&outputs->mutex);
   for (guint i = 0; i < outputs->files->len; i++)
-    g_unlink (((Output *)g_ptr_array_index (outputs->files, i))->temporary);
+    g_unlink (((Output *) g_ptr_array_index (outputs->files, i))->temporary);
   for (guint i = outputs->folders->len; i > 0; i--)
     g_rmdir (g_ptr_array_index (outputs->folders, i - 1)); /* fails, as it should, where files were kept */
   g_ptr_array_set_size (outputs->files, 0);
@@ -73,8 +73,8 @@ make_temporary (const char *path, GError **error)
   int fd = g_mkstemp_full (temporary, 0, 0666);
   if (fd < 0)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO,
-                   _("Cannot write “%s” (%s); choose an existing folder that may be written to."), path, g_strerror (errno));
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write “%s” (%s); choose an existing folder that may be written to."),
+                   path, g_strerror (errno));
       return NULL;
     }
   g_close (fd, NULL);
@@ -84,13 +84,13 @@ make_temporary (const char *path, GError **error)
 const char *
 pm_cli_outputs_add (PmCliOutputs *outputs, const char *path, GError **error)
 {
-  if (g_file_test (path, G_FILE_TEST_EXISTS) && !g_file_test (path, G_FILE_TEST_IS_REGULAR))
+  if (g_file_test (path, G_FILE_TEST_EXISTS) && ! g_file_test (path, G_FILE_TEST_IS_REGULAR))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_IO, _("“%s” is not an ordinary file; choose another name."), path);
       return NULL;
     }
   char *temporary = make_temporary (path, error);
-  if (!temporary)
+  if (! temporary)
     return NULL;
 
   Output *output = g_new0 (Output, 1);
@@ -105,16 +105,15 @@ pm_cli_outputs_add (PmCliOutputs *outputs, const char *path, GError **error)
 gboolean
 pm_cli_outputs_add_folder (PmCliOutputs *outputs, const char *path, GError **error)
 {
-  if (!g_file_test (path, G_FILE_TEST_EXISTS) && g_mkdir (path, 0777) == 0)
+  if (! g_file_test (path, G_FILE_TEST_EXISTS) && g_mkdir (path, 0777) == 0)
     {
       g_mutex_lock (&outputs->mutex);
       g_ptr_array_add (outputs->folders, g_strdup (path));
       g_mutex_unlock (&outputs->mutex);
     }
-  if (!g_file_test (path, G_FILE_TEST_IS_DIR))
+  if (! g_file_test (path, G_FILE_TEST_IS_DIR))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("“%s” is no folder and none can be made there; choose another place."),
-                   path);
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("“%s” is no folder and none can be made there; choose another place."), path);
       return FALSE;
     }
   g_autofree char *probe = g_build_filename (path, "probe", NULL);

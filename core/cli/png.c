@@ -13,12 +13,12 @@ pm_png_write_rgb (const char *path, const guint8 *rgb, int width, int height, GE
 
   memset (&image, 0, sizeof image);
   image.version = PNG_IMAGE_VERSION;
-  image.width = (png_uint_32)width;
-  image.height = (png_uint_32)height;
+  image.width = (png_uint_32) width;
+  image.height = (png_uint_32) height;
   image.format = PNG_FORMAT_RGB;
 
   gboolean ok = png_image_write_to_file (&image, path, 0, rgb, 0, NULL) != 0;
-  if (!ok)
+  if (! ok)
     g_set_error (error, PM_ERROR, PM_ERROR_IO, _("Cannot write the PNG file “%s” (%s); look for a full disk."), path,
                  image.message);
   png_image_free (&image);
@@ -44,15 +44,15 @@ read_png (const char *path, gboolean is_grey, int *width, int *height, GError **
   gboolean ok = image.width <= MAX_SIDE && image.height <= MAX_SIDE;
   if (ok)
     pixels = g_try_malloc0 (PNG_IMAGE_SIZE (image));
-  if (!pixels)
+  if (! pixels)
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("“%s” is too large; scale it to the size that is painted."), path);
   else if (png_image_finish_read (&image, NULL, pixels, 0, NULL) == 0)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” is damaged (%s); save it anew."), path, image.message);
       g_clear_pointer (&pixels, g_free);
     }
-  *width = (int)image.width;
-  *height = (int)image.height;
+  *width = (int) image.width;
+  *height = (int) image.height;
   png_image_free (&image);
   return g_steal_pointer (&pixels);
 }

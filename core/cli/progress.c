@@ -12,13 +12,13 @@
 void
 pm_cli_progress_init (PmCliProgress *progress, gboolean is_json, gboolean is_quiet)
 {
-  *progress = (PmCliProgress){ .is_json = is_json, .is_quiet = is_quiet, .last_step = -1 };
+  *progress = (PmCliProgress) { .is_json = is_json, .is_quiet = is_quiet, .last_step = -1 };
 }
 
 static void
 print_bar (PmCliProgress *progress, const PmProgress *report)
 {
-  int full = (int)(CLAMP (report->fraction, 0, 1) * BAR_COLUMNS);
+  int full = (int) (CLAMP (report->fraction, 0, 1) * BAR_COLUMNS);
   char bar[BAR_COLUMNS + 1];
   g_autofree char *left = NULL;
   g_autofree char *step = NULL;
@@ -41,15 +41,15 @@ print_bar (PmCliProgress *progress, const PmProgress *report)
 static gboolean
 write_preview (PmCliProgress *progress, const PmProgress *report)
 {
-  gsize n = (gsize)report->preview_width * report->preview_height * 3;
+  gsize n = (gsize) report->preview_width * report->preview_height * 3;
   g_autofree guint8 *rgb = g_malloc (n);
   g_autofree char *name = g_strdup_printf ("preview-%03d.png", report->step);
   g_autofree char *path = g_build_filename (progress->preview_dir, name, NULL);
   g_autofree char *temporary = g_strconcat (path, ".part", NULL);
 
   for (gsize i = 0; i < n; i++)
-    rgb[i] = (guint8)(report->preview[i] * 255.0f + 0.5f);
-  if (!pm_png_write_rgb (temporary, rgb, report->preview_width, report->preview_height, &progress->error))
+    rgb[i] = (guint8) (report->preview[i] * 255.0f + 0.5f);
+  if (! pm_png_write_rgb (temporary, rgb, report->preview_width, report->preview_height, &progress->error))
     {
       g_unlink (temporary);
       return FALSE;
@@ -70,7 +70,7 @@ void
 pm_cli_progress_cb (const PmProgress *report, gpointer data)
 {
   PmCliProgress *progress = data;
-  gboolean has_preview = report->preview && progress->preview_dir && !progress->error && write_preview (progress, report);
+  gboolean has_preview = report->preview && progress->preview_dir && ! progress->error && write_preview (progress, report);
 
   if (progress->is_json)
     {
@@ -87,7 +87,7 @@ pm_cli_progress_cb (const PmProgress *report, gpointer data)
         pm_cli_json_string (line, "preview", progress->preview);
       pm_cli_json_end (line);
     }
-  else if (!progress->is_quiet && isatty (STDERR_FILENO))
+  else if (! progress->is_quiet && isatty (STDERR_FILENO))
     print_bar (progress, report);
 }
 

@@ -42,7 +42,7 @@ pm_cli_parse (int argc, char **argv, const GOptionEntry *entries, const char *pa
   g_option_context_set_summary (context, summary);
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  if (!g_option_context_parse_strv (context, &copy, &local))
+  if (! g_option_context_parse_strv (context, &copy, &local))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%s; `%s --help` lists the options."), local->message, g_get_prgname ());
       return FALSE;
@@ -75,7 +75,7 @@ work_thread (gpointer data)
 {
   Run *run = data;
 
-  if (!run->work (run->job, run->data, &run->error))
+  if (! run->work (run->job, run->data, &run->error))
     g_assert (run->error != NULL);
   g_main_loop_quit (run->loop);
   return NULL;

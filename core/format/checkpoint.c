@@ -99,7 +99,7 @@ pm_checkpoint_alloc (PmCheckpoint *checkpoint, const char *path, gsize n_bytes, 
     memory = g_try_malloc (MAX (n_bytes, 1));
   if (! memory)
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                 _ ("%s needs %" G_GSIZE_FORMAT " MiB of memory, which is not free. Close other programs or "
+                 _("%s needs %" G_GSIZE_FORMAT " MiB of memory, which is not free. Close other programs or "
                     "choose a smaller model."),
                  path, n_bytes >> 20);
   else
@@ -113,7 +113,7 @@ pm_checkpoint_alloc_copy (PmCheckpoint *checkpoint, const char *path, gsize n_by
   if (n_bytes > checkpoint->copy_budget)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is damaged: its tensors ask for more memory than the file can fill. Download it again."), path);
+                   _("%s is damaged: its tensors ask for more memory than the file can fill. Download it again."), path);
       return NULL;
     }
   checkpoint->copy_budget -= n_bytes;
@@ -129,14 +129,14 @@ check_tensor (PmCheckpoint *checkpoint, const char *path, PmTensor *tensor, gsiz
   if (tensor->rank < 0 || tensor->rank > PM_MAX_RANK)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                   _ ("%s: the tensor \"%s\" has %d dimensions, but only up to %d are supported. Choose another model."), path,
+                   _("%s: the tensor \"%s\" has %d dimensions, but only up to %d are supported. Choose another model."), path,
                    tensor->name, tensor->rank, PM_MAX_RANK);
       return FALSE;
     }
   if (g_hash_table_contains (checkpoint->by_name, tensor->name))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is damaged: it names the tensor \"%s\" twice. Download it again."), path, tensor->name);
+                   _("%s is damaged: it names the tensor \"%s\" twice. Download it again."), path, tensor->name);
       return FALSE;
     }
   if (! pm_shape_count (tensor->rank, tensor->shape, &tensor->n_elements)
@@ -145,7 +145,7 @@ check_tensor (PmCheckpoint *checkpoint, const char *path, PmTensor *tensor, gsiz
       g_autofree char *shape = pm_tensor_shape_to_string (tensor);
 
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is damaged: the tensor \"%s\" of shape %s and type %s cannot be %" G_GSIZE_FORMAT
+                   _("%s is damaged: the tensor \"%s\" of shape %s and type %s cannot be %" G_GSIZE_FORMAT
                       " bytes long. Download it again."),
                    path, tensor->name, shape, pm_dtype_name (tensor->dtype), n_bytes);
       return FALSE;
@@ -204,7 +204,7 @@ map_part (PmCheckpoint *checkpoint, const char *path, const char *shown, GError 
     }
   if (! part->file)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _ ("%s cannot be read (%s). Check its name and permissions."), shown,
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("%s cannot be read (%s). Check its name and permissions."), shown,
                    g_strerror (problem));
       return NULL;
     }
@@ -219,14 +219,14 @@ describe_stranger (const guint8 *head, gsize n)
   {
     const char *start, *message;
   } strangers[] = {
-    { "version https://git-lfs", N_ ("%s only points to a file that Git LFS keeps elsewhere. Run \"git lfs pull\" in its "
+    { "version https://git-lfs", N_("%s only points to a file that Git LFS keeps elsewhere. Run \"git lfs pull\" in its "
                                      "folder or download the file itself.") },
-    { "<!DOCTYPE", N_ ("%s is a web page, not a model. Download the file itself, perhaps after accepting the model's licence.") },
-    { "<html", N_ ("%s is a web page, not a model. Download the file itself, perhaps after accepting the model's licence.") },
-    { "GGUF", N_ ("%s is a GGUF file, which this version cannot read. Choose the model's safetensors file.") },
-    { "\x80\x02\x8a\x0al\xfc\x9c", N_ ("%s is in PyTorch's format from before version 1.6. Load it in PyTorch and save it "
+    { "<!DOCTYPE", N_("%s is a web page, not a model. Download the file itself, perhaps after accepting the model's licence.") },
+    { "<html", N_("%s is a web page, not a model. Download the file itself, perhaps after accepting the model's licence.") },
+    { "GGUF", N_("%s is a GGUF file, which this version cannot read. Choose the model's safetensors file.") },
+    { "\x80\x02\x8a\x0al\xfc\x9c", N_("%s is in PyTorch's format from before version 1.6. Load it in PyTorch and save it "
                                        "again, or choose a safetensors file.") },
-    { "", N_ ("%s is no checkpoint that this version can read. Choose a safetensors file or a PyTorch .pt or .pth file.") },
+    { "", N_("%s is no checkpoint that this version can read. Choose a safetensors file or a PyTorch .pt or .pth file.") },
   };
   gsize i = 0;
 
@@ -249,7 +249,7 @@ add_file (PmCheckpoint *checkpoint, const char *path, gboolean may_be_index, GEr
     return FALSE;
   if (n_head == 0)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s is empty. Download it again."), shown);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s is empty. Download it again."), shown);
       return FALSE;
     }
   if (! g_size_checked_mul (&budget, g_mapped_file_get_length (part->file), 2)
@@ -285,7 +285,7 @@ pm_checkpoint_open (const char *path, GError **error)
     {
       g_autofree char *shown = g_filename_display_name (file);
 
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s holds no tensors at all. Download it again or choose another file."),
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s holds no tensors at all. Download it again or choose another file."),
                    shown);
       return NULL;
     }
@@ -364,7 +364,7 @@ pm_checkpoint_verify (PmCheckpoint *checkpoint, GError **error)
           g_autofree char *shown = g_filename_display_name (part->path);
 
           g_set_error (error, PM_ERROR, PM_ERROR_IO,
-                       _ ("%s was changed or removed since it was opened. Open the model again."), shown);
+                       _("%s was changed or removed since it was opened. Open the model again."), shown);
           return FALSE;
         }
     }

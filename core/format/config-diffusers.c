@@ -93,30 +93,30 @@ is_ada_norm_zero (PmConfigReader *reader, JsonNode *node, GError **error)
 /* The published folders still carry keys of the class that was there before DiTTransformer2DModel. */
 static const PmConfigKey transformer_keys[] = {
   { "num_attention_heads", read_heads,
-    N_ ("%s: \"num_attention_heads\" should be a whole number, such as 16. Correct it or remove the key.") },
-  { "attention_head_dim", read_head_dim, N_ ("%s: \"attention_head_dim\" should be a whole number, such as 72. Correct it.") },
-  { "num_layers", read_n_layers, N_ ("%s: \"num_layers\" should be a whole number, such as 28. Correct it.") },
-  { "patch_size", read_patch, N_ ("%s: \"patch_size\" should be a whole number, such as 2. Correct it.") },
+    N_("%s: \"num_attention_heads\" should be a whole number, such as 16. Correct it or remove the key.") },
+  { "attention_head_dim", read_head_dim, N_("%s: \"attention_head_dim\" should be a whole number, such as 72. Correct it.") },
+  { "num_layers", read_n_layers, N_("%s: \"num_layers\" should be a whole number, such as 28. Correct it.") },
+  { "patch_size", read_patch, N_("%s: \"patch_size\" should be a whole number, such as 2. Correct it.") },
   { "sample_size", read_sample_size,
-    N_ ("%s: \"sample_size\" should be the side of what the network takes in, such as 32. Correct it.") },
-  { "in_channels", read_in_channels, N_ ("%s: \"in_channels\" should be a whole number, such as 4. Correct it.") },
-  { "out_channels", read_out_channels, N_ ("%s: \"out_channels\" should be a whole number, such as 8, or null. Correct it.") },
+    N_("%s: \"sample_size\" should be the side of what the network takes in, such as 32. Correct it.") },
+  { "in_channels", read_in_channels, N_("%s: \"in_channels\" should be a whole number, such as 4. Correct it.") },
+  { "out_channels", read_out_channels, N_("%s: \"out_channels\" should be a whole number, such as 8, or null. Correct it.") },
   { "num_embeds_ada_norm", read_n_classes,
-    N_ ("%s: \"num_embeds_ada_norm\" should be the number of classes, such as 1000. Correct it.") },
-  { "norm_eps", read_norm_eps, N_ ("%s: \"norm_eps\" should be a small positive number, such as 0.00001. Correct it.") },
+    N_("%s: \"num_embeds_ada_norm\" should be the number of classes, such as 1000. Correct it.") },
+  { "norm_eps", read_norm_eps, N_("%s: \"norm_eps\" should be a small positive number, such as 0.00001. Correct it.") },
   { "activation_fn", is_gelu_tanh,
-    N_ ("%s: the network's \"activation_fn\" is not \"gelu-approximate\", which alone can be computed. Choose another model.") },
+    N_("%s: the network's \"activation_fn\" is not \"gelu-approximate\", which alone can be computed. Choose another model.") },
   { "norm_type", is_ada_norm_zero,
-    N_ ("%s: the network's \"norm_type\" is not \"ada_norm_zero\", which alone can be computed. Choose another model.") },
+    N_("%s: the network's \"norm_type\" is not \"ada_norm_zero\", which alone can be computed. Choose another model.") },
   { "attention_bias", is_on,
-    N_ ("%s: \"attention_bias\" is not true, but networks without biases cannot be computed. Choose another model.") },
+    N_("%s: \"attention_bias\" is not true, but networks without biases cannot be computed. Choose another model.") },
   { "norm_elementwise_affine", is_off,
-    N_ ("%s: \"norm_elementwise_affine\" is not false, but norms with weights cannot be computed. Choose another model.") },
+    N_("%s: \"norm_elementwise_affine\" is not false, but norms with weights cannot be computed. Choose another model.") },
   { "cross_attention_dim", is_off,
-    N_ ("%s: \"cross_attention_dim\" is set, but networks that look at a text cannot be computed. Choose another model.") },
-  { "double_self_attention", is_off, N_ ("%s: \"double_self_attention\" should be false or null. Choose another model.") },
-  { "num_vector_embeds", is_off, N_ ("%s: \"num_vector_embeds\" should be null. Choose another model.") },
-  { "only_cross_attention", is_off, N_ ("%s: \"only_cross_attention\" should be false or null. Choose another model.") },
+    N_("%s: \"cross_attention_dim\" is set, but networks that look at a text cannot be computed. Choose another model.") },
+  { "double_self_attention", is_off, N_("%s: \"double_self_attention\" should be false or null. Choose another model.") },
+  { "num_vector_embeds", is_off, N_("%s: \"num_vector_embeds\" should be null. Choose another model.") },
+  { "only_cross_attention", is_off, N_("%s: \"only_cross_attention\" should be false or null. Choose another model.") },
   { "use_linear_projection", NULL, NULL },
   { "dropout", NULL, NULL }, /* only in training */
   { "norm_num_groups", NULL, NULL },
@@ -137,7 +137,7 @@ read_scheduler_class (PmConfigReader *reader, JsonNode *node, GError **error)
     return TRUE;
   if (name)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _ ("%s: the scheduler \"%s\" cannot be followed, only \"DDIMScheduler\" can. Save the pipeline with that one, "
+                 _("%s: the scheduler \"%s\" cannot be followed, only \"DDIMScheduler\" can. Save the pipeline with that one, "
                     "or take the folder \"scheduler\" away to go by the defaults."),
                  reader->shown, name);
   return FALSE;
@@ -188,31 +188,31 @@ read_steps_offset (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 #define CLIPS                                                                                                             \
-  N_ ("%s: \"clip_sample\" is not false, but clipped pictures cannot be sampled. Set it to false or choose another model.")
+  N_("%s: \"clip_sample\" is not false, but clipped pictures cannot be sampled. Set it to false or choose another model.")
 
 static const PmConfigKey scheduler_keys[] = {
-  { "_class_name", read_scheduler_class, N_ ("%s: \"_class_name\" should be a scheduler's name. Correct it.") },
+  { "_class_name", read_scheduler_class, N_("%s: \"_class_name\" should be a scheduler's name. Correct it.") },
   { "beta_start", pm_config_read_beta_start,
-    N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
-  { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
+    N_("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
+  { "beta_end", pm_config_read_beta_end, N_("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
   { "num_train_timesteps", pm_config_read_train_steps,
-    N_ ("%s: \"num_train_timesteps\" should be a whole number, such as 1000. Correct it.") },
+    N_("%s: \"num_train_timesteps\" should be a whole number, such as 1000. Correct it.") },
   { "beta_schedule", read_beta_schedule,
-    N_ ("%s: the \"beta_schedule\" is neither \"linear\" nor \"scaled_linear\" and cannot be followed. Choose another model.") },
+    N_("%s: the \"beta_schedule\" is neither \"linear\" nor \"scaled_linear\" and cannot be followed. Choose another model.") },
   { "prediction_type", read_prediction_type,
-    N_ ("%s: \"prediction_type\" should be \"epsilon\", \"sample\" or \"v_prediction\". Correct it.") },
+    N_("%s: \"prediction_type\" should be \"epsilon\", \"sample\" or \"v_prediction\". Correct it.") },
   { "timestep_spacing", read_spacing,
-    N_ ("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\" and cannot be followed. Set it to one of them.") },
-  { "steps_offset", read_steps_offset, N_ ("%s: \"steps_offset\" should be a whole number, such as 0. Correct it.") },
+    N_("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\" and cannot be followed. Set it to one of them.") },
+  { "steps_offset", read_steps_offset, N_("%s: \"steps_offset\" should be a whole number, such as 0. Correct it.") },
   { "clip_sample", is_off, CLIPS },
   { "set_alpha_to_one", is_on,
-    N_ ("%s: \"set_alpha_to_one\" is not true, but no other last step can be made. Set it to true or choose another model.") },
+    N_("%s: \"set_alpha_to_one\" is not true, but no other last step can be made. Set it to true or choose another model.") },
   { "thresholding", is_off,
-    N_ ("%s: \"thresholding\" is not false, but thresholds cannot be sampled with. Set it to false or choose another model.") },
+    N_("%s: \"thresholding\" is not false, but thresholds cannot be sampled with. Set it to false or choose another model.") },
   { "rescale_betas_zero_snr", is_off,
-    N_ ("%s: \"rescale_betas_zero_snr\" is not false, so the schedule cannot be followed. Choose another model.") },
+    N_("%s: \"rescale_betas_zero_snr\" is not false, so the schedule cannot be followed. Choose another model.") },
   { "trained_betas", is_off,
-    N_ ("%s: \"trained_betas\" is set, but only schedules between two betas can be followed. Choose another model.") },
+    N_("%s: \"trained_betas\" is set, but only schedules between two betas can be followed. Choose another model.") },
   { "clip_sample_range", NULL, NULL },
   { "dynamic_thresholding_ratio", NULL, NULL },
   { "sample_max_value", NULL, NULL },
@@ -265,7 +265,7 @@ static gboolean
 read_vae_part (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   note_missing (reader, node, "vae",
-                _ ("%s names a decoder, but the folder \"vae\" is missing beside it; download that too, or the model makes no "
+                _("%s names a decoder, but the folder \"vae\" is missing beside it; download that too, or the model makes no "
                    "picture of its latents."));
   return TRUE;
 }
@@ -274,14 +274,14 @@ static gboolean
 read_scheduler_part (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   note_missing (reader, node, "scheduler",
-                _ ("%s names a scheduler, but the folder \"scheduler\" is missing beside it; linear betas from 0.0001 to 0.02 "
+                _("%s names a scheduler, but the folder \"scheduler\" is missing beside it; linear betas from 0.0001 to 0.02 "
                    "are taken."));
   return TRUE;
 }
 
 static const PmConfigKey index_keys[] = {
   { "id2label", read_id2label,
-    N_ ("%s: \"id2label\" should be an object from \"0\", \"1\" and so on to names. Correct it or remove the key.") },
+    N_("%s: \"id2label\" should be an object from \"0\", \"1\" and so on to names. Correct it or remove the key.") },
   { "vae", read_vae_part, NULL },
   { "scheduler", read_scheduler_part, NULL },
   { "transformer", NULL, NULL }, /* the checkpoint's absence is an error of its own */

@@ -104,7 +104,7 @@ pm_config_read_object (PmConfigReader *reader, JsonNode *node, const PmConfigTab
       GError            *own = NULL;
 
       if (! key)
-        g_ptr_array_add (reader->notes, g_strdup_printf (_ ("%s: the key \"%s\" is not known and was ignored."), reader->shown,
+        g_ptr_array_add (reader->notes, g_strdup_printf (_("%s: the key \"%s\" is not known and was ignored."), reader->shown,
                                                          name));
       else if (key->read && ! key->read (reader, member, &own))
         {
@@ -131,7 +131,7 @@ pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *path, const
     return FALSE;
   if (! JSON_NODE_HOLDS_OBJECT (root))
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s should be a JSON object of settings. Correct it."), shown);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s should be a JSON object of settings. Correct it."), shown);
       return FALSE;
     }
   if (! pm_config_read_object (&reader, root, table, error))
@@ -219,17 +219,17 @@ read_variance (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static const PmConfigKey schedule_keys[] = {
-  { "type", read_schedule_type, N_ ("%s: the \"type\" of \"schedule\" should be \"linear\" or \"flow\". Correct it.") },
+  { "type", read_schedule_type, N_("%s: the \"type\" of \"schedule\" should be \"linear\" or \"flow\". Correct it.") },
   { "beta_start", pm_config_read_beta_start,
-    N_ ("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
-  { "beta_end", pm_config_read_beta_end, N_ ("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
+    N_("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
+  { "beta_end", pm_config_read_beta_end, N_("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
   { "steps", pm_config_read_train_steps,
-    N_ ("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
+    N_("%s: \"steps\" of \"schedule\" should be a whole number, such as 1000. Correct it.") },
   { "variance", read_variance,
-    N_ ("%s: \"variance\" of \"schedule\" should be \"fixed_large\" or \"fixed_small\". Correct it.") },
+    N_("%s: \"variance\" of \"schedule\" should be \"fixed_large\" or \"fixed_small\". Correct it.") },
   { "noise_at", read_noise_at,
-    N_ ("%s: \"noise_at\" should be 0 or 1, the model's time where there is only noise. Correct it.") },
-  { "time_scale", read_time_scale, N_ ("%s: \"time_scale\" should be a positive number, such as 1000. Correct it.") },
+    N_("%s: \"noise_at\" should be 0 or 1, the model's time where there is only noise. Correct it.") },
+  { "time_scale", read_time_scale, N_("%s: \"time_scale\" should be a positive number, such as 1000. Correct it.") },
 };
 
 static gboolean
@@ -280,7 +280,7 @@ pm_config_load_names (const char *path, GError **error)
 
   if (root && ! names)
     g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                 _ ("%s should be a JSON list of class names, or an object from \"0\", \"1\" and so on to names. Correct it."),
+                 _("%s should be a JSON list of class names, or an object from \"0\", \"1\" and so on to names. Correct it."),
                  shown);
   return names;
 }
@@ -376,12 +376,12 @@ read_default_size (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static const PmConfigKey default_keys[] = {
-  { "sampler", read_sampler, N_ ("%s: \"sampler\" should be a sampler's name, such as \"euler\". Correct it.") },
-  { "steps", read_steps, N_ ("%s: \"steps\" of \"defaults\" should be a whole number from 1 to 1000. Correct it.") },
-  { "guidance", read_guidance, N_ ("%s: \"guidance\" should be a number from 0 to 1000, such as 4. Correct it.") },
+  { "sampler", read_sampler, N_("%s: \"sampler\" should be a sampler's name, such as \"euler\". Correct it.") },
+  { "steps", read_steps, N_("%s: \"steps\" of \"defaults\" should be a whole number from 1 to 1000. Correct it.") },
+  { "guidance", read_guidance, N_("%s: \"guidance\" should be a number from 0 to 1000, such as 4. Correct it.") },
   { "guidance_interval", read_interval,
-    N_ ("%s: \"guidance_interval\" should be two numbers from 0 to 1, the smaller first. Correct it.") },
-  { "size", read_default_size, N_ ("%s: \"size\" should be a whole number of pixels, such as 256. Correct it.") },
+    N_("%s: \"guidance_interval\" should be two numbers from 0 to 1, the smaller first. Correct it.") },
+  { "size", read_default_size, N_("%s: \"size\" should be a whole number of pixels, such as 256. Correct it.") },
 };
 
 static gboolean
@@ -392,21 +392,21 @@ read_defaults (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static const PmConfigKey config_keys[] = {
-  { "family", read_family, N_ ("%s: \"family\" should be a name, such as \"dit\". Correct it or remove the key.") },
+  { "family", read_family, N_("%s: \"family\" should be a name, such as \"dit\". Correct it or remove the key.") },
   { "prediction", read_prediction,
-    N_ ("%s: \"prediction\" should be \"eps\", \"eps_learned_range\", \"v\" or \"x0\". Correct it or remove the key.") },
+    N_("%s: \"prediction\" should be \"eps\", \"eps_learned_range\", \"v\" or \"x0\". Correct it or remove the key.") },
   { "schedule", read_schedule,
-    N_ ("%s: \"schedule\" should be an object with a \"type\", \"linear\" or \"flow\". Correct it or remove the key.") },
+    N_("%s: \"schedule\" should be an object with a \"type\", \"linear\" or \"flow\". Correct it or remove the key.") },
   { "null_class", read_null_class,
-    N_ ("%s: \"null_class\" should be a row of the class table, such as 1000. Correct it or remove the key.") },
+    N_("%s: \"null_class\" should be a row of the class table, such as 1000. Correct it or remove the key.") },
   { "classes", read_classes,
-    N_ ("%s: \"classes\" should be a list of names or the name of a file in the same folder. Correct it or remove the key.") },
+    N_("%s: \"classes\" should be a list of names or the name of a file in the same folder. Correct it or remove the key.") },
   { "guidance_channels", read_guidance_channels,
-    N_ ("%s: \"guidance_channels\" should be 3 or \"all\". Correct it or remove the key.") },
-  { "vae", read_vae, N_ ("%s: \"vae\" should be a folder's name in the same folder, or null. Correct it or remove the key.") },
+    N_("%s: \"guidance_channels\" should be 3 or \"all\". Correct it or remove the key.") },
+  { "vae", read_vae, N_("%s: \"vae\" should be a folder's name in the same folder, or null. Correct it or remove the key.") },
   { "recommended_layers", read_layers,
-    N_ ("%s: \"recommended_layers\" should be a list of layer numbers from 0. Correct it or remove the key.") },
-  { "defaults", read_defaults, N_ ("%s: \"defaults\" should be an object. Correct it or remove the key.") },
+    N_("%s: \"recommended_layers\" should be a list of layer numbers from 0. Correct it or remove the key.") },
+  { "defaults", read_defaults, N_("%s: \"defaults\" should be an object. Correct it or remove the key.") },
 };
 
 /* NAME.json beside NAME.pt. A file with one of the names that stand for its folder has the folder's config.json too. */

@@ -103,7 +103,7 @@ add_entry (PmCheckpoint *checkpoint, const char *path, const char *name, JsonNod
   if (! read_entry (node, &tensor, &scale, &offset))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s: the tensor \"%s\" needs a \"shape\" of up to eight sizes, and \"scale\" and \"offset\" may be "
+                   _("%s: the tensor \"%s\" needs a \"shape\" of up to eight sizes, and \"scale\" and \"offset\" may be "
                       "numbers. Correct it."),
                    path, name);
       return FALSE;
@@ -132,7 +132,7 @@ pm_hash_fill (PmCheckpoint *checkpoint, const char *path, const char *json, gsiz
       || ! JSON_NODE_HOLDS_OBJECT (tensors))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s should be an object with \"format\": \"%s\" and \"tensors\" of names and shapes. Correct it."), path,
+                   _("%s should be an object with \"format\": \"%s\" and \"tensors\" of names and shapes. Correct it."), path,
                    SIGNATURE);
       return FALSE;
     }
@@ -160,7 +160,7 @@ open_hash (PmCheckpoint *checkpoint, const char *path, GMappedFile *file, GError
 
   if (n > MAX_FILE_BYTES)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s is too long for a list of names and shapes. Correct it."), path);
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s is too long for a list of names and shapes. Correct it."), path);
       return FALSE;
     }
   return pm_hash_fill (checkpoint, path, g_mapped_file_get_contents (file), n, error);

@@ -45,7 +45,7 @@ list_folder (const char *folder, GError **error)
 
   if (! dir)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _ ("The folder %s cannot be read (%s). Check its permissions."), shown,
+      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("The folder %s cannot be read (%s). Check its permissions."), shown,
                    cause->message);
       return NULL;
     }
@@ -72,7 +72,7 @@ find_only (GPtrArray *names, const char *const *list, const char *folder, GError
             g_autofree char *shown = g_filename_display_name (folder);
 
             g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
-                         _ ("The folder %s holds several checkpoints, among them %s and %s. Name one of the files, or call the "
+                         _("The folder %s holds several checkpoints, among them %s and %s. Name one of the files, or call the "
                             "one that is meant model.safetensors."),
                          shown, found, (const char *) g_ptr_array_index (names, i));
             return NULL;
@@ -117,13 +117,13 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
   if (g_file_test (index, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
-                   _ ("The folder %s holds a pipeline of diffusers without the folder \"transformer\", where the network's "
+                   _("The folder %s holds a pipeline of diffusers without the folder \"transformer\", where the network's "
                       "weights belong. Download that too, or choose a pipeline that has one."),
                    shown);
       return NULL;
     }
   g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
-               _ ("The folder %s holds no checkpoint. Put model.safetensors or a .pt or .pth file into it, or choose another "
+               _("The folder %s holds no checkpoint. Put model.safetensors or a .pt or .pth file into it, or choose another "
                   "folder."),
                shown);
   return NULL;

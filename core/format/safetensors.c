@@ -56,7 +56,7 @@ static gboolean
 fail_entry (const PmSection *section, const char *name, GError **error)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-               _ ("%s is damaged: the description of the tensor \"%s\" in its header makes no sense. Download it again."),
+               _("%s is damaged: the description of the tensor \"%s\" in its header makes no sense. Download it again."),
                section->path, name);
   return FALSE;
 }
@@ -65,7 +65,7 @@ static gboolean
 fail_end (const PmSection *section, const char *name, GError **error)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-               _ ("%s is damaged: it ends before the tensor \"%s\" does. Download it again."), section->path, name);
+               _("%s is damaged: it ends before the tensor \"%s\" does. Download it again."), section->path, name);
   return FALSE;
 }
 
@@ -120,7 +120,7 @@ open_safetensors (PmCheckpoint *checkpoint, const char *path, GMappedFile *file,
   if (n < LENGTH_BYTES || n_header > n - LENGTH_BYTES || n_header > MAX_HEADER_BYTES)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is damaged: it ends within its own header. Download it again."), path);
+                   _("%s is damaged: it ends within its own header. Download it again."), path);
       return FALSE;
     }
   root = pm_json_parse ((const char *) bytes + LENGTH_BYTES, n_header, path, error);

@@ -43,7 +43,7 @@ list_shards (JsonObject *map, const char *shown, GError **error)
       if (! is_plain_name (name))
         {
           g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                       _ ("%s is damaged: a file in its \"weight_map\" is not a plain name in the same folder. Download it "
+                       _("%s is damaged: a file in its \"weight_map\" is not a plain name in the same folder. Download it "
                           "again."),
                        shown);
           return NULL;
@@ -67,7 +67,7 @@ check_map (PmCheckpoint *checkpoint, JsonObject *map, const char *shown, GError 
     if (! pm_checkpoint_find (checkpoint, name))
       {
         g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                     _ ("%s says that %s holds the tensor \"%s\", but it is not there. Download that file again."), shown,
+                     _("%s says that %s holds the tensor \"%s\", but it is not there. Download that file again."), shown,
                      pm_json_read_string (node), name);
         return FALSE;
       }
@@ -87,7 +87,7 @@ pm_shards_open (PmCheckpoint *checkpoint, const char *path, GMappedFile *file, G
   if (n <= MAX_INDEX_BYTES)
     root = pm_json_parse (g_mapped_file_get_contents (file), n, shown, error);
   else
-    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s is damaged: it is too long for an index. Download it again."), shown);
+    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s is damaged: it is too long for an index. Download it again."), shown);
   if (! root)
     return FALSE;
   if (JSON_NODE_HOLDS_OBJECT (root))
@@ -95,7 +95,7 @@ pm_shards_open (PmCheckpoint *checkpoint, const char *path, GMappedFile *file, G
   if (! map || ! JSON_NODE_HOLDS_OBJECT (map))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is damaged: it has no \"weight_map\" of tensor names to file names. Download it again."), shown);
+                   _("%s is damaged: it has no \"weight_map\" of tensor names to file names. Download it again."), shown);
       return FALSE;
     }
   names = list_shards (json_node_get_object (map), shown, error);
@@ -106,7 +106,7 @@ pm_shards_open (PmCheckpoint *checkpoint, const char *path, GMappedFile *file, G
       if (! g_file_test (shard, G_FILE_TEST_EXISTS))
         {
           g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                       _ ("%s needs the file %s beside it, which is missing. Download it too."), shown,
+                       _("%s needs the file %s beside it, which is missing. Download it too."), shown,
                        (const char *) g_ptr_array_index (names, i));
           return FALSE;
         }

@@ -33,11 +33,11 @@ find_stored (const PmArchive *archive, const char *name, GError **error)
   const PmZipEntry *entry = pm_zip_find (archive->zip, full);
 
   if (! entry)
-    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _ ("%s is damaged: its part \"%s\" is missing. Download it again."),
+    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s is damaged: its part \"%s\" is missing. Download it again."),
                  archive->path, name);
   else if (! entry->is_stored)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _ ("%s is compressed or encrypted, which PyTorch itself never does. Unpack it, or load it in PyTorch and save "
+                 _("%s is compressed or encrypted, which PyTorch itself never does. Unpack it, or load it in PyTorch and save "
                     "it again."),
                  archive->path);
   return entry && entry->is_stored ? entry : NULL;
@@ -47,7 +47,7 @@ static gboolean
 fail_tensor (const PmArchive *archive, const char *name, GError **error)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-               _ ("%s is damaged: the tensor \"%s\" reaches beyond its stored elements. Download it again."), archive->path,
+               _("%s is damaged: the tensor \"%s\" reaches beyond its stored elements. Download it again."), archive->path,
                name);
   return FALSE;
 }
@@ -198,7 +198,7 @@ add_state (const PmArchive *archive, const PmPickleValue *state, GError **error)
           g_autofree char *culprit = pm_pickle_describe (value);
 
           g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                       _ ("%s: the tensor \"%s\" depends on the Python object \"%s\", which is not run here. Load the file in "
+                       _("%s: the tensor \"%s\" depends on the Python object \"%s\", which is not run here. Load the file in "
                           "PyTorch and save plain tensors."),
                        archive->path, name, culprit);
           return FALSE;
@@ -218,7 +218,7 @@ check_byte_order (const PmArchive *archive, GError **error)
   if (! entry || (entry->n == strlen ("little") && memcmp (entry->data, "little", entry->n) == 0))
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _ ("%s was saved on a computer with another order of bytes. Load it in PyTorch and save it again."),
+               _("%s was saved on a computer with another order of bytes. Load it in PyTorch and save it again."),
                archive->path);
   return FALSE;
 }
@@ -236,7 +236,7 @@ read_archive (PmArchive *archive, GError **error)
     state = find_state (pm_unpickler_get_root (unpickler));
   if (unpickler && ! state)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _ ("%s holds no dictionary of tensors, perhaps a whole Python object. Load it in PyTorch and save its "
+                 _("%s holds no dictionary of tensors, perhaps a whole Python object. Load it in PyTorch and save its "
                     "state_dict()."),
                  archive->path);
   return state && add_state (archive, state, error);
@@ -253,7 +253,7 @@ open_torch_zip (PmCheckpoint *checkpoint, const char *path, GMappedFile *file, G
 
   if (zip && ! pickle)
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _ ("%s is a zip archive, but not one of PyTorch's. If the model is inside it, unpack it first."), path);
+                 _("%s is a zip archive, but not one of PyTorch's. If the model is inside it, unpack it first."), path);
   return pickle && read_archive (&archive, error);
 }
 

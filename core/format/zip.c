@@ -181,7 +181,7 @@ pm_zip_open (const guint8 *bytes, gsize n, const char *path, GError **error)
   if (! read_directory (zip))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _ ("%s is damaged: its table of contents, at the end of the file, is missing or makes no sense. Download it "
+                   _("%s is damaged: its table of contents, at the end of the file, is missing or makes no sense. Download it "
                       "again."),
                    path);
       return NULL;

@@ -72,7 +72,7 @@ static void
 set_memory_error (GError **error, const char *name)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-               _ ("There is not enough memory for the array \"%s\". Close other programs or ask for less."), name);
+               _("There is not enough memory for the array \"%s\". Close other programs or ask for less."), name);
 }
 
 gpointer
@@ -165,7 +165,7 @@ get_array (PmBundle *bundle, const char *name, int rank, const gssize *dims, GEr
 
   if (! array)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _ ("The array \"%s\" of shape %s is missing. Add it to the input."), name,
+      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The array \"%s\" of shape %s is missing. Add it to the input."), name,
                    expected);
       return NULL;
     }
@@ -176,7 +176,7 @@ get_array (PmBundle *bundle, const char *name, int rank, const gssize *dims, GEr
       g_autofree char *shape = pm_tensor_shape_to_string (&array->tensor);
 
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _ ("The array \"%s\" has the shape %s, but should have %s. Correct the input."),
+                   _("The array \"%s\" has the shape %s, but should have %s. Correct the input."),
                    name, shape, expected);
       return NULL;
     }
@@ -245,7 +245,7 @@ pm_bundle_get_i32 (PmBundle *bundle, const char *name, int rank, const gssize *d
   if (! convert_to_i32 (&array->tensor, converted))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _ ("The array \"%s\" should hold whole numbers of 32 bits. Correct the input."), name);
+                   _("The array \"%s\" should hold whole numbers of 32 bits. Correct the input."), name);
       return NULL;
     }
   array->i32 = g_steal_pointer (&converted);
@@ -357,7 +357,7 @@ pm_bundle_save (PmBundle *bundle, const char *path, GError **error)
       if (fd >= 0)
         g_unlink (temporary);
       g_set_error (error, PM_ERROR, PM_ERROR_IO,
-                   _ ("%s cannot be written (%s). Choose another place or make room on the disk."), shown, g_strerror (problem));
+                   _("%s cannot be written (%s). Choose another place or make room on the disk."), shown, g_strerror (problem));
     }
   return done;
 }
