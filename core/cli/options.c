@@ -10,13 +10,13 @@ parse_numbers (const char *text, const char *separators, int n, double *numbers)
 {
   g_auto (GStrv) parts = g_strsplit_set (text, separators, -1);
 
-  if ((int)g_strv_length (parts) != n)
+  if ((int) g_strv_length (parts) != n)
     return FALSE;
   for (int i = 0; i < n; i++)
     {
       char *end = NULL;
       numbers[i] = g_ascii_strtod (parts[i], &end);
-      if (end == parts[i] || *end != '\0' || !isfinite (numbers[i]))
+      if (end == parts[i] || *end != '\0' || ! isfinite (numbers[i]))
         return FALSE;
     }
   return TRUE;
@@ -33,8 +33,7 @@ pm_cli_parse_seed (const char *text, guint64 *seed, GError **error)
 {
   if (g_ascii_string_to_unsigned (text, 10, 0, G_MAXINT64, seed, NULL))
     return TRUE;
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no seed; give a whole number of 0 or more, such as --seed 7."),
-               text);
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no seed; give a whole number of 0 or more, such as --seed 7."), text);
   return FALSE;
 }
 
@@ -45,8 +44,8 @@ pm_cli_parse_size (const char *text, int *width, int *height, GError **error)
 
   if (parse_numbers (text, "xX", 2, sides) && is_whole (sides[0], 1, 65536) && is_whole (sides[1], 1, 65536))
     {
-      *width = (int)sides[0];
-      *height = (int)sides[1];
+      *width = (int) sides[0];
+      *height = (int) sides[1];
       return TRUE;
     }
   g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no size; give width and height in pixels, such as --size 64x64."),
@@ -74,12 +73,11 @@ pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error)
       && is_whole (n[2], n[0] + 1, 65536) && is_whole (n[3], n[1] + 1, 65536))
     {
       for (int i = 0; i < 4; i++)
-        rectangle[i] = (int)n[i];
+        rectangle[i] = (int) n[i];
       return TRUE;
     }
   g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("“%s” is no region; give the left, top, right and bottom edge in pixels, such as --region 16,16,48,48."),
-               text);
+               _("“%s” is no region; give the left, top, right and bottom edge in pixels, such as --region 16,16,48,48."), text);
   return FALSE;
 }
 
