@@ -155,21 +155,11 @@ read_beta_schedule (PmConfigReader *reader, JsonNode *node, GError **error)
 static gboolean
 read_prediction_type (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  static const struct
-  {
-    const char  *name;
-    PmPrediction prediction;
-  } names[] = { { "epsilon", PM_PREDICTION_UNKNOWN }, /* with or without a variance beside it, as the shapes say */
+  static const PmPredictionName names[] = { { "epsilon", PM_PREDICTION_UNKNOWN }, /* with or without a variance beside it, as the shapes say */
                 { "sample", PM_PREDICTION_X0 },
                 { "v_prediction", PM_PREDICTION_V } };
 
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if (g_strcmp0 (pm_json_read_string (node), names[i].name) == 0)
-      {
-        reader->config->prediction = names[i].prediction;
-        return TRUE;
-      }
-  return FALSE;
+  return pm_config_read_prediction (reader, node, names, G_N_ELEMENTS (names));
 }
 
 static gboolean

@@ -39,6 +39,15 @@ gboolean pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *pa
 gboolean pm_config_read_int (JsonNode *node, int low, int high, int *value);
 gboolean pm_config_read_double (JsonNode *node, double low, double high, double *value);
 
+/* What a dialect calls a prediction. FALSE for a name that is not among the n. */
+typedef struct
+{
+  const char  *name;
+  PmPrediction prediction;
+} PmPredictionName;
+
+gboolean pm_config_read_prediction (PmConfigReader *reader, JsonNode *node, const PmPredictionName *names, gsize n);
+
 /* ["name", ...], or {"0": "name", ...}, as diffusers' id2label is; NULL when it is neither. Free with g_strfreev. */
 char **pm_config_read_names (JsonNode *node);
 

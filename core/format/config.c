@@ -149,25 +149,27 @@ read_family (PmConfigReader *reader, JsonNode *node, GError **error)
   return read_text (node, &reader->config->family);
 }
 
-static gboolean
-read_prediction (PmConfigReader *reader, JsonNode *node, GError **error)
+gboolean
+pm_config_read_prediction (PmConfigReader *reader, JsonNode *node, const PmPredictionName *names, gsize n)
 {
-  static const struct
-  {
-    const char  *name;
-    PmPrediction prediction;
-  } names[] = { { "eps", PM_PREDICTION_EPS },
-                { "eps_learned_range", PM_PREDICTION_EPS_LEARNED_RANGE },
-                { "v", PM_PREDICTION_V },
-                { "x0", PM_PREDICTION_X0 } };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+  for (gsize i = 0; i < n; i++)
     if (g_strcmp0 (pm_json_read_string (node), names[i].name) == 0)
       {
         reader->config->prediction = names[i].prediction;
         return TRUE;
       }
   return FALSE;
+}
+
+static gboolean
+read_prediction (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  static const PmPredictionName names[] = { { "eps", PM_PREDICTION_EPS },
+                { "eps_learned_range", PM_PREDICTION_EPS_LEARNED_RANGE },
+                { "v", PM_PREDICTION_V },
+                { "x0", PM_PREDICTION_X0 } };
+
+  return pm_config_read_prediction (reader, node, names, G_N_ELEMENTS (names));
 }
 
 static gboolean
