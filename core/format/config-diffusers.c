@@ -155,9 +155,11 @@ read_beta_schedule (PmConfigReader *reader, JsonNode *node, GError **error)
 static gboolean
 read_prediction_type (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  static const PmPredictionName names[] = { { "epsilon", PM_PREDICTION_UNKNOWN }, /* with or without a variance beside it, as the shapes say */
-                { "sample", PM_PREDICTION_X0 },
-                { "v_prediction", PM_PREDICTION_V } };
+  static const PmPredictionName names[] = {
+    { "epsilon", PM_PREDICTION_UNKNOWN }, /* with or without a variance beside it, as the shapes say */
+    { "sample", PM_PREDICTION_X0 },
+    { "v_prediction", PM_PREDICTION_V }
+  };
 
   return pm_config_read_prediction (reader, node, names, G_N_ELEMENTS (names));
 }

@@ -164,10 +164,12 @@ pm_config_read_prediction (PmConfigReader *reader, JsonNode *node, const PmPredi
 static gboolean
 read_prediction (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  static const PmPredictionName names[] = { { "eps", PM_PREDICTION_EPS },
-                { "eps_learned_range", PM_PREDICTION_EPS_LEARNED_RANGE },
-                { "v", PM_PREDICTION_V },
-                { "x0", PM_PREDICTION_X0 } };
+  static const PmPredictionName names[] = {
+    { "eps", PM_PREDICTION_EPS },
+    { "eps_learned_range", PM_PREDICTION_EPS_LEARNED_RANGE },
+    { "v", PM_PREDICTION_V },
+    { "x0", PM_PREDICTION_X0 }
+  };
 
   return pm_config_read_prediction (reader, node, names, G_N_ELEMENTS (names));
 }
