@@ -42,7 +42,7 @@ largest_value (const float *b, gsize n)
 void
 pm_test_compare_relative (const char *what, const float *a, const float *b, gsize n, double limit)
 {
-  judge (what, "relative error", largest_difference (a, b, n) / largest_value (b, n), limit);
+  judge (what, "relative error", largest_difference (a, b, n) / MAX (largest_value (b, n), 1e-30), limit);
 }
 
 void

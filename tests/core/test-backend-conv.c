@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "backend/features.h"
 #include "base/random.h"
+#include "compare.h"
 
 typedef struct
 {
@@ -94,21 +95,6 @@ prepare (PmBackend *backend, gsize rows, gsize cols, const float *values)
   return weight;
 }
 
-static void
-assert_near (const char *what, const float *a, const float *b, gsize n, double limit)
-{
-  double error = 0, size = 1e-30;
-  for (gsize i = 0; i < n; i++)
-    {
-      g_assert_true (isfinite (a[i]));
-      error = MAX (error, fabs ((double) a[i] - b[i]));
-      size = MAX (size, fabs (b[i]));
-    }
-  g_test_message ("%s: relative error %.2e, limit %.0e", what, error / size, limit);
-  if (! (error / size <= limit))
-    g_error ("%s: relative error %.3e is above %.0e", what, error / size, limit);
-}
-
 typedef struct
 {
   float *x, *y, *w, *bias, *affine;
@@ -182,10 +168,11 @@ test_conv (gconstpointer data)
       for (int threads = 1; threads <= 5; threads += 2)
         {
           g_autoptr (PmBackend) backend = pm_backend_open (data, threads, NULL);
-          g_autofree float     *got = run_conv (backend, c, &given);
-          g_auto (GStrv)        fallbacks = pm_backend_get_fallbacks (backend);
+          g_autofree float *got = run_conv (backend, c, &given);
+          g_auto (GStrv) fallbacks = pm_backend_get_fallbacks (backend);
           g_assert_cmpuint (g_strv_length (fallbacks), ==, 0);
-          assert_near (name, got, expected, given.n_y, c->to == PM_DTYPE_F16 ? 1e-3 : 2e-6); /* f16: half a unit of 2^-10 */
+          pm_test_compare_relative (name, got, expected, given.n_y,
+                                    c->to == PM_DTYPE_F16 ? 1e-3 : 2e-6); /* f16: half a unit of 2^-10 */
           if (first)
             g_assert_cmpmem (got, sizeof (float) * given.n_y, first, sizeof (float) * given.n_y);
           else
@@ -253,7 +240,7 @@ test_doubling (void)
     for (int x = 0; x < 8; x++)
       memcpy (large.x + (y * 8 + x) * 6, small.x + (y / 2 * 4 + x / 2) * 6, sizeof (float) * 6);
   g_autofree float *got = run_conv (ref, &doubled, &small), *expected = run_conv (ref, &plain, &large);
-  assert_near ("doubled", got, expected, large.n_y, 1e-6);
+  pm_test_compare_relative ("doubled", got, expected, large.n_y, 1e-6);
   conv_data_clear (&small);
   conv_data_clear (&large);
 }
@@ -302,8 +289,8 @@ test_group_norm (gconstpointer data)
           g_autoptr (PmBackend) backend = pm_backend_open (data, threads, NULL);
           g_autofree float     *got = g_new (float, n_out);
           run_group_norm (backend, s[0], s[1], s[2], s[3], dtype, x, weights, got);
-          assert_near ("scale", got, expected, s[2], 1e-6);
-          assert_near ("shift", got + s[2], expected + s[2], s[2], 1e-6);
+          pm_test_compare_relative ("scale", got, expected, s[2], 1e-6);
+          pm_test_compare_relative ("shift", got + s[2], expected + s[2], s[2], 1e-6);
           if (threads > 1)
             g_assert_cmpmem (got, sizeof (float) * n_out, first, sizeof (float) * n_out);
           memcpy (first, got, sizeof (float) * n_out);

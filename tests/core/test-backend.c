@@ -5,6 +5,7 @@
 
 #include "backend/backend.h"
 #include "base/random.h"
+#include "compare.h"
 
 /* Everything an operation of these tests touches, large enough for all. */
 typedef struct
@@ -22,21 +23,6 @@ new_normals (Fixture *fixture, gsize n, float scale)
   for (gsize i = 0; i < n; i++)
     values[i] *= scale;
   return values;
-}
-
-static void
-assert_near (const char *what, const float *a, const float *b, gsize n, double limit)
-{
-  double error = 0, size = 1e-30;
-  for (gsize i = 0; i < n; i++)
-    {
-      g_assert_true (isfinite (a[i]));
-      error = MAX (error, fabs ((double) a[i] - b[i]));
-      size = MAX (size, fabs (b[i]));
-    }
-  g_test_message ("%s: relative error %.2e, limit %.0e", what, error / size, limit);
-  if (! (error / size <= limit))
-    g_error ("%s: relative error %.3e is above %.0e", what, error / size, limit);
 }
 
 static void
@@ -164,7 +150,7 @@ check_linear (Fixture *fixture, const LinearCase *c)
   g_autofree float   *expected = run_linear (fixture->ref, c, x, w, bias, gate, y);
   g_autofree float   *got = run_linear (fixture->backend, c, x, w, bias, gate, y);
 
-  assert_near (name, got, expected, n_y, 1e-6);
+  pm_test_compare_relative (name, got, expected, n_y, 1e-6);
   for (int threads = 1; threads <= 5; threads += 2)
     {
       g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
@@ -211,7 +197,7 @@ test_norm (Fixture *fixture, gconstpointer data)
       for (gsize j = 0; j < (gsize) M * D; j++)
         x[j] += 5.f; /* a mean far from 0, as residual streams have */
       g_autofree float *expected = run_norm (fixture->ref, M, D, x, mod), *got = run_norm (fixture->backend, M, D, x, mod);
-      assert_near ("norm_modulate", got, expected, (gsize) M * D, 2e-6);
+      pm_test_compare_relative ("norm_modulate", got, expected, (gsize) M * D, 2e-6);
     }
 }
 
@@ -265,9 +251,9 @@ test_elements (Fixture *fixture, gconstpointer data)
             pm_backend_free (backend, by);
             results[which] = from_backend (backend, bx, n);
           }
-        assert_near ("activate and add, far out", results[1], results[0], 1, 1e-6);
+        pm_test_compare_relative ("activate and add, far out", results[1], results[0], 1, 1e-6);
         if (n > 1)
-          assert_near ("activate and add", results[1] + 1, results[0] + 1, n - 1, 1e-6);
+          pm_test_compare_relative ("activate and add", results[1] + 1, results[0] + 1, n - 1, 1e-6);
         g_free (results[0]);
         g_free (results[1]);
       }
@@ -293,7 +279,7 @@ test_combine (Fixture *fixture, gconstpointer data)
             pm_backend_combine (backend, &op);
             results[which] = from_backend (backend, bx, PM_COMBINE_MAX * n);
           }
-        assert_near ("combine", results[1], results[0], PM_COMBINE_MAX * n, 1e-6);
+        pm_test_compare_relative ("combine", results[1], results[0], PM_COMBINE_MAX * n, 1e-6);
         g_free (results[0]);
         g_free (results[1]);
       }
@@ -382,7 +368,7 @@ check_attention (Fixture *fixture, const AttentionCase *c)
   g_assert_cmpmem (plain.values[0], plain.n[0] * sizeof (float), got.values[0],
                    got.n[0] * sizeof (float)); /* looking changes nothing */
   for (int i = 0; i < N_RESULTS; i++)
-    assert_near (names[i], got.values[i], expected.values[i], got.n[i], limits[i]);
+    pm_test_compare_relative (names[i], got.values[i], expected.values[i], got.n[i], limits[i]);
   for (int threads = 1; threads <= 3; threads += 2)
     {
       g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
