@@ -115,7 +115,7 @@ store_captures (PmModel *model, const PmCapture *capture, int B, PmTap *tap, PmB
   if (capture->probe_layer < 0)
     return TRUE;
   float *probs = pm_bundle_add (out, "probs", PM_DTYPE_F32, 4, (gsize[]) { B, H, N, N }, error);
-  return probs && pm_tap_read_probs (tap, probs, error);
+  return probs && pm_tap_read_probs (tap, FALSE, probs, error);
 }
 
 static PmTap *
@@ -137,7 +137,7 @@ make_tap (PmModel *model, PmBackend *backend, const PmCapture *capture, const Pm
                                    .keep_all_items = TRUE,
                                    .matrix_recommended = TRUE };
   g_autoptr (PmTap)    tap = pm_tap_new (&capture->show, &options, error);
-  if (! tap || (capture->probe_layer >= 0 && ! pm_tap_set_probe_layer (tap, capture->probe_layer, error)))
+  if (! tap || (capture->probe_layer >= 0 && ! pm_tap_set_probe_layer (tap, FALSE, capture->probe_layer, error)))
     return NULL;
   return g_steal_pointer (&tap);
 }
