@@ -151,7 +151,7 @@ test_steps (gconstpointer data)
       PmRun            run;
 
       request->seed = 1000 + i;
-      g_assert_true (pm_run_init (&run, self->model, request, &error));
+      g_assert_true (pm_run_init (&run, self->model, request, NULL, &error));
       /* Run to the end: a sampler must not take this step for the last. */
       g_autofree float *trajectory = g_new (float, (gsize) (run.steps.n_steps - i + 1) * 256);
       pm_steps_skip (&run.steps, i);
