@@ -105,7 +105,7 @@ typedef struct
   float           scale;
   float          *out;         /* element (b, i, h, c) at out[b * out_item + i * out_row + h * d + c] */
   gsize           out_item, out_row;
-  const int      *key_counts;  /* [B] item b looks at its first so many keys, 1 .. Tk, and P is 0 beyond; NULL: all. Host memory */
+  const int      *key_counts;  /* [B] item b has so many keys, 1 .. Tk, and P is 0 beyond; NULL: Tk; host memory */
   const PmLogitEdit *edit;     /* NULL: none */
   const PmReduce *reduce;      /* NULL: record nothing */
 } PmAttention;
