@@ -81,6 +81,11 @@ void     pm_tap_plan_clear (PmTapPlan *plan);
 void     pm_tap_plan_name_words (PmTapPlan *plan, const PmTapOptions *options);
 gboolean pm_tap_plan_check_words (const PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, GError **error);
 
+/* Of tap-plan-sites.c: gives every reading its rows, those about the picture leading, so that what an attention is given is
+ * together; and adds up what the attentions need that are read. */
+void     pm_tap_plan_assign_rows (PmTapPlan *plan);
+gboolean pm_tap_plan_add_sites (PmTapPlan *plan, const PmTapOptions *options, GError **error);
+
 /* What is streamed out of an attention. */
 PmTapRows pm_tap_plan_get_rows (const PmTapPlan *plan, const PmSite *site);
 gsize     pm_tap_plan_matrix_size (const PmTapPlan *plan); /* floats of one averaged matrix */

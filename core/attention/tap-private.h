@@ -95,6 +95,15 @@ float *pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot
 /* Everything about the place; item picks the region. */
 PmReductionPlace pm_tap_get_place (PmTap *tap, const PmTapReading *reading, const PmSite *site, int item);
 
+/* What is wanted of an attention in the coming batch: streams (of a layer that is not chosen, only what is carried through it),
+ * the averaged matrix, and the probe when it is there (NULL else). */
+gboolean    pm_tap_wants_streams (const PmTap *tap, const PmSite *site);
+gboolean    pm_tap_wants_matrix (const PmTap *tap, const PmSite *site);
+PmTapProbe *pm_tap_find_probe (PmTap *tap, const PmSite *site);
+
+/* The weights of the attention's kind. */
+PmTapWeights *pm_tap_get_weights (PmTap *tap, const PmSite *site);
+
 /* How many layers and steps are summed up in a slot, for readings of that kind. */
 int *pm_tap_get_count (PmTap *tap, PmTapKind kind, int step_slot, int layer_slot);
 

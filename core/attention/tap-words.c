@@ -85,15 +85,16 @@ find_obstacle (const PmTapPlan *plan, const PmReduction *reduction, const PmTapO
     reads |= reads_text (options, plan->layers.numbers[i]);
 
   if (! reads || ! options->content)
-    return g_strdup_printf (_("The reading “%s” is of the words of a prompt, and there is none; choose a model that reads prompts, "
-                              "or another reading."),
+    return g_strdup_printf (_("The reading “%s” is of the words of a prompt, and there is none; choose a model that reads "
+                              "prompts, or another reading."),
                             reduction->id);
   if (plan->which != PM_WHICH_CONDITION)
     return g_strdup_printf (_("The reading “%s” is of the half that is told the prompt; show which=condition, or choose another "
                               "reading."),
                             reduction->id);
   if (reduction->needs_words && options->n_words < 1)
-    return g_strdup_printf (_("The reading “%s” is of single words, and the prompt has none; write some, or choose another reading."),
+    return g_strdup_printf (_("The reading “%s” is of single words, and the prompt has none; write some, or choose another "
+                              "reading."),
                             reduction->id);
   for (int i = 0; i < plan->layers.n; i++)
     if (! reads_text (options, plan->layers.numbers[i]))

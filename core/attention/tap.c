@@ -1,12 +1,10 @@
-/* The tap at work: hands out what to stream from each attention, and keeps what came. Averaged matrices are settled in
- * tap-matrix.c, maps are made in tap-maps.c. Sums run over steps, layers and heads in their order, whatever the number of
- * threads. Letters: B items of a batch, H heads, N picture tokens, Tq queries, Tk keys. */
+/* The tap at work: its life, and what is to be streamed out of each attention. What came is kept in tap-collect.c, averaged
+ * matrices are settled in tap-matrix.c, maps are made in tap-maps.c. Letters: B items of a batch, H heads, N picture tokens,
+ * Tq queries, Tk keys. */
 #include "attention/tap-private.h"
 
 #include <string.h>
 
-#include "base/error.h"
-#include "base/i18n.h"
 
 /* What the options tell of the text, spread over its span: tokens behind it belong to no word. */
 static void
@@ -191,8 +189,8 @@ pm_tap_records_step (const PmTap *tap, int step)
   return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;
 }
 
-static PmTapWeights *
-get_weights (PmTap *tap, const PmSite *site)
+PmTapWeights *
+pm_tap_get_weights (PmTap *tap, const PmSite *site)
 {
   return &tap->weights[site->kind == PM_SITE_CROSS ? 1 : 0];
 }
@@ -200,7 +198,7 @@ get_weights (PmTap *tap, const PmSite *site)
 static void
 upload_key_weights (PmTap *tap, const PmSite *site, const PmTapRows *rows)
 {
-  PmTapWeights *weights = get_weights (tap, site);
+  PmTapWeights *weights = pm_tap_get_weights (tap, site);
   gsize         n = (gsize) tap->plan.n_items * rows->n_key * site->n_keys;
 
   if (n)
@@ -212,7 +210,7 @@ static void
 weigh (PmTap *tap, const PmSite *site, const PmTapRows *rows)
 {
   const PmTapPlan *plan = &tap->plan;
-  PmTapWeights    *weights = get_weights (tap, site);
+  PmTapWeights    *weights = pm_tap_get_weights (tap, site);
   gsize            n_query_weights = (gsize) rows->n_query * site->n_queries;
   gsize            n_key_weights = (gsize) rows->n_key * site->n_keys;
 
@@ -242,9 +240,8 @@ weigh (PmTap *tap, const PmSite *site, const PmTapRows *rows)
   upload_key_weights (tap, site, rows);
 }
 
-/* Of a layer that is not chosen, only what is carried through it. */
-static gboolean
-wants_streams (const PmTap *tap, const PmSite *site)
+gboolean
+pm_tap_wants_streams (const PmTap *tap, const PmSite *site)
 {
   PmTapRows rows = pm_tap_plan_get_rows (&tap->plan, site);
   gboolean  is_carried = site->kind != PM_SITE_CROSS && site->layer < tap->plan.n_carried_layers;
@@ -253,8 +250,8 @@ wants_streams (const PmTap *tap, const PmSite *site)
          && (rows.n_query || rows.n_key || rows.needs_entropy);
 }
 
-static gboolean
-wants_matrix (const PmTap *tap, const PmSite *site)
+gboolean
+pm_tap_wants_matrix (const PmTap *tap, const PmSite *site)
 {
   return site->kind != PM_SITE_CROSS && tap->step_slot >= 0 && tap->n_sources > 0 && tap->plan.needs_matrix
          && pm_tap_axis_find (&tap->plan.matrix_layers, site->layer) >= 0;
@@ -264,7 +261,7 @@ static void
 want_streams (PmTap *tap, const PmSite *site)
 {
   const PmTapPlan *plan = &tap->plan;
-  PmTapWeights    *weights = get_weights (tap, site);
+  PmTapWeights    *weights = pm_tap_get_weights (tap, site);
   PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
 
   if (! weights->weighed || weights->weighed->kind != site->kind || ! pm_site_has_same_tokens (weights->weighed, site))
@@ -293,9 +290,8 @@ want_streams (PmTap *tap, const PmSite *site)
     tap->reduce.entropy = tap->device.entropy;
 }
 
-/* The probe of the site's kind when it is at that layer; NULL else. */
-static PmTapProbe *
-find_probe (PmTap *tap, const PmSite *site)
+PmTapProbe *
+pm_tap_find_probe (PmTap *tap, const PmSite *site)
 {
   PmTapProbe *probe = &tap->probes[site->kind == PM_SITE_CROSS ? 1 : 0];
 
@@ -306,12 +302,12 @@ const PmReduce *
 pm_tap_want (PmTap *tap, const PmSite *site)
 {
   gboolean          has_streams, has_matrix;
-  const PmTapProbe *probe = find_probe (tap, site);
+  const PmTapProbe *probe = pm_tap_find_probe (tap, site);
 
   g_assert (site->layer >= 0 && site->layer < tap->n_layers);
 
-  has_streams = wants_streams (tap, site);
-  has_matrix = wants_matrix (tap, site);
+  has_streams = pm_tap_wants_streams (tap, site);
+  has_matrix = pm_tap_wants_matrix (tap, site);
   tap->reduce = (PmReduce) { 0 };
 
   if (has_streams)
@@ -331,132 +327,4 @@ pm_tap_want (PmTap *tap, const PmSite *site)
     }
 
   return has_streams || has_matrix || probe ? &tap->reduce : NULL;
-}
-
-static void
-download_item (PmTap *tap, const PmSite *site, int item)
-{
-  const PmReduce *reduce = &tap->reduce;
-  gsize           n_query_sums = (gsize) site->n_heads * reduce->n_query_weights * site->n_keys;
-  gsize           n_key_sums = (gsize) site->n_heads * reduce->n_key_weights * site->n_queries;
-  gsize           n_entropy = (gsize) site->n_heads * site->n_queries;
-
-  if (reduce->query_sums)
-    pm_backend_download (tap->backend, tap->query_sums, reduce->query_sums + item * n_query_sums, n_query_sums * sizeof (float));
-  if (reduce->key_sums)
-    pm_backend_download (tap->backend, tap->key_sums, reduce->key_sums + item * n_key_sums, n_key_sums * sizeof (float));
-  if (reduce->entropy)
-    pm_backend_download (tap->backend, tap->entropy, reduce->entropy + item * n_entropy, n_entropy * sizeof (float));
-}
-
-/* The map of one reading, item and head into tap->composed. */
-static void
-compose (PmTap *tap, const PmTapReading *reading, const PmSite *site, int item, int head)
-{
-  const PmReduce  *reduce = &tap->reduce;
-  PmTapRows        rows = pm_tap_plan_get_rows (&tap->plan, site);
-  PmReductionPlace place = pm_tap_get_place (tap, reading, site, item);
-  gsize            query_row = (gsize) head * rows.n_query + (reading->query_row - rows.first_query);
-  gsize            key_row = (gsize) head * rows.n_key + (reading->key_row - rows.first_key);
-
-  reading->reduction->compose (&place, reduce->query_sums ? tap->query_sums + query_row * site->n_keys : NULL,
-                               reduce->key_sums ? tap->key_sums + key_row * site->n_queries : NULL,
-                               reduce->entropy ? tap->entropy + (gsize) head * site->n_queries : NULL, tap->composed);
-}
-
-/* Adds the maps of one reading of a downloaded item to their slots: one a chosen head, or their mean. */
-static void
-keep_heads (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapSource *source, float *values)
-{
-  const PmTapPlan *plan = &tap->plan;
-
-  memset (tap->map, 0, plan->N * sizeof (double));
-
-  for (int h = 0; h < plan->heads.n; h++)
-    {
-      compose (tap, reading, site, source->item, plan->heads.numbers[h]);
-      for (int i = 0; i < plan->N; i++)
-        if (plan->heads.mean)
-          tap->map[i] += tap->composed[i];
-        else
-          values[(gsize) h * plan->N + i] += source->sign * tap->composed[i];
-    }
-
-  for (int i = 0; plan->heads.mean && i < plan->N; i++)
-    values[i] += (float) (source->sign * tap->map[i] / plan->heads.n);
-}
-
-/* The key weights of a reading that is carried, on to the next layer; values NULL: the layer's map is not kept. */
-static void
-carry (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapSource *source, float *values)
-{
-  const PmTapPlan *plan = &tap->plan;
-  PmReductionPlace place = pm_tap_get_place (tap, reading, site, source->item);
-  PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
-  gsize            row = (gsize) (reading->key_row - rows.first_key), n_tokens = (gsize) site->n_keys;
-  gsize            n = reading->reduction->n_key_weights * n_tokens;
-  float           *weights = get_weights (tap, site)->key_weights + (source->item * (gsize) rows.n_key + row) * n_tokens;
-
-  for (gsize i = 0; i < n; i++)
-    {
-      double sum = 0.0;
-
-      for (int h = 0; h < plan->matrix_heads.n; h++)
-        sum += tap->key_sums[((gsize) plan->matrix_heads.numbers[h] * rows.n_key + row) * n_tokens + i];
-      tap->carried[i] = (float) (sum / plan->matrix_heads.n);
-    }
-  reading->reduction->carry (&place, tap->carried, weights);
-
-  if (! values)
-    return;
-
-  reading->reduction->compose (&place, NULL, weights, NULL, tap->composed);
-  for (int i = 0; i < plan->N; i++)
-    values[i] += source->sign * tap->composed[i];
-}
-
-/* layer_slot -1: the layer is only passed by what is carried. */
-static void
-keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *source)
-{
-  const PmTapPlan *plan = &tap->plan;
-  PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
-
-  for (int r = 0; r < plan->n_readings; r++)
-    {
-      const PmTapReading *reading = &plan->readings[r];
-      float              *values = NULL;
-
-      if (! rows.has_kind[reading->kind])
-        continue;
-      if (layer_slot >= 0 && ! reading->reduction->is_matrix)
-        values = pm_tap_get_values (tap, r, tap->step_slot, layer_slot, source->slot, TRUE);
-      if (reading->reduction->is_carried && site->layer < plan->n_carried_layers)
-        carry (tap, reading, site, source, values);
-      else if (values)
-        keep_heads (tap, reading, site, source, values);
-    }
-}
-
-void
-pm_tap_collect (PmTap *tap, const PmSite *site)
-{
-  int         layer_slot = pm_tap_axis_slot (&tap->plan.layers, site->layer);
-  PmTapRows   rows = pm_tap_plan_get_rows (&tap->plan, site);
-  PmTapProbe *probe = find_probe (tap, site);
-
-  if (wants_streams (tap, site))
-    {
-      for (int i = 0; i < tap->n_sources; i++)
-        {
-          download_item (tap, site, tap->sources[i].item);
-          keep_item (tap, site, layer_slot, &tap->sources[i]);
-        }
-      for (int kind = 0; layer_slot >= 0 && kind < PM_TAP_N_KINDS; kind++)
-        *pm_tap_get_count (tap, kind, tap->step_slot, layer_slot) += rows.has_kind[kind];
-    }
-
-  tap->is_matrix_fresh |= wants_matrix (tap, site);
-  if (probe)
-    probe->n_items = tap->n_items;
 }

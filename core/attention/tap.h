@@ -45,7 +45,8 @@ typedef struct
 } PmTapOptions;
 
 /* Errors: PM_ERROR_USAGE for a layer, head or step that is not there, for a reading of a region without one, of words without
- * a prompt or of another half than the prompt's, and for too many patches to group; PM_ERROR_UNSUPPORTED for layers whose tokens do not match; PM_ERROR_MEMORY. */
+ * a prompt or of another half than the prompt's, and for too many patches to group; PM_ERROR_UNSUPPORTED for layers whose
+ * tokens do not match; PM_ERROR_MEMORY. */
 PmTap *pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error);
 void   pm_tap_free (PmTap *tap);
 
@@ -71,8 +72,8 @@ gboolean pm_tap_records_step (const PmTap *tap, int step);
 const PmReduce *pm_tap_want (PmTap *tap, const PmSite *site);
 void            pm_tap_collect (PmTap *tap, const PmSite *site);
 
-/* The maps of the run, scaled and titled, in the order reading, word, step, layer, head; of PmMap. Takes the first item of each tag;
- * steps whose batch had no such item (which=null or difference where nothing was guided) make no map. NULL with
+/* The maps of the run, scaled and titled, in the order reading, word, step, layer, head; of PmMap. Takes the first item of each
+ * tag; steps whose batch had no such item (which=null or difference where nothing was guided) make no map. NULL with
  * G_IO_ERROR_CANCELLED or PM_ERROR_FAILED (the spectral reading did not converge). */
 GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
 
