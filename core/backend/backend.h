@@ -18,7 +18,9 @@ typedef enum
 {
   PM_ACTIVATION_NONE,
   PM_ACTIVATION_SILU,
-  PM_ACTIVATION_GELU_TANH
+  PM_ACTIVATION_GELU_TANH,
+  PM_ACTIVATION_RELU,
+  PM_N_ACTIVATIONS
 } PmActivation;
 
 /* A weight as the backend wants it. On the CPU `data` is the mapped tensor itself. */
@@ -30,7 +32,8 @@ typedef struct
   gpointer    owned;      /* what the backend allocated for it, or NULL */
 } PmWeight;
 
-/* y[M,N] = residual + gate * activation (x[M,K] . w[N,K]^T + bias).   A row's gate is that of its item: row / rows_per_item. */
+/* y[M,N] = residual + gate * activation (x[M,K] . w[N,K]^T + bias).   A row's gate is that of its item: row / rows_per_item;
+ * with rows_per_item 1 it is a matrix, and this the second half of a gated unit. */
 typedef struct
 {
   int             M, N, K;
@@ -57,6 +60,16 @@ typedef struct
   float        eps;
   float       *y;                  /* [M, D] */
 } PmNorm;
+
+/* y = x / sqrt (mean (x^2) + eps) * weight, rows of D; no mean is taken off. y may be x. (Zhang and Sennrich, arXiv 1910.07467) */
+typedef struct
+{
+  int             M, D;
+  const float    *x;      /* [M, D] */
+  const PmWeight *weight; /* [1, D] */
+  float           eps;
+  float          *y;      /* [M, D] */
+} PmRmsNorm;
 
 /* Tokens row-major over the grid. patchify: inner order (c, ph, pw), as a convolution's weight; unpatchify reads
  * (ph, pw, c), as DiT's final layer writes. */
@@ -85,7 +98,13 @@ typedef struct
   float       *matrix;         /* [B, Tq, Tk] += sum_h head_weights[h] P[b,h] */
 } PmReduce;
 
-/* out[b,i,h,:] = sum_j softmax_j (scale * q[b,i,h,:] . k[b,j,h,:]) v[b,j,h,:]
+/* What is added to the logits after the scale; NULL: nothing. */
+typedef struct
+{
+  const float *bias; /* [H, Tq, Tk], the same for every item */
+} PmLogitEdit;
+
+/* out[b,i,h,:] = sum_j softmax_j (scale * q[b,i,h,:] . k[b,j,h,:] + edit) v[b,j,h,:]
  * Element (b, i, h, c) of q lies at q[b * q_item + i * q_row + h * d + c]; likewise k and v (kv_*), out. */
 typedef struct
 {
@@ -95,6 +114,7 @@ typedef struct
   float           scale;
   float          *out;         /* element (b, i, h, c) at out[b * out_item + i * out_row + h * d + c] */
   gsize           out_item, out_row;
+  const PmLogitEdit *edit;     /* NULL: none */
   const PmReduce *reduce;      /* NULL: record nothing */
 } PmAttention;
 
@@ -170,6 +190,7 @@ typedef struct
 #define PM_BACKEND_OPS(X)         \
   X (linear, PmLinear)            \
   X (norm_modulate, PmNorm)       \
+  X (rms_norm, PmRmsNorm)         \
   X (patchify, PmPatches)         \
   X (unpatchify, PmPatches)       \
   X (attention, PmAttention)      \

@@ -72,12 +72,27 @@ add_scaled (float *y, const float *x, float weight, int n)
     y[j] += weight * x[j];
 }
 
+/* p [n, Tk] = what the edit adds to queries i0 .. i0 + n, before the scale. */
+PM_CLONES static void
+fill_bias (const PmAttention *op, int h, int i0, int n, float *p)
+{
+  const float *bias = op->edit->bias + ((gsize) h * op->Tq + i0) * op->Tk;
+  float        inverse = 1.f / op->scale;
+  for (gsize j = 0; j < (gsize) n * op->Tk; j++)
+    p[j] = bias[j] * inverse;
+}
+
 /* Probabilities of queries i0 .. i0 + n of one head into p [n, Tk]; entropy [n] or NULL. */
 static void
 probabilities (const PmAttention *op, int b, int h, int i0, int n, float *p, float *entropy)
 {
-  pm_cpu_gemm_nt (n, op->Tk, op->d, op->q + b * op->q_item + i0 * op->q_row + (gsize) h * op->d, op->q_row,
-                  op->k + b * op->kv_item + (gsize) h * op->d, op->kv_row, p, op->Tk);
+  gboolean     has_bias = op->edit && op->edit->bias;
+  const float *q = op->q + b * op->q_item + i0 * op->q_row + (gsize) h * op->d;
+  const float *k = op->k + b * op->kv_item + (gsize) h * op->d;
+
+  if (has_bias)
+    fill_bias (op, h, i0, n, p);
+  (has_bias ? pm_cpu_gemm_nt_add : pm_cpu_gemm_nt) (n, op->Tk, op->d, q, op->q_row, k, op->kv_row, p, op->Tk);
   for (int i = 0; i < n; i++)
     {
       float e = softmax_row (p + (gsize) i * op->Tk, op->Tk, op->scale);

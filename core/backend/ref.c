@@ -14,7 +14,10 @@ pm_ref_activate (PmActivation activation, double x)
       return x / (1 + exp (-x));
     case PM_ACTIVATION_GELU_TANH: /* Hendrycks and Gimpel, arXiv 1606.08415, section 2 */
       return 0.5 * x * (1 + tanh (sqrt (2 / G_PI) * (x + 0.044715 * x * x * x)));
+    case PM_ACTIVATION_RELU:
+      return MAX (x, 0);
     case PM_ACTIVATION_NONE:
+    case PM_N_ACTIVATIONS:
       break;
     }
   return x;
@@ -68,6 +71,24 @@ ref_norm_modulate (PmBackend *backend, const PmNorm *op)
     }
 }
 
+static void
+ref_rms_norm (PmBackend *backend, const PmRmsNorm *op)
+{
+  g_autofree float *weight = g_new (float, op->D);
+
+  pm_convert_to_f32 (op->weight->data, op->weight->dtype, op->D, weight);
+  for (int m = 0; m < op->M; m++)
+    {
+      const float *x = op->x + (gsize) m * op->D;
+      double       squares = 0;
+      for (int i = 0; i < op->D; i++)
+        squares += (double) x[i] * x[i];
+      double inverse = 1 / sqrt (squares / op->D + op->eps);
+      for (int i = 0; i < op->D; i++)
+        op->y[(gsize) m * op->D + i] = (float) (x[i] * inverse * weight[i]);
+    }
+}
+
 /* The picture's index for channel c and row and column inside the patch of token (ty, tx). */
 static gsize
 picture_index (const PmPatches *op, int b, int c, int ty, int tx, int ph, int pw)
@@ -114,6 +135,8 @@ ref_softmax_row (const PmAttention *op, int b, int h, int i, double *p /* [Tk] *
       for (int c = 0; c < op->d; c++)
         dot += (double) q[c] * k[c];
       p[j] = dot * op->scale;
+      if (op->edit && op->edit->bias)
+        p[j] += op->edit->bias[((gsize) h * op->Tq + i) * op->Tk + j];
       max = MAX (max, p[j]);
     }
   for (int j = 0; j < op->Tk; j++)
@@ -215,6 +238,7 @@ const PmBackendClass pm_backend_ref = {
   .ops = {
     .linear = ref_linear,
     .norm_modulate = ref_norm_modulate,
+    .rms_norm = ref_rms_norm,
     .patchify = ref_patchify,
     .unpatchify = ref_unpatchify,
     .attention = ref_attention,
