@@ -52,6 +52,19 @@ check_numbers (PmRun *run, GError **error)
   return FALSE;
 }
 
+static gboolean
+check_words (PmRun *run, GError **error)
+{
+  const PmRequest *request = run->request;
+
+  if ((! request->prompt || ! *request->prompt) && (! request->negative_prompt || ! *request->negative_prompt)
+      && request->n_steers == 0)
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("The model “%s” paints classes and reads no words; choose a class instead of a prompt."), run->model->name);
+  return FALSE;
+}
+
 /* Maps of the null half need a chosen step that runs it. */
 static gboolean
 check_halves (PmRun *run, GError **error)
@@ -117,6 +130,8 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
   const PmNetworkInfo *info = &model->network_info;
 
   *run = (PmRun) { .model = model, .request = request, .has_maps = request->show.readings && request->show.readings[0] };
+  if (! check_words (run, error))
+    return FALSE;
   run->class_index = pm_model_find_class (model, request->class_name, error);
   run->class_row = run->class_index < 0 ? -1 : pm_model_get_class_row (model, run->class_index);
   if (run->class_index < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
