@@ -50,7 +50,7 @@ pm_t5_measure (PmTextNetwork *network, int n, double *flops, gsize *work_bytes)
   double E = network->E, heads = (double) network->H * network->d, F = network->F;
 
   *flops = 2.0 * network->L * n * (4 * E * heads + (network->is_gated ? 3 : 2) * E * F + 2 * heads * n);
-  *work_bytes = work_floats (network, n, sizes) * sizeof (float);
+  *work_bytes = (work_floats (network, n, sizes) + sizes[8]) * sizeof (float); /* fill_bias has a copy */
 }
 
 /* The logits' bias of every head, from the table of distances. */

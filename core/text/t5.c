@@ -13,6 +13,8 @@
 #define MAX_CONFIG_BYTES (1u << 20)
 #define MAX_LAYERS 1000
 #define MAX_SIZE (1 << 20)
+#define MAX_HEADS 1024
+#define MAX_DISTANCES 256 /* such that the default of 128 tokens is beyond those with a bucket of their own */
 
 static const char *const embeddings[] = { "shared.weight", "encoder.embed_tokens.weight" };
 
@@ -105,6 +107,13 @@ read_settings (PmTextNetwork *network, JsonObject *object, const char *shown, GE
       return FALSE;
     }
   network->max_distance = (int) number;
+  if (network->max_distance <= network->K / 4)
+    {
+      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                   _("%s: \"relative_attention_max_distance\" is too small for a table of %d distances. Correct it."), shown,
+                   network->K);
+      return FALSE;
+    }
   return ! name || read_activation (network, name, error);
 }
 
@@ -149,7 +158,8 @@ read_sizes (PmTextNetwork *network, GError **error)
     continue;
   const PmTensor *q = pm_t5_find (network, 0, PM_T5_Q), *wi = pm_t5_find (network, 0, PM_T5_WI);
   if (is_matrix (network->embedding) && is_matrix (network->distances) && is_matrix (q) && is_matrix (wi)
-      && q->shape[0] % network->distances->shape[1] == 0 && network->distances->shape[0] % 2 == 0)
+      && q->shape[0] % network->distances->shape[1] == 0 && network->distances->shape[0] % 2 == 0
+      && network->distances->shape[0] <= MAX_DISTANCES && network->distances->shape[1] <= MAX_HEADS)
     {
       network->E = (int) network->embedding->shape[1];
       network->K = (int) network->distances->shape[0];
