@@ -77,8 +77,8 @@ gboolean pm_request_set_show (PmRequest *request, const char *text, GError **err
 /* mask: [height, width] bytes, 0..255 coverage; copied. NULL removes the region. FALSE, and no region, when memory is short. */
 gboolean pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
-/* Adds a steer; mask: [height, width] bytes, 0..255 coverage, or NULL; copied. PM_ERROR_USAGE for no words, a weight out of range,
- * an empty mask, or more than PM_MAX_STEERS; PM_ERROR_MEMORY. Whether the prompt has the words is found when it is run. */
+/* Adds a steer; mask: [height, width] bytes, 0..255 coverage, or NULL; copied. PM_ERROR_USAGE for no words, a weight out of
+ * range, an empty mask, or more than PM_MAX_STEERS; PM_ERROR_MEMORY. Whether the prompt has the words is found when it is run. */
 gboolean pm_request_add_steer (PmRequest *request, const char *words, double weight, const guint8 *mask, int width, int height,
                                GError **error);
 void     pm_request_clear_steers (PmRequest *request);

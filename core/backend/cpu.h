@@ -1,4 +1,4 @@
-/* What the files of the CPU backend share: scratch memory of workers, and single-threaded products. Letters as in backend.h. */
+/* What the files of the CPU backend share: scratch memory of workers, and single-threaded products. Letters as in ops.h. */
 #ifndef PM_CPU_H
 #define PM_CPU_H
 

@@ -383,8 +383,8 @@ pm_checkpoint_let_go (PmCheckpoint *checkpoint, const PmTensor *tensor)
     {
       GMappedFile *file = ((PmPart *) g_ptr_array_index (checkpoint->parts, i))->file;
       guintptr     start = file ? (guintptr) g_mapped_file_get_contents (file) : 0;
-      if (start && first >= start && end <= start + g_mapped_file_get_length (file)) /* never memory of our own: it would be zeroed */
-        {
+      if (start && first >= start && end <= start + g_mapped_file_get_length (file))
+        { /* memory of our own, which would be zeroed, lies in no file */
           first = (first + page - 1) / page * page;
           if (first < end)
             madvise ((void *) first, end - first, MADV_DONTNEED);

@@ -152,7 +152,7 @@ attend (PmT5Run *run)
                                                        .q = run->q, .k = run->k, .v = run->v, .q_item = item, .q_row = row,
                                                        .kv_item = item, .kv_row = row, .scale = 1, .out = run->a,
                                                        .out_item = item, .out_row = row,
-                                                       .edit = &(PmLogitEdit) { .bias = run->bias } });
+                                                       .bias = run->bias });
 }
 
 static void

@@ -184,8 +184,8 @@ check_distances (PmTextNetwork *network, GError **error)
   if (! pm_checkpoint_find (network->checkpoint, second))
     return TRUE;
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _("Every layer of the text encoder “%s” has a table of distances of its own, as in UMT5, which this version cannot "
-                 "run; choose a model with T5."),
+               _("Every layer of the text encoder “%s” has a table of distances of its own, as in UMT5, which cannot be run "
+                 "here; choose a model with T5."),
                pm_checkpoint_get_path (network->checkpoint));
   return FALSE;
 }
