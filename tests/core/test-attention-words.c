@@ -25,7 +25,7 @@ typedef struct
   PmBackend *backend;
   PmSite     sites[2 * N_LAYERS];
   int        counts[N_ITEMS]; /* text tokens of the items, in the order of the batch */
-  double    *P;               /* [N_STEPS, 2 N_LAYERS, N_ITEMS, N_HEADS, N, N] whole; texts take the first MAX_TEXT of N columns */
+  double    *P;               /* [N_STEPS, 2 N_LAYERS, N_ITEMS, N_HEADS, N, N]; texts take the first MAX_TEXT of N columns */
 } Network;
 
 static void
