@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define TITLE_CHARACTERS 60 /* of a prompt */
+
 static gboolean
 write_bytes (const char *path, const char *shown, GBytes *bytes, GError **error)
 {
@@ -16,12 +18,19 @@ write_bytes (const char *path, const char *shown, GBytes *bytes, GError **error)
   return FALSE;
 }
 
-/* "starter-pixel: fox, seed 7" */
+/* "starter-pixel: fox, seed 7"; of a prompt its beginning. */
 static char *
 make_title (const PmRequest *request)
 {
   g_autofree char *model = g_path_get_basename (request->model);
 
+  if (*request->prompt)
+    {
+      gboolean is_long = g_utf8_strlen (request->prompt, -1) > TITLE_CHARACTERS;
+      g_autofree char *begin = g_utf8_substring (request->prompt, 0, is_long ? TITLE_CHARACTERS : -1);
+      return g_strdup_printf (_("%s: %s%s, seed %" G_GUINT64_FORMAT), model, g_strdelimit (begin, "\r\n\t", ' '),
+                              is_long ? "..." : "", request->seed);
+    }
   if (*request->class_name)
     return g_strdup_printf (_("%s: %s, seed %" G_GUINT64_FORMAT), model, request->class_name, request->seed);
   return g_strdup_printf (_("%s, seed %" G_GUINT64_FORMAT), model, request->seed);
