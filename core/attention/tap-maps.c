@@ -223,48 +223,56 @@ pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, G
 }
 
 gboolean
-pm_tap_set_probe_layer (PmTap *tap, int layer, GError **error)
+pm_tap_set_probe_layer (PmTap *tap, gboolean is_cross, int layer, GError **error)
 {
-  const PmSite *site = layer >= 0 && layer < tap->n_sites ? &tap->sites[layer] : NULL;
+  PmTapProbe   *probe = &tap->probes[is_cross ? 1 : 0];
+  int           at = layer + (is_cross ? tap->n_layers : 0);
+  const PmSite *site = layer >= 0 && layer < tap->n_layers && at < tap->n_sites ? &tap->sites[at] : NULL;
   gsize         n_probs;
 
+  if (! site && is_cross && tap->n_sites == tap->n_layers)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("This model looks at no text by itself; choose the attention over the picture."));
+      return FALSE;
+    }
   if (! site)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no layer %d; choose layers from 0 to %d."), layer,
-                   tap->n_sites - 1);
+                   tap->n_layers - 1);
       return FALSE;
     }
 
   n_probs = (gsize) tap->plan.n_items * site->n_heads * site->n_queries * site->n_keys;
-  tap->device.row_probs = pm_tap_own_device_floats (tap, n_probs, error);
-  if (! tap->device.row_probs)
+  probe->probs = pm_tap_own_device_floats (tap, n_probs, error);
+  if (! probe->probs)
     return FALSE;
 
-  tap->probe_rows = g_new (int, site->n_queries);
-  g_ptr_array_add (tap->owned, tap->probe_rows);
+  probe->rows = g_new (int, site->n_queries);
+  g_ptr_array_add (tap->owned, probe->rows);
   for (int i = 0; i < site->n_queries; i++)
-    tap->probe_rows[i] = i;
-  tap->probe_layer = layer;
-  tap->n_probed_items = 0;
+    probe->rows[i] = i;
+  probe->site = site;
+  probe->n_items = 0;
 
   return TRUE;
 }
 
 gboolean
-pm_tap_read_probs (PmTap *tap, float *out, GError **error)
+pm_tap_read_probs (PmTap *tap, gboolean is_cross, float *out, GError **error)
 {
-  const PmSite *site;
+  const PmTapProbe *probe = &tap->probes[is_cross ? 1 : 0];
+  const PmSite     *site = probe->site;
 
-  if (! tap->n_probed_items)
+  if (! probe->n_items)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                            _("No layer's attention was recorded whole; choose the layer before the run."));
       return FALSE;
     }
 
-  site = &tap->sites[tap->probe_layer];
-  pm_backend_download (tap->backend, out, tap->device.row_probs,
-                       (gsize) tap->n_probed_items * site->n_heads * site->n_queries * site->n_keys * sizeof (float));
+  pm_backend_download (tap->backend, out, probe->probs,
+                       (gsize) probe->n_items * site->n_heads * site->n_queries * site->n_keys * sizeof (float));
 
   return TRUE;
 }

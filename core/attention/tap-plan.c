@@ -182,16 +182,18 @@ resolve_axes (PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, 
   PmAxis       heads = options->matrix_recommended ? all : show->heads;
   int          n_heads = G_MAXINT; /* the fewest of a layer, so that a chosen head is in all */
 
-  for (int i = 0; i < options->n_sites; i++)
+  int          n_layers = pm_site_count_layers (options->sites, options->n_sites);
+
+  for (int i = 0; i < n_layers; i++)
     n_heads = MIN (n_heads, options->sites[i].n_heads);
-  n_heads = options->n_sites ? n_heads : 0;
+  n_heads = n_layers ? n_heads : 0;
 
   layers.mean = heads.mean = TRUE;
 
-  return resolve_axis (&plan->layers, &show->layers, "layers", options->n_sites, options, error)
+  return resolve_axis (&plan->layers, &show->layers, "layers", n_layers, options, error)
          && resolve_axis (&plan->heads, &show->heads, "heads", n_heads, options, error)
          && resolve_axis (&plan->steps, &show->steps, "steps", options->n_steps, options, error)
-         && resolve_axis (&plan->matrix_layers, &layers, "layers", options->n_sites, options, error)
+         && resolve_axis (&plan->matrix_layers, &layers, "layers", n_layers, options, error)
          && resolve_axis (&plan->matrix_heads, &heads, "heads", n_heads, options, error);
 }
 
@@ -218,7 +220,7 @@ pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *op
     if (! add_reading (plan, show->readings[i], error))
       return FALSE;
 
-  for (int layer = 0; n_wanted && layer < options->n_sites; layer++)
+  for (int layer = 0; n_wanted && layer < pm_site_count_layers (options->sites, options->n_sites); layer++)
     {
       gboolean in_matrix = plan->needs_matrix && pm_tap_axis_find (&plan->matrix_layers, layer) >= 0;
 

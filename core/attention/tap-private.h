@@ -22,15 +22,23 @@ typedef struct
   float *key_sums;      /* [B, H, n, Tq] */
   float *entropy;       /* [B, H, Tq] */
   float *matrix;        /* [B, Tq, Tk] */
-  float *row_probs;     /* [B, H, Tq, Tk] of the probed layer */
 } PmTapBuffers;
+
+/* All of P of one attention. */
+typedef struct
+{
+  const PmSite *site;    /* NULL: none */
+  int          *rows;    /* [Tq] 0, 1, 2, ... */
+  float        *probs;   /* [B, H, Tq, Tk] memory of the backend */
+  int           n_items; /* of the last batch; 0: not passed yet */
+} PmTapProbe;
 
 struct _PmTap
 {
   PmTapPlan  plan;
   PmBackend *backend;
   PmSite    *sites; /* [n_sites] */
-  int        n_sites;
+  int        n_sites, n_layers; /* those of the layers lead, cross attentions follow */
   int        n_steps;
   double    *times;  /* [n_steps] */
   float     *region; /* [region_items, N], or NULL */
@@ -65,9 +73,7 @@ struct _PmTap
   PmTapSource *sources; /* [n_sources of this batch] */
   int          n_sources;
 
-  int  probe_layer;    /* -1: none */
-  int *probe_rows;     /* [Tq] 0, 1, 2, ... */
-  int  n_probed_items; /* 0: not passed yet */
+  PmTapProbe probes[2]; /* of an attention over the picture, of a cross attention */
 };
 
 /* All memory of the run (tap-memory.c). One allocation of n zeroed floats, and one of the backend: */

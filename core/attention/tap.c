@@ -16,9 +16,10 @@ pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error)
   tap->backend = options->backend;
   tap->owned = g_ptr_array_new_with_free_func (g_free);
   tap->device_owned = g_ptr_array_new ();
-  tap->probe_layer = tap->step = tap->step_slot = -1;
+  tap->step = tap->step_slot = -1;
   tap->sites = g_memdup2 (options->sites, options->n_sites * sizeof (PmSite));
   tap->n_sites = options->n_sites;
+  tap->n_layers = pm_site_count_layers (options->sites, options->n_sites);
   tap->times = g_memdup2 (options->times, options->n_steps * sizeof (double));
   tap->n_steps = options->n_steps;
 
@@ -205,7 +206,7 @@ weigh (PmTap *tap, const PmSite *site)
 static gboolean
 wants_streams (const PmTap *tap, const PmSite *site)
 {
-  return tap->step_slot >= 0 && tap->n_sources > 0
+  return site->kind != PM_SITE_CROSS && tap->step_slot >= 0 && tap->n_sources > 0
          && (pm_tap_axis_find (&tap->plan.layers, site->layer) >= 0 || site->layer < tap->plan.n_carried_layers)
          && (tap->query_sums || tap->key_sums || tap->entropy);
 }
@@ -213,7 +214,7 @@ wants_streams (const PmTap *tap, const PmSite *site)
 static gboolean
 wants_matrix (const PmTap *tap, const PmSite *site)
 {
-  return tap->step_slot >= 0 && tap->n_sources > 0 && tap->plan.needs_matrix
+  return site->kind != PM_SITE_CROSS && tap->step_slot >= 0 && tap->n_sources > 0 && tap->plan.needs_matrix
          && pm_tap_axis_find (&tap->plan.matrix_layers, site->layer) >= 0;
 }
 
@@ -241,16 +242,25 @@ want_streams (PmTap *tap, const PmSite *site)
   tap->reduce.entropy = tap->device.entropy;
 }
 
+/* The probe of the site's kind when it is at that layer; NULL else. */
+static PmTapProbe *
+find_probe (PmTap *tap, const PmSite *site)
+{
+  PmTapProbe *probe = &tap->probes[site->kind == PM_SITE_CROSS ? 1 : 0];
+
+  return tap->step >= 0 && probe->site && probe->site->layer == site->layer ? probe : NULL;
+}
+
 const PmReduce *
 pm_tap_want (PmTap *tap, const PmSite *site)
 {
-  gboolean has_streams, has_matrix, is_probed;
+  gboolean          has_streams, has_matrix;
+  const PmTapProbe *probe = find_probe (tap, site);
 
-  g_assert (site->layer >= 0 && site->layer < tap->n_sites);
+  g_assert (site->layer >= 0 && site->layer < tap->n_layers);
 
   has_streams = wants_streams (tap, site);
   has_matrix = wants_matrix (tap, site);
-  is_probed = tap->step >= 0 && site->layer == tap->probe_layer;
   tap->reduce = (PmReduce) { 0 };
 
   if (has_streams)
@@ -262,14 +272,14 @@ pm_tap_want (PmTap *tap, const PmSite *site)
       tap->reduce.matrix = tap->device.matrix;
     }
 
-  if (is_probed)
+  if (probe)
     {
       tap->reduce.n_rows = site->n_queries;
-      tap->reduce.rows = tap->probe_rows;
-      tap->reduce.row_probs = tap->device.row_probs;
+      tap->reduce.rows = probe->rows;
+      tap->reduce.row_probs = probe->probs;
     }
 
-  return has_streams || has_matrix || is_probed ? &tap->reduce : NULL;
+  return has_streams || has_matrix || probe ? &tap->reduce : NULL;
 }
 
 static void
@@ -375,7 +385,8 @@ keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *so
 void
 pm_tap_collect (PmTap *tap, const PmSite *site)
 {
-  int layer_slot = pm_tap_axis_slot (&tap->plan.layers, site->layer);
+  int         layer_slot = pm_tap_axis_slot (&tap->plan.layers, site->layer);
+  PmTapProbe *probe = find_probe (tap, site);
 
   if (wants_streams (tap, site))
     {
@@ -389,6 +400,6 @@ pm_tap_collect (PmTap *tap, const PmSite *site)
     }
 
   tap->is_matrix_fresh |= wants_matrix (tap, site);
-  if (site->layer == tap->probe_layer && tap->step >= 0)
-    tap->n_probed_items = tap->n_items;
+  if (probe)
+    probe->n_items = tap->n_items;
 }

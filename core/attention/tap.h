@@ -15,7 +15,7 @@ typedef struct _PmTap PmTap;
 typedef struct
 {
   PmBackend    *backend;
-  const PmSite *sites; /* [n_sites], one a layer; copied */
+  const PmSite *sites; /* [n_sites]: of PmFamily.sites; copied */
   int           n_sites;
   int           n_items; /* the largest batch that will come */
   int           n_steps;
@@ -71,11 +71,12 @@ GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
  * pm_tap_finish. */
 gboolean pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error);
 
-/* Also keeps all of P of one layer, whatever show says; the last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */
-gboolean pm_tap_set_probe_layer (PmTap *tap, int layer, GError **error);
+/* Also keeps all of P of one layer, whatever show says: of its attention over the picture, or of its cross attention (of each
+ * kind one layer may be probed). The last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */
+gboolean pm_tap_set_probe_layer (PmTap *tap, gboolean is_cross, int layer, GError **error);
 
 /* out: [B, H, Tq, Tk] of the last batch's B items. FALSE with PM_ERROR_USAGE before the layer was passed. */
-gboolean pm_tap_read_probs (PmTap *tap, float *out, GError **error);
+gboolean pm_tap_read_probs (PmTap *tap, gboolean is_cross, float *out, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmTap, pm_tap_free)
 

@@ -85,7 +85,17 @@ typedef struct
   float       *matrix;         /* [B, Tq, Tk] += sum_h head_weights[h] P[b,h] */
 } PmReduce;
 
-/* out[b,i,h,:] = sum_j softmax_j (scale * q[b,i,h,:] . k[b,j,h,:]) v[b,j,h,:]
+/* Steering: what is added to the logits of (query i, key j) of item b after `scale`, in all heads:
+ * key_bias[b][j] + region_bias[b][key_region[b][j]][i]. -INFINITY hides a key, and must not hide all of a row's. */
+typedef struct
+{
+  const float *key_bias;    /* [B, Tk] */
+  const int   *key_region;  /* [B, Tk], -1: none; host memory */
+  int          n_regions;
+  const float *region_bias; /* [B, n_regions, Tq], or NULL without regions */
+} PmLogitEdit;
+
+/* out[b,i,h,:] = sum_j softmax_j (scale * q[b,i,h,:] . k[b,j,h,:] + edit) v[b,j,h,:]
  * Element (b, i, h, c) of q lies at q[b * q_item + i * q_row + h * d + c]; likewise k and v (kv_*), out. */
 typedef struct
 {
@@ -95,6 +105,8 @@ typedef struct
   float           scale;
   float          *out;         /* element (b, i, h, c) at out[b * out_item + i * out_row + h * d + c] */
   gsize           out_item, out_row;
+  const int      *key_counts;  /* [B] item b has so many keys, 1 .. Tk, and P is 0 beyond; NULL: Tk; host memory */
+  const PmLogitEdit *edit;     /* NULL: none */
   const PmReduce *reduce;      /* NULL: record nothing */
 } PmAttention;
 

@@ -101,24 +101,42 @@ ref_unpatchify (PmBackend *backend, const PmPatches *op)
               op->to[picture_index (op, b, c, ty, tx, ph, pw)] = *from++;
 }
 
+/* What is added to a logit. */
+static double
+ref_edit (const PmAttention *op, int b, int i, int j)
+{
+  const PmLogitEdit *edit = op->edit;
+  gsize              key = (gsize) b * op->Tk + j;
+  int                region = edit->key_region[key];
+  double             added = edit->key_bias[key];
+
+  if (region >= 0)
+    added += edit->region_bias[((gsize) b * edit->n_regions + region) * op->Tq + i];
+  return added;
+}
+
 /* One row of probabilities. Returns its entropy. */
 static double
 ref_softmax_row (const PmAttention *op, int b, int h, int i, double *p /* [Tk] */)
 {
   const float *q = op->q + b * op->q_item + i * op->q_row + (gsize) h * op->d;
   double       max = -INFINITY, sum = 0, entropy = 0;
-  for (int j = 0; j < op->Tk; j++)
+  int          n_keys = op->key_counts ? op->key_counts[b] : op->Tk;
+
+  for (int j = n_keys; j < op->Tk; j++)
+    p[j] = 0;
+  for (int j = 0; j < n_keys; j++)
     {
       const float *k = op->k + b * op->kv_item + j * op->kv_row + (gsize) h * op->d;
       double       dot = 0;
       for (int c = 0; c < op->d; c++)
         dot += (double) q[c] * k[c];
-      p[j] = dot * op->scale;
+      p[j] = dot * op->scale + (op->edit ? ref_edit (op, b, i, j) : 0);
       max = MAX (max, p[j]);
     }
-  for (int j = 0; j < op->Tk; j++)
+  for (int j = 0; j < n_keys; j++)
     sum += p[j] = exp (p[j] - max);
-  for (int j = 0; j < op->Tk; j++)
+  for (int j = 0; j < n_keys; j++)
     {
       p[j] /= sum;
       entropy -= p[j] > 0 ? p[j] * log (p[j]) : 0;

@@ -287,8 +287,56 @@ test_combine (Fixture *fixture, gconstpointer data)
 
 typedef struct
 {
-  int B, H, d, Tq, Tk;
+  int      B, H, d, Tq, Tk;
+  gboolean has_counts, has_edit;
 } AttentionCase;
+
+#define MAX_ITEMS 3
+#define N_REGIONS 2
+
+/* What differs between items: how many keys they look at, and what is added to their logits. */
+typedef struct
+{
+  int         counts[MAX_ITEMS];
+  float      *key_bias, *region_bias;
+  int        *key_region;
+  PmLogitEdit edit;
+} Steering;
+
+/* The first key of an item always stays; of the others some are weighed, some hidden, some belong to regions that hide them from
+ * every third query. */
+static void
+steering_init (Steering *steering, PmBackend *backend, const AttentionCase *c)
+{
+  gsize             n_keys = (gsize) c->B * c->Tk, n_bias = (gsize) c->B * N_REGIONS * c->Tq;
+  g_autofree float *bias = g_new0 (float, n_keys);
+  g_autofree float *regions = g_new0 (float, n_bias);
+
+  g_assert_cmpint (c->B, <=, MAX_ITEMS);
+  steering->key_region = g_new (int, n_keys);
+  for (int b = 0; b < c->B; b++)
+    steering->counts[b] = b == 0 ? MAX (c->Tk - 3, 1) : MAX (c->Tk / (b + 2), 1);
+  for (gsize j = 0; j < n_keys; j++)
+    {
+      int key = (int) (j % c->Tk);
+      bias[j] = key == 0 ? 0.5f : key % 5 == 1 ? -INFINITY : key % 5 == 2 ? logf (3.f) : 0.f;
+      steering->key_region[j] = key == 0 ? -1 : key % 3 - 1;
+    }
+  for (gsize i = 0; i < n_bias; i++)
+    regions[i] = i % 3 == 0 ? -INFINITY : i % 3 == 1 ? -1.5f : 0.f;
+  steering->key_bias = to_backend (backend, bias, n_keys);
+  steering->region_bias = to_backend (backend, regions, n_bias);
+  steering->edit = (PmLogitEdit) { .key_bias = steering->key_bias, .key_region = steering->key_region, .n_regions = N_REGIONS,
+                                   .region_bias = steering->region_bias };
+}
+
+static void
+steering_clear (Steering *steering, PmBackend *backend)
+{
+  pm_backend_free (backend, steering->key_bias);
+  pm_backend_free (backend, steering->region_bias);
+  g_free (steering->key_region);
+}
 
 /* Results of one run: out, then every reduction. */
 #define N_RESULTS 6
@@ -305,6 +353,7 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
   gsize row = 3 * (gsize) c->H * c->d, T = MAX (c->Tq, c->Tk), width = (gsize) c->H * c->d, heads = (gsize) c->B * c->H;
   const int rows[] = { 0, c->Tq - 1, c->Tq / 2 };
   g_autofree float *head_weights = g_new0 (float, c->H);
+  Steering          steering;
   const gsize sizes[N_RESULTS] = { c->B * c->Tq * width, heads * 2 * c->Tk, heads * 3 * c->Tq, heads * c->Tq, heads * 3 * c->Tk,
                                    (gsize) c->B * c->Tq * c->Tk };
   float *q = to_backend (backend, qkv, c->B * T * row), *w = to_backend (backend, weights, 5 * c->B * T);
@@ -317,6 +366,7 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
       results->values[i] = to_backend (backend, zeros, sizes[i]);
       results->n[i] = sizes[i];
     }
+  steering_init (&steering, backend, c);
   PmReduce reduce = { .n_query_weights = 2, .query_weights = w, .query_sums = results->values[1], .n_key_weights = 3,
                       .key_weights = w + 2 * c->B * T, .key_sums = results->values[2], .entropy = results->values[3], .n_rows = 3,
                       .rows = rows, .row_probs = results->values[4], .head_weights = head_weights, .matrix = results->values[5] };
@@ -336,7 +386,10 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
                                                  .out = results->values[0],
                                                  .out_item = c->Tq * width,
                                                  .out_row = width,
+                                                 .key_counts = c->has_counts ? steering.counts : NULL,
+                                                 .edit = c->has_edit ? &steering.edit : NULL,
                                                  .reduce = reduced ? &reduce : NULL });
+  steering_clear (&steering, backend);
   for (int i = 0; i < N_RESULTS; i++)
     results->values[i] = from_backend (backend, results->values[i], sizes[i]);
   pm_backend_free (backend, q);
@@ -369,6 +422,8 @@ check_attention (Fixture *fixture, const AttentionCase *c)
                    got.n[0] * sizeof (float)); /* looking changes nothing */
   for (int i = 0; i < N_RESULTS; i++)
     pm_test_compare_relative (names[i], got.values[i], expected.values[i], got.n[i], limits[i]);
+  for (gsize i = 0; i < got.n[4]; i++) /* hidden is hidden, not nearly */
+    g_assert_true ((got.values[4][i] == 0) == (expected.values[4][i] == 0));
   for (int threads = 1; threads <= 3; threads += 2)
     {
       g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
@@ -388,12 +443,57 @@ test_attention (Fixture *fixture, gconstpointer data)
 {
   static const AttentionCase cases[] = { { 1, 1, 1, 1, 1 },    { 2, 3, 24, 16, 16 }, { 1, 2, 72, 25, 25 },
                                          { 2, 6, 32, 64, 64 }, { 1, 2, 20, 7, 45 },  { 1, 3, 72, 300, 257 },
-                                         { 1, 1, 64, 40, 5000 } };
+                                         { 1, 1, 64, 40, 5000 },
+                                         { 1, 1, 3, 4, 1, TRUE, TRUE },      { 2, 3, 24, 33, 19, TRUE, FALSE },
+                                         { 3, 2, 72, 130, 77, FALSE, TRUE }, { 3, 4, 20, 300, 121, TRUE, TRUE } };
   fixture->device = data;
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     check_attention (fixture, &cases[i]);
 }
 
+/* The reference itself against the definition, whole and in f64. */
+static void
+test_steering (Fixture *fixture, gconstpointer data)
+{
+  const AttentionCase c = { 2, 2, 5, 9, 11, TRUE, TRUE };
+  gsize               row = 3 * (gsize) c.H * c.d, T = MAX (c.Tq, c.Tk), width = (gsize) c.H * c.d;
+  g_autofree float   *qkv = new_normals (fixture, c.B * T * row, 1.3f);
+  g_autofree float   *weights = new_normals (fixture, 5 * c.B * T, 1.f);
+  g_autofree float   *expected = g_new0 (float, c.B * c.Tq * width), *probs = g_new0 (float, c.B * c.H * c.Tk);
+  Steering            steering;
+  AttentionResults    got;
+
+  steering_init (&steering, fixture->ref, &c);
+  for (int row_at = 0; row_at < c.B * c.H * c.Tq; row_at++)
+    {
+      int           i = row_at % c.Tq, h = row_at / c.Tq % c.H, b = row_at / c.Tq / c.H, n = steering.counts[b];
+      const float  *q = qkv + (b * T + i) * row + h * c.d, *k = qkv + b * T * row + width + h * c.d, *v = k + width;
+      double        p[11], sum = 0;
+
+      for (int j = 0; j < n; j++)
+        {
+          int region = steering.key_region[b * c.Tk + j];
+          p[j] = steering.key_bias[b * c.Tk + j];
+          if (region >= 0)
+            p[j] += steering.region_bias[(b * N_REGIONS + region) * c.Tq + i];
+          for (int e = 0; e < c.d; e++)
+            p[j] += (double) q[e] * k[j * row + e] / sqrt (c.d);
+          sum += p[j] = exp (p[j]);
+        }
+      for (int j = 0; j < n; j++)
+        for (int e = 0; e < c.d; e++)
+          expected[(b * c.Tq + i) * width + h * c.d + e] += (float) (p[j] / sum * v[j * row + e]);
+      for (int j = 0; j < n && i == 0; j++)
+        probs[(b * c.H + h) * c.Tk + j] = (float) (p[j] / sum);
+    }
+  steering_clear (&steering, fixture->ref);
+  run_attention (fixture->ref, &c, qkv, weights, TRUE, &got);
+  pm_test_compare_relative ("steered out", got.values[0], expected, got.n[0], 1e-6);
+  for (int head = 0; head < c.B * c.H; head++) /* the first of three rows that are kept */
+    for (int j = 0; j < c.Tk; j++)
+      g_assert_cmpfloat (fabsf (got.values[4][(head * 3) * c.Tk + j] - probs[head * c.Tk + j]), <, 1e-7);
+  results_clear (&got);
+}
 
 static void
 test_unknown_device (void)
@@ -411,7 +511,8 @@ main (int argc, char **argv)
     const char *name;
     void (*run) (Fixture *, gconstpointer);
   } tests[] = { { "linear", test_linear },     { "norm", test_norm },           { "patches", test_patches },
-                { "elements", test_elements }, { "combine", test_combine }, { "attention", test_attention } };
+                { "elements", test_elements }, { "combine", test_combine }, { "attention", test_attention },
+                { "steering", test_steering } };
 
   g_test_init (&argc, &argv, NULL);
   for (int i = 0; pm_backends[i]; i++)
