@@ -4,7 +4,7 @@
  *
  * Every element is summed over k in one order, in stretches that K alone decides; and blocks are cut for the processors that
  * the machine has, not for the workers of the run, because a BLAS may sum in another order when its block is another. So
- * results do not depend on the number of workers. Letters: M, N, K as in backend.h. */
+ * results do not depend on the number of workers. Letters: M, N, K as in ops.h. */
 #include <unistd.h>
 
 #include "backend/cpu.h"

@@ -1,4 +1,4 @@
-/* What the files of the CPU backends share: scratch memory of workers, and single-threaded products. Letters as in backend.h.
+/* What the files of the CPU backends share: scratch memory of workers, and single-threaded products. Letters as in ops.h.
  * There are two, "cpu" and "blas", which differ in the kernel that makes their products. */
 #ifndef PM_CPU_H
 #define PM_CPU_H
@@ -39,6 +39,7 @@ void            pm_blas_init (void);
 void pm_cpu_linear (PmBackend *backend, const PmLinear *op);
 void pm_cpu_attention (PmBackend *backend, const PmAttention *op);
 void pm_cpu_norm_modulate (PmBackend *backend, const PmNorm *op);
+void pm_cpu_rms_norm (PmBackend *backend, const PmRmsNorm *op);
 void pm_cpu_patchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_unpatchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_add (PmBackend *backend, const PmAdd *op);
@@ -51,6 +52,7 @@ void pm_cpu_combine (PmBackend *backend, const PmCombine *op);
   {                                        \
     .linear = pm_cpu_linear,               \
     .norm_modulate = pm_cpu_norm_modulate, \
+    .rms_norm = pm_cpu_rms_norm,           \
     .patchify = pm_cpu_patchify,           \
     .unpatchify = pm_cpu_unpatchify,       \
     .attention = pm_cpu_attention,         \

@@ -12,6 +12,8 @@ pm_vec_activate (PmActivation activation, PmVec x)
     return x / (1.f + pm_vec_exp (-x));
   if (activation == PM_ACTIVATION_GELU_TANH) /* 0.5 (1 + tanh (u)) = 1 / (1 + exp (-2u)) */
     return x / (1.f + pm_vec_exp (-1.5957691216057308f * (x + 0.044715f * x * x * x)));
+  if (activation == PM_ACTIVATION_RELU)
+    return pm_vec_max (x, pm_vec_set (0.f));
   return x;
 }
 

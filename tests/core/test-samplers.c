@@ -172,7 +172,8 @@ test_fixed_variance (gconstpointer data)
 
   for (int is_small = 0; is_small <= 1; is_small++)
     {
-      PmSchedule schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000, .is_small_variance = is_small };
+      PmSchedule schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000,
+                               .variance = is_small ? PM_VARIANCE_SMALL : PM_VARIANCE_LARGE };
       PmSteps    steps;
       float      out[4 * 16];
       const char *name = is_small ? "fixed.small" : "fixed.large";
