@@ -270,7 +270,7 @@ def make_mask(path, size, rectangle):
     x0, y0, x1, y1 = map(int, rectangle.split(","))
     rows = b"".join(b"\0" + bytes(255 * (x0 <= x < x1 and y0 <= y < y1) for x in range(width)) for y in range(height))
     parts = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), b"IDAT": zlib.compress(rows), b"IEND": b""}
-    chunks = (struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in parts.items())
+    chunks = (struct.pack(">I", len(b)) + name + b + struct.pack(">I", zlib.crc32(name + b)) for name, b in parts.items())
     open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
 
 
