@@ -8,6 +8,7 @@
 #include "plugin/gather.h"
 #include "plugin/i18n.h"
 #include "plugin/procedures.h"
+#include "plugin/widgets.h"
 
 typedef enum
 {
@@ -24,7 +25,7 @@ static const struct
   const char *id, *ending, *label, *help;
 } formats[N_FORMATS] = {
   [BY_NAME] = { "by-name", "", N_("By the file's name"),
-                N_("A name that ends in .png is a sheet, .gif an animation, .safetensors values; else it is a folder of arrays") },
+                N_("A name that ends in .png is a sheet, in .gif an animation, in .safetensors values; else a folder of arrays") },
   [SHEET] = { "sheet", ".png", N_("Comparison sheet (PNG)"), N_("All maps on one sheet with titles and colour bars") },
   [ANIMATION] = { "animation", ".gif", N_("Animation over the steps (GIF)"), N_("One frame a step; needs maps of two steps") },
   [TENSORS] = { "safetensors", ".safetensors", N_("Values (safetensors)"), N_("The values of all maps in one file") },
@@ -204,36 +205,43 @@ suggest_file (GimpProcedureConfig *config, GimpImage *image)
   g_object_set (config, "file", suggested, "format", formats[SHEET].id, NULL);
 }
 
-static gboolean
-ask (GimpProcedure *procedure, GimpProcedureConfig *config, GimpImage *image, const PmGathered *gathered)
+static void
+fill (GimpProcedureDialog *dialog, GimpProcedureConfig *config, const PmGathered *gathered)
 {
-  GtkWidget *dialog, *label, *help;
+  GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 12), *label;
   g_autofree char *text = g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%u heat map of %s", "%u heat maps of %s",
                                                         gathered->maps->len),
                                            gathered->maps->len, gathered->title);
+
+  gtk_container_set_border_width (GTK_CONTAINER (box), 12);
+  label = gtk_label_new (text);
+  pm_widget_set_names (label, "export-what", NULL);
+  gtk_label_set_xalign (GTK_LABEL (label), 0.0);
+  gtk_label_set_ellipsize (GTK_LABEL (label), PANGO_ELLIPSIZE_END);
+  gtk_box_pack_start (GTK_BOX (box), label, FALSE, FALSE, 0);
+  gtk_widget_show (label);
+  pm_widget_add_argument (dialog, config, box, "format");
+  pm_widget_add_argument (dialog, config, box, "side-by-side");
+  gtk_widget_set_size_request (pm_widget_add_argument (dialog, config, box, "file"), 480, -1);
+  gtk_box_pack_start (GTK_BOX (gtk_dialog_get_content_area (GTK_DIALOG (dialog))), box, TRUE, TRUE, 0);
+  gtk_widget_show (box);
+}
+
+static gboolean
+ask (GimpProcedure *procedure, GimpProcedureConfig *config, GimpImage *image, const PmGathered *gathered)
+{
+  GimpProcedureDialog *dialog;
   gulong   handler;
   gboolean is_ok;
 
   gimp_ui_init ("pentimento");
   suggest_file (config, image);
-  dialog = gimp_procedure_dialog_new (procedure, config, _("Export heat maps"));
-  gtk_widget_set_name (dialog, "pentimento-export");
-  help = gtk_dialog_get_widget_for_response (GTK_DIALOG (dialog), GTK_RESPONSE_HELP);
-  if (help)
-    gtk_widget_destroy (help);
-  gimp_procedure_dialog_set_ok_label (GIMP_PROCEDURE_DIALOG (dialog), _("_Export"));
-  label = gtk_label_new (text);
-  gtk_widget_set_name (label, "pentimento-export-what");
-  gtk_label_set_xalign (GTK_LABEL (label), 0.0);
-  gtk_widget_set_margin_start (label, 12);
-  gtk_widget_set_margin_top (label, 12);
-  gtk_box_pack_start (GTK_BOX (gtk_dialog_get_content_area (GTK_DIALOG (dialog))), label, FALSE, FALSE, 0);
-  gtk_widget_show (label);
-  gimp_procedure_dialog_fill (GIMP_PROCEDURE_DIALOG (dialog), "format", "side-by-side", "file", NULL);
+  dialog = pm_dialog_new (procedure, config, "pentimento-export", _("Export heat maps"), _("_Export"));
+  fill (dialog, config, gathered);
   handler = g_signal_connect (config, "notify::format", G_CALLBACK (format_changed_cb), NULL);
-  is_ok = gimp_procedure_dialog_run (GIMP_PROCEDURE_DIALOG (dialog));
+  is_ok = gimp_procedure_dialog_run (dialog);
   g_signal_handler_disconnect (config, handler);
-  gtk_widget_destroy (dialog);
+  gtk_widget_destroy (GTK_WIDGET (dialog));
   return is_ok;
 }
 
@@ -262,15 +270,15 @@ declare (GimpProcedure *procedure)
 {
   GimpChoice *format = gimp_choice_new (), *order = gimp_choice_new ();
 
-  gimp_procedure_add_file_argument (procedure, "file", _("Fi_le"), _("The file to write; for NumPy arrays, the folder"),
+  gimp_procedure_add_file_argument (procedure, "file", _("F_ile"), _("The file to write; for NumPy arrays, the folder"),
                                     GIMP_FILE_CHOOSER_ACTION_SAVE, TRUE, NULL, G_PARAM_READWRITE);
   for (guint i = 0; i < N_FORMATS; i++)
     gimp_choice_add (format, formats[i].id, i, _(formats[i].label), _(formats[i].help));
-  gimp_procedure_add_choice_argument (procedure, "format", _("F_ormat"), _("What to make of the maps"), format,
+  gimp_procedure_add_choice_argument (procedure, "format", _("For_mat"), _("What to make of the maps"), format,
                                       formats[BY_NAME].id, G_PARAM_READWRITE);
   for (guint i = 0; i < G_N_ELEMENTS (orders); i++)
     gimp_choice_add (order, orders[i].id, i, _(orders[i].label), NULL);
-  gimp_procedure_add_choice_argument (procedure, "side-by-side", _("S_ide by side"),
+  gimp_procedure_add_choice_argument (procedure, "side-by-side", _("Si_de by side"),
                                       _("What the columns of sheet and animation are"), order, orders[PM_SHEET_AUTO].id,
                                       G_PARAM_READWRITE);
   gimp_procedure_add_int_return_value (procedure, "n-maps", _("Maps"), _("Number of maps that were written"), 0, G_MAXINT, 0,
