@@ -27,6 +27,7 @@ struct _PmModel
   char          **class_names; /* behind info.classes */
   int            *recommended; /* behind info.recommended_layers */
   char          **notes;       /* behind info.notes */
+  GArray         *parts;       /* of PmModelPart, behind info.parts */
 };
 
 /* The path of a model's name, or of a path that exists. Errors: PM_ERROR_NO_MODEL. Free with g_free. */
@@ -51,7 +52,10 @@ gboolean pm_model_check_prompts (PmModel *model, gboolean encodes, GError **erro
 /* The row of the class table for a class of pm_model_find_class. */
 int pm_model_get_class_row (PmModel *model, int class_index);
 
-/* The sentence that says why info.makes_picture is FALSE. */
+/* Fills info.parts, once the rest of the model is. */
+void pm_model_set_parts (PmModel *model);
+
+/* The sentence that says why no picture can be made; NULL where one can. */
 const char *pm_model_no_picture (PmModel *model);
 
 /* Takes checkpoint and config (freed on failure too). */
