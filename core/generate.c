@@ -178,8 +178,7 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
                            _("There is not enough memory to keep the steps of the run; choose fewer steps."));
       return FALSE;
     }
-  pm_job_set_range (job, 0, text);
-  if (! pm_run_encode_text (run, backend, job, error))
+  if (! pm_run_encode_text (run, backend, text, job, error))
     return FALSE;
   pm_job_set_range (job, text, begin);
   if (! pm_run_start (run, backend, noise, result->trajectory, job, error))

@@ -132,11 +132,14 @@ encode (PmRun *run, int i, PmBackend *backend, PmJob *job, GError **error)
 }
 
 gboolean
-pm_run_encode_text (PmRun *run, PmBackend *backend, PmJob *job, GError **error)
+pm_run_encode_text (PmRun *run, PmBackend *backend, double share, PmJob *job, GError **error)
 {
   for (int i = 0; i < 2; i++)
-    if (run->prompts[i] && ! run->embeddings[i] && ! encode (run, i, backend, job, error))
-      return FALSE;
+    {
+      pm_job_set_range (job, share / 2 * i, share / 2 * (i + 1));
+      if (run->prompts[i] && ! run->embeddings[i] && ! encode (run, i, backend, job, error))
+        return FALSE;
+    }
   return TRUE;
 }
 

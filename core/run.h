@@ -51,7 +51,7 @@ gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GErro
 void pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes);
 
 /* Runs the text encoder where an embedding is missing, and lets go of it. */
-gboolean pm_run_encode_text (PmRun *run, PmBackend *backend, PmJob *job, GError **error);
+gboolean pm_run_encode_text (PmRun *run, PmBackend *backend, double share /* of the job */, PmJob *job, GError **error);
 
 /* Keeps what was computed on disk; once the encoder's files are summed. */
 void pm_run_keep_text (PmRun *run);

@@ -7,6 +7,7 @@
 #include "base/i18n.h"
 #include "model-private.h"
 #include "text/caption.h"
+#include "text/prompt-private.h"
 
 /* A part of the prompt between spaces, or of it what one token stands for. */
 typedef struct
@@ -155,10 +156,27 @@ clean (PmModel *model, const char *text)
 }
 
 PmPrompt *
+pm_prompt_new (const PmTokenizer *tokenizer, const char *cleaned, int max_tokens, GError **error)
+{
+  g_autoptr (PmTokens) tokens = pm_tokenizer_encode (tokenizer, cleaned, error);
+  PmPrompt            *prompt;
+
+  if (! tokens)
+    return NULL;
+  prompt = g_new0 (PmPrompt, 1);
+  prompt->cleaned = g_strdup (cleaned);
+  prompt->n_tokens = tokens->n;
+  prompt->ids = g_memdup2 (tokens->ids, sizeof (int) * tokens->n);
+  prompt->max_tokens = max_tokens;
+  prompt->is_too_long = prompt->n_tokens > prompt->max_tokens;
+  read_words (prompt, tokens);
+  return prompt;
+}
+
+PmPrompt *
 pm_model_read_prompt (PmModel *model, const char *text, GError **error)
 {
-  g_autoptr (PmPrompt) prompt = NULL;
-  g_autoptr (PmTokens) tokens = NULL;
+  g_autofree char *cleaned = NULL;
 
   text = text ? text : "";
   if (! pm_model_check_prompts (model, FALSE, error))
@@ -170,17 +188,8 @@ pm_model_read_prompt (PmModel *model, const char *text, GError **error)
                    PM_TEXT_MAX_BYTES);
       return NULL;
     }
-  prompt = g_new0 (PmPrompt, 1);
-  prompt->cleaned = clean (model, text);
-  tokens = pm_tokenizer_encode (model->tokenizer, prompt->cleaned, error);
-  if (! tokens)
-    return NULL;
-  prompt->n_tokens = tokens->n;
-  prompt->ids = g_memdup2 (tokens->ids, sizeof (int) * tokens->n);
-  prompt->max_tokens = model->network_info.max_text;
-  prompt->is_too_long = prompt->n_tokens > prompt->max_tokens;
-  read_words (prompt, tokens);
-  return g_steal_pointer (&prompt);
+  cleaned = clean (model, text);
+  return pm_prompt_new (model->tokenizer, cleaned, model->network_info.max_text, error);
 }
 
 /* In folded case, its white space made single spaces, nothing around it. Free with g_free. */
