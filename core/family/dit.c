@@ -334,10 +334,9 @@ static double
 dit_flops (PmNetwork *network, const PmShape *shape, int B)
 {
   const PmNetworkInfo *info = &network->info;
-  double               D = info->width, T = (double) pm_shape_tokens (shape), area = info->patch * info->patch;
-  double               block = T * (4 * D * D + 2 * D * network->F) + 2 * T * T * D + 6 * D * D;
-  double ends = T * D * area * (info->in_channels + info->out_channels) + D * (PM_TIMESTEP_DIM + D) + 2 * D * D;
-  return 2.0 * B * (info->n_layers * block + ends);
+  double               D = info->width;
+  double               conditions = info->n_layers * 6 * D * D + D * (PM_TIMESTEP_DIM + D) + 2 * D * D;
+  return B * (pm_trunk_flops (info, network->F, shape) + 2 * conditions);
 }
 
 const PmFamily pm_family_dit = {
