@@ -14,6 +14,19 @@ find_kept (const PmRun *run, int i)
   return identity ? pm_text_cache_path (identity, run->prompts[i]->ids, run->prompts[i]->n_tokens) : NULL;
 }
 
+/* Guides away from what the network stores for no text, where it does: as many of its tokens as the text has (PixArt-alpha's own
+ * program masks both halves alike). FALSE where it stores none. */
+static gboolean
+tell_nothing (PmRun *run)
+{
+  const PmNetworkInfo *info = &run->model->network_info;
+
+  if (! info->has_null_text)
+    return FALSE;
+  run->told[1] = (PmTold) { .tag = PM_ITEM_NULL, .n = MIN (run->told[0].n, info->max_text) };
+  return TRUE;
+}
+
 static gboolean
 take_given (PmRun *run, const PmGiven *given, int n_halves, GError **error)
 {
@@ -21,6 +34,8 @@ take_given (PmRun *run, const PmGiven *given, int n_halves, GError **error)
 
   for (int i = 0; i < n_halves; i++)
     {
+      if (i == 1 && ! given->text[1] && tell_nothing (run))
+        continue;
       if (! given->text[i] || given->text_length[i] < 1)
         {
           g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
@@ -64,6 +79,8 @@ read_prompts (PmRun *run, int n_halves, GError **error)
     return FALSE;
   for (int i = 0; i < n_halves; i++)
     {
+      if (i == 1 && ! has_negative && tell_nothing (run))
+        continue;
       run->prompts[i] = pm_model_read_prompt (run->model, texts[i], error);
       if (! run->prompts[i] || ! check_length (run, run->prompts[i], i == 1, error))
         return FALSE;
