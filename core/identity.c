@@ -55,34 +55,46 @@ sum_file (PmIdentity *identity, const char *path)
   return whole ? g_strdup (g_checksum_get_string (checksum)) : NULL;
 }
 
+/* The remembered sum of a file that has not changed since; NULL when there is none. Free with g_free. */
+static char *
+find_sum (GKeyFile *known, const char *group, const char *stamp)
+{
+  g_autofree char *known_stamp = stamp ? g_key_file_get_string (known, group, "stamp", NULL) : NULL;
+  return known_stamp && g_str_equal (stamp, known_stamp) ? g_key_file_get_string (known, group, "sha256", NULL) : NULL;
+}
+
+/* Adds one sum to what is remembered by now: other threads and programs add theirs. */
+static void
+remember (const char *group, const char *stamp, const char *sum)
+{
+  g_autofree char     *cache = cache_path (), *folder = g_path_get_dirname (cache);
+  g_autoptr (GKeyFile) known = g_key_file_new ();
+
+  g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
+  g_key_file_set_string (known, group, "stamp", stamp);
+  g_key_file_set_string (known, group, "sha256", sum);
+  if (g_mkdir_with_parents (folder, 0700) == 0)
+    g_key_file_save_to_file (known, cache, NULL);
+}
+
 static gpointer
 identity_thread (gpointer data)
 {
   PmIdentity          *identity = data;
-  g_autofree char     *cache = cache_path (), *folder = g_path_get_dirname (cache);
+  g_autofree char     *cache = cache_path ();
   g_autoptr (GKeyFile) known = g_key_file_new ();
-  gboolean             changed = FALSE;
 
   g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
   for (guint i = 0; i < identity->paths->len; i++)
     {
       const char      *path = identity->paths->pdata[i];
       g_autofree char *group = NULL, *stamp = file_stamp (path, &group);
-      g_autofree char *known_stamp = stamp ? g_key_file_get_string (known, group, "stamp", NULL) : NULL;
-      char            *sum = NULL;
+      char            *sum = find_sum (known, group, stamp);
 
-      if (known_stamp && g_str_equal (stamp, known_stamp))
-        sum = g_key_file_get_string (known, group, "sha256", NULL);
       if (! sum && stamp && (sum = sum_file (identity, path)))
-        {
-          g_key_file_set_string (known, group, "stamp", stamp);
-          g_key_file_set_string (known, group, "sha256", sum);
-          changed = TRUE;
-        }
+        remember (group, stamp, sum);
       identity->sums->pdata[i] = sum;
     }
-  if (changed && g_mkdir_with_parents (folder, 0700) == 0)
-    g_key_file_save_to_file (known, cache, NULL);
   g_atomic_int_set (&identity->done, 1);
   return NULL;
 }
@@ -118,6 +130,26 @@ const char *
 pm_identity_get (PmIdentity *identity, guint i)
 {
   return identity->sums->pdata[i];
+}
+
+char *
+pm_identity_find (PmCheckpoint *checkpoint)
+{
+  g_autofree char      *cache = cache_path ();
+  g_autoptr (GKeyFile)  known = g_key_file_new ();
+  g_autoptr (GChecksum) all = g_checksum_new (G_CHECKSUM_SHA256);
+  guint                 n = pm_checkpoint_get_n_files (checkpoint);
+
+  g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *group = NULL, *stamp = file_stamp (pm_checkpoint_get_file (checkpoint, i), &group);
+      g_autofree char *sum = find_sum (known, group, stamp);
+      if (! sum)
+        return NULL;
+      g_checksum_update (all, (const guchar *) sum, -1);
+    }
+  return n > 0 ? g_strdup (g_checksum_get_string (all)) : NULL;
 }
 
 void

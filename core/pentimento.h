@@ -42,5 +42,6 @@
 #include "model.h"
 #include "request.h"
 #include "words-at.h"
+#include "text/prompt.h"
 
 #endif
