@@ -133,7 +133,7 @@ make_request (PmDialog *self, GError **error)
   if (! paint->request)
     return NULL;
   pm_paint_keep_hidden (paint, self->config);
-  if (! pm_paint_set_inputs (paint, error))
+  if (! pm_paint_set_inputs (paint, self->config, error))
     return NULL;
   return pm_paint_describe (paint, NULL, error);
 }
