@@ -57,12 +57,12 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
                            _("A reading was chosen, but no layer, head or step to show it of; choose one, or no reading."));
       return FALSE;
     }
-  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
+  estimate->work_bytes = model->family->work_bytes (model->network, &run->shape) + pm_run_cache_bytes (run)
                          + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   if (model->vae)
     add_vae (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
-    estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
+    estimate->floor_flops += model->family->flops (model->network, &run->shape, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
   if (estimate->work_bytes + estimate->map_bytes <= estimate->free_bytes)
     return TRUE;
@@ -77,7 +77,7 @@ gboolean
 pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstimate *estimate, GError **error)
 {
   PmRun run;
-  if (! pm_run_init (&run, model, request, error))
+  if (! pm_run_init (&run, model, request, NULL, error))
     return FALSE;
   gboolean fits = estimate_run (&run, estimate, error);
   pm_run_clear (&run);
@@ -139,8 +139,8 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
   double               end = 1 - vae_flops (run, PM_VAE_DECODE, NULL) / MAX (flops, 1);
 
   result->channels = info->in_channels;
-  result->latent_width = info->grid_w * info->patch;
-  result->latent_height = info->grid_h * info->patch;
+  result->latent_width = pm_run_width (run);
+  result->latent_height = pm_run_height (run);
   result->width = run->request->width;
   result->height = run->request->height;
   result->n_steps = run->steps.n_steps;
@@ -200,12 +200,12 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
 }
 
 PmResult *
-pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error)
+pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error)
 {
   PmRun run;
-  if (! pm_run_init (&run, model, request, error))
+  if (! pm_run_init (&run, model, request, given, error))
     return NULL;
-  PmResult *result = generate_run (&run, noise, job, error);
+  PmResult *result = generate_run (&run, given ? given->noise : NULL, job, error);
   pm_run_clear (&run);
   return result;
 }

@@ -41,8 +41,16 @@ gboolean pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstim
 /* Blocks; progress and cancel through job (may be NULL). */
 PmResult *pm_generate (PmModel *model, const PmRequest *request, PmJob *job, GError **error);
 
-/* The same from a given start instead of seeded noise: noise [C, h, w], or NULL. */
-PmResult *pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error);
+/* What a run would make itself, given instead; host memory. */
+typedef struct
+{
+  const float *noise;          /* [C, h, w] the start instead of seeded noise; NULL: seeded */
+  const float *text[2];        /* [text_length, E] embeddings instead of the prompt's, and of the one guided away from; NULL */
+  int          text_length[2];
+} PmGiven;
+
+/* The same with something given. */
+PmResult *pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error);
 
 /* Whether a record was made with the files that model has now: NULL when it was, or when the record does not say; else a
  * sentence that tells the difference, to be freed with g_free. Sums the files, which may take seconds the first time. */

@@ -136,11 +136,15 @@ set_info (PmModel *model)
     .schedule = is_flow ? "flow" : "linear",
     .default_sampler = config->default_sampler ? config->default_sampler : is_flow ? "euler" : "ddim",
     .default_steps = config->default_steps > 0 ? config->default_steps : is_flow ? 24 : 50,
-    .default_guidance = network->null_class < 0            ? 1
+    .default_guidance = ! network->has_null            ? 1
                         : config->default_guidance >= 0 ? config->default_guidance
                                                         : 4,
     .guidance_interval = { config->guidance_interval[0], config->guidance_interval[1] },
     .default_size = network->grid_w * network->patch * scale,
+    .any_size = network->any_size,
+    .size_multiple = network->patch * scale,
+    .min_size = network->any_size ? network->patch * scale : network->grid_w * network->patch * scale,
+    .max_size = (network->any_size ? network->max_side : network->grid_w) * network->patch * scale,
   };
   for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
     info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;

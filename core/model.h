@@ -31,7 +31,9 @@ typedef struct
   int          default_steps;
   double       default_guidance;
   double       guidance_interval[2];
-  int          default_size;       /* pixels; the only size of a model with a fixed table of positions */
+  int          default_size;       /* pixels of both sides; the only size without any_size */
+  gboolean     any_size;           /* paints any width and height that are multiples of size_multiple in min_size..max_size */
+  int          size_multiple, min_size, max_size; /* pixels */
   const char *const *notes;        /* sentences for `info`; NULL-terminated, never NULL */
 } PmModelInfo;
 

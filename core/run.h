@@ -11,9 +11,11 @@ typedef struct
   PmModel         *model;     /* borrowed */
   const PmRequest *request;   /* borrowed */
   const PmSampler *sampler;
+  PmShape          shape;
   PmSteps          steps;
   int              class_index, class_row; /* of pm_model_find_class, and of the class table */
-  int              max_items;
+  PmTold           told[2];   /* with text: of PmSampling, filled before pm_run_sample */
+  PmSite          *sites;     /* of the shape; n_sites in tap_options */
   float           *region;    /* [N] of the grid, or NULL */
   float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
   gboolean         encodes;   /* known is a picture that is still to go through the VAE: pm_run_start */
@@ -25,7 +27,8 @@ typedef struct
 } PmRun;
 
 /* Checks and plans; allocates no workspace. Errors as pm_generate_estimate. */
-gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **error);
+gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, const PmGiven *given /* or NULL */,
+                      GError **error);
 void     pm_run_clear (PmRun *run);
 
 /* Means over the values [height, width] that each cell of a grid of gw x gh covers, one at least; f32, or bytes that stand for
@@ -36,8 +39,13 @@ double pm_run_average_cells (const void *values, gboolean is_bytes, int width, i
 /* Checks and takes start, strength and mask once the steps are planned. */
 gboolean pm_run_read_start (PmRun *run, GError **error);
 
-/* Floats of one x: C * h * w. */
+/* What the halves of a run are told in words, of a model that reads text: told and shape.max_text. */
+gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GError **error);
+
+/* Floats of one x: C * h * w; and its sides. */
 gsize pm_run_size (const PmRun *run);
+int   pm_run_width (const PmRun *run);
+int   pm_run_height (const PmRun *run);
 
 /* What the loop is told, but for the prepared network, tap and job. */
 PmSampling pm_run_sampling (PmRun *run);

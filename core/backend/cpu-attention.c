@@ -7,6 +7,8 @@
 #include "base/pool.h"
 #include "base/simd.h"
 
+#define HIDDEN 1e6f     /* a logit that -INFINITY was added to is minus this */
+#define NOTHING 1e-30f  /* smaller probabilities of edited rows are 0: the exponential's floor, above 1e-38, is */
 #define TILE_FLOATS (128 * 1024) /* half a MiB of probabilities: a quarter of a usual second-level cache */
 
 typedef struct
@@ -72,15 +74,69 @@ add_scaled (float *y, const float *x, float weight, int n)
     y[j] += weight * x[j];
 }
 
-/* Probabilities of queries i0 .. i0 + n of one head into p [n, Tk]; entropy [n] or NULL. */
+static int
+count_keys (const PmAttention *op, int b)
+{
+  return op->key_counts ? op->key_counts[b] : op->Tk;
+}
+
+static void
+drop_hidden (float *p, int n_keys)
+{
+  for (int j = 0; j < n_keys; j++)
+    p[j] = p[j] < NOTHING ? 0.f : p[j];
+}
+
+/* Logits s [n_keys] of query i of item b times scale, and the edit added. What is hidden stays finite, so that nearly 0 times
+ * its logit is nearly 0 in the entropy. */
+static void
+edit_row (const PmAttention *op, int b, int i, int n_keys, float *s)
+{
+  const PmLogitEdit *edit = op->edit;
+  const float       *bias = edit->key_bias + (gsize) b * op->Tk;
+  const int         *region = edit->key_region + (gsize) b * op->Tk;
+  const float       *regions = edit->region_bias + (gsize) b * edit->n_regions * op->Tq + i;
+
+  for (int j = 0; j < n_keys; j++)
+    {
+      float added = region[j] < 0 ? bias[j] : bias[j] + regions[(gsize) region[j] * op->Tq];
+      s[j] = MAX (s[j] * op->scale + added, -HIDDEN);
+    }
+}
+
+/* p = the network's bias of queries i0 .. i0 + n, such that scale times it is the bias. */
+PM_CLONES static void
+fill_bias (const PmAttention *op, int h, int i0, int n, int n_keys, float *p)
+{
+  float inverse = 1.f / op->scale;
+
+  for (int i = 0; i < n; i++)
+    {
+      const float *bias = op->bias + ((gsize) h * op->Tq + i0 + i) * op->Tk;
+      for (int j = 0; j < n_keys; j++)
+        p[(gsize) i * op->Tk + j] = bias[j] * inverse;
+    }
+}
+
+/* Probabilities of queries i0 .. i0 + n of one head into p [n, Tk], of which an item's own keys are written; entropy [n] or
+ * NULL. */
 static void
 probabilities (const PmAttention *op, int b, int h, int i0, int n, float *p, float *entropy)
 {
-  pm_cpu_gemm_nt (n, op->Tk, op->d, op->q + b * op->q_item + i0 * op->q_row + (gsize) h * op->d, op->q_row,
-                  op->k + b * op->kv_item + (gsize) h * op->d, op->kv_row, p, op->Tk);
+  int          n_keys = count_keys (op, b);
+  const float *q = op->q + b * op->q_item + i0 * op->q_row + (gsize) h * op->d;
+  const float *k = op->k + b * op->kv_item + (gsize) h * op->d;
+
+  if (op->bias)
+    fill_bias (op, h, i0, n, n_keys, p);
+  (op->bias ? pm_cpu_gemm_nt_add : pm_cpu_gemm_nt) (n, n_keys, op->d, q, op->q_row, k, op->kv_row, p, op->Tk);
   for (int i = 0; i < n; i++)
     {
-      float e = softmax_row (p + (gsize) i * op->Tk, op->Tk, op->scale);
+      if (op->edit)
+        edit_row (op, b, i0 + i, n_keys, p + (gsize) i * op->Tk);
+      float e = softmax_row (p + (gsize) i * op->Tk, n_keys, op->edit ? 1.f : op->scale);
+      if (op->edit)
+        drop_hidden (p + (gsize) i * op->Tk, n_keys);
       if (entropy)
         entropy[i] = e;
     }
@@ -91,6 +147,7 @@ reduce_tile (const PmAttention *op, int b, int h, int i0, int n, const float *p)
 {
   const PmReduce *reduce = op->reduce;
   gsize           head = (gsize) b * op->H + h;
+  int             n_keys = count_keys (op, b);
 
   for (int k = 0; k < reduce->n_query_weights; k++)
     {
@@ -98,16 +155,19 @@ reduce_tile (const PmAttention *op, int b, int h, int i0, int n, const float *p)
       float       *sums = reduce->query_sums + (head * reduce->n_query_weights + k) * op->Tk;
       for (int i = 0; i < n; i++)
         if (weights[i] != 0.f)
-          add_scaled (sums, p + (gsize) i * op->Tk, weights[i], op->Tk);
+          add_scaled (sums, p + (gsize) i * op->Tk, weights[i], n_keys);
     }
   for (int i = 0; i < n && reduce->n_key_weights > 0; i++)
     for (int k = 0; k < reduce->n_key_weights; k++)
-      pm_cpu_dots (1, op->Tk, p + (gsize) i * op->Tk, 0, reduce->key_weights + ((gsize) b * reduce->n_key_weights + k) * op->Tk,
+      pm_cpu_dots (1, n_keys, p + (gsize) i * op->Tk, 0, reduce->key_weights + ((gsize) b * reduce->n_key_weights + k) * op->Tk,
                    reduce->key_sums + (head * reduce->n_key_weights + k) * op->Tq + i0 + i);
   for (int k = 0; k < reduce->n_rows; k++)
     if (reduce->rows[k] >= i0 && reduce->rows[k] < i0 + n)
-      memcpy (reduce->row_probs + (head * reduce->n_rows + k) * op->Tk, p + (gsize) (reduce->rows[k] - i0) * op->Tk,
-              sizeof (float) * op->Tk);
+      {
+        float *row = reduce->row_probs + (head * reduce->n_rows + k) * op->Tk;
+        memcpy (row, p + (gsize) (reduce->rows[k] - i0) * op->Tk, sizeof (float) * n_keys);
+        memset (row + n_keys, 0, sizeof (float) * (op->Tk - n_keys));
+      }
 }
 
 static void
@@ -130,7 +190,7 @@ head_task_cb (int task, int worker, gpointer data)
       probabilities (op, b, h, i0, n, p, reduce && reduce->entropy ? reduce->entropy + (gsize) task * op->Tq + i0 : NULL);
       if (reduce)
         reduce_tile (op, b, h, i0, n, p);
-      pm_cpu_gemm_nn (n, op->d, op->Tk, p, op->Tk, op->v + b * op->kv_item + (gsize) h * op->d, op->kv_row,
+      pm_cpu_gemm_nn (n, op->d, count_keys (op, b), p, op->Tk, op->v + b * op->kv_item + (gsize) h * op->d, op->kv_row,
                       op->out + b * op->out_item + i0 * op->out_row + (gsize) h * op->d, op->out_row);
     }
 }
@@ -150,7 +210,7 @@ matrix_task_cb (int task, int worker, gpointer data)
         probabilities (op, b, h, i0, n, p, NULL);
         for (int i = 0; i < n; i++)
           add_scaled (op->reduce->matrix + ((gsize) b * op->Tq + i0 + i) * op->Tk, p + (gsize) i * op->Tk,
-                      op->reduce->head_weights[h], op->Tk);
+                      op->reduce->head_weights[h], count_keys (op, b));
       }
 }
 

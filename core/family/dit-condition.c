@@ -30,7 +30,7 @@ void
 pm_dit_conditions_init (PmPrepared *prepared, float *memory)
 {
   gsize D = prepared->network->info.width;
-  int   R = window_rows (prepared->network, prepared->max_items);
+  int   R = window_rows (prepared->network, prepared->shape.max_items);
 
   prepared->conditions = (PmDitConditions) { .R = R,
                                              .time = memory,

@@ -13,10 +13,10 @@
 /* Floats of each buffer of the workspace, in the order of PmDitWork. */
 #define N_BUFFERS 8
 static void
-work_sizes (const PmNetwork *network, int B, gsize sizes[N_BUFFERS])
+work_sizes (const PmNetwork *network, const PmShape *shape, gsize sizes[N_BUFFERS])
 {
   const PmNetworkInfo *info = &network->info;
-  gsize T = (gsize) info->grid_w * info->grid_h, D = info->width, area = (gsize) info->patch * info->patch;
+  gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch;
   const gsize floats[N_BUFFERS] = {
     B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
     B * T * D, B * T * D, B * T * 3 * D, B * T * network->F, B * info->out_channels * T * area, T * D
@@ -26,10 +26,10 @@ work_sizes (const PmNetwork *network, int B, gsize sizes[N_BUFFERS])
 }
 
 gsize
-pm_dit_work_bytes (PmNetwork *network, int max_items)
+pm_dit_work_bytes (PmNetwork *network, const PmShape *shape)
 {
-  gsize sizes[N_BUFFERS], total = pm_dit_conditions_size (network, max_items);
-  work_sizes (network, max_items, sizes);
+  gsize sizes[N_BUFFERS], total = pm_dit_conditions_size (network, shape->max_items);
+  work_sizes (network, shape, sizes);
   for (int i = 0; i < N_BUFFERS; i++)
     total += sizes[i];
   return total * sizeof (float);
@@ -43,11 +43,11 @@ alloc_work (PmPrepared *prepared, GError **error)
                                     &work->position };
   gsize      sizes[N_BUFFERS];
 
-  prepared->memory = pm_backend_alloc (prepared->backend, pm_dit_work_bytes (prepared->network, prepared->max_items), error);
+  prepared->memory = pm_backend_alloc (prepared->backend, pm_dit_work_bytes (prepared->network, &prepared->shape), error);
   if (! prepared->memory)
     return FALSE;
   float *next = prepared->memory;
-  work_sizes (prepared->network, prepared->max_items, sizes);
+  work_sizes (prepared->network, &prepared->shape, sizes);
   for (int i = 0; i < N_BUFFERS; i++)
     {
       *buffers[i] = next;
@@ -85,7 +85,7 @@ prepare_position (PmPrepared *prepared, GError **error)
   const PmNetworkInfo *info = &network->info;
   const PmTensor      *stored = network->dialect->position ? pm_checkpoint_find (network->checkpoint, network->dialect->position)
                                                            : NULL;
-  gsize                n = (gsize) info->grid_w * info->grid_h * info->width;
+  gsize                n = pm_shape_tokens (&prepared->shape) * info->width;
   g_autofree float    *table = g_try_new (float, n);
 
   if (! table)
@@ -97,19 +97,20 @@ prepare_position (PmPrepared *prepared, GError **error)
   if (stored)
     pm_convert_to_f32 (stored->data, stored->dtype, n, table);
   else
-    pm_nn_position_sincos (info->grid_w, info->grid_h, info->width, table);
+    pm_nn_position_sincos (prepared->shape.grid_w, prepared->shape.grid_h, info->width, table);
   pm_backend_upload (prepared->backend, prepared->work.position, table, n * sizeof (float));
   return TRUE;
 }
 
 PmPrepared *
-pm_dit_prepare (PmNetwork *network, PmBackend *backend, int max_items, GError **error)
+pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error)
 {
   PmPrepared *prepared = g_new0 (PmPrepared, 1);
 
   prepared->network = network;
   prepared->backend = backend;
-  prepared->max_items = max_items;
+  prepared->shape = *shape;
+  prepared->sites = pm_dit_sites (network, shape, NULL);
   prepared->blocks = g_new0 (PmDitBlock, network->info.n_layers);
   if (! alloc_work (prepared, error) || ! prepare_position (prepared, error) || ! prepare_layers (prepared, error))
     {
@@ -134,6 +135,7 @@ pm_dit_release (PmPrepared *prepared)
     pm_backend_free (backend, prepared->memory);
   pm_dit_conditions_clear (prepared);
   g_free (prepared->blocks);
+  g_free (prepared->sites);
   g_free (prepared);
 }
 
@@ -143,7 +145,8 @@ embed_picture (PmPrepared *prepared, const PmDenoise *in)
   PmBackend           *backend = prepared->backend;
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitWork           *work = &prepared->work;
-  int                  T = info->grid_w * info->grid_h, height = info->grid_h * info->patch, width = info->grid_w * info->patch;
+  const PmShape       *shape = &prepared->shape;
+  int                  T = (int) pm_shape_tokens (shape), height = shape->grid_h * info->patch, width = shape->grid_w * info->patch;
 
   pm_backend_upload (backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * height * width);
   pm_backend_patchify (backend, &(PmPatches) { .B = in->B, .C = info->in_channels, .height = height, .width = width,
@@ -160,7 +163,7 @@ modulate (PmPrepared *prepared, int B, const float *modulation, int shift, int n
 {
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitWork           *work = &prepared->work;
-  int                  T = info->grid_w * info->grid_h, D = info->width;
+  int                  T = (int) pm_shape_tokens (&prepared->shape), D = info->width;
   pm_backend_norm_modulate (prepared->backend, &(PmNorm) { .M = B * T, .D = D, .rows_per_item = T, .x = work->x,
                                                            .shift = modulation + (gsize) shift * D,
                                                            .scale = modulation + (gsize) (shift + 1) * D,
@@ -172,7 +175,7 @@ static void
 add_gated (PmPrepared *prepared, const PmLayer *layer, int B, const float *from, const float *gate)
 {
   const PmNetworkInfo *info = &prepared->network->info;
-  int                  T = info->grid_w * info->grid_h;
+  int                  T = (int) pm_shape_tokens (&prepared->shape);
   PmLinear             op = pm_nn_layer_linear (layer, B * T, from, prepared->work.x);
   op.gate = gate;
   op.gate_stride = 6 * (gsize) info->width;
@@ -189,7 +192,7 @@ run_block (PmPrepared *prepared, const PmDenoise *in, int layer, const float *mo
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitBlock          *block = &prepared->blocks[layer];
   PmDitWork           *work = &prepared->work;
-  int                  B = in->B, T = info->grid_w * info->grid_h, D = info->width, d = D / info->n_heads;
+  int                  B = in->B, T = (int) pm_shape_tokens (&prepared->shape), D = info->width, d = D / info->n_heads;
   gsize                row = 3 * (gsize) D;
 
   modulate (prepared, B, modulation, 0, 6, NORM_EPS);
@@ -202,7 +205,7 @@ run_block (PmPrepared *prepared, const PmDenoise *in, int layer, const float *mo
   PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
                             .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
                             .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
-  pm_nn_attention (backend, in->tap, &info->sites[layer], &attention);
+  pm_nn_attention (backend, in->tap, &prepared->sites[layer], &attention);
   add_gated (prepared, &block->layers[PM_DIT_PROJ], B, work->h, modulation + 2 * D);
 
   modulate (prepared, B, modulation, 3, 6, prepared->network->mlp_eps);
@@ -218,13 +221,13 @@ run_final (PmPrepared *prepared, int B, const float *modulation /* [B, 2, D] */)
   PmBackend           *backend = prepared->backend;
   const PmNetworkInfo *info = &prepared->network->info;
   PmDitWork           *work = &prepared->work;
-  int                  T = info->grid_w * info->grid_h;
+  int                  T = (int) pm_shape_tokens (&prepared->shape);
 
   modulate (prepared, B, modulation, 0, 2, NORM_EPS);
   PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_FINAL], B * T, work->h, work->patches);
   pm_backend_linear (backend, &op);
-  pm_backend_unpatchify (backend, &(PmPatches) { .B = B, .C = info->out_channels, .height = info->grid_h * info->patch,
-                                                 .width = info->grid_w * info->patch, .patch = info->patch,
+  pm_backend_unpatchify (backend, &(PmPatches) { .B = B, .C = info->out_channels, .height = prepared->shape.grid_h * info->patch,
+                                                 .width = prepared->shape.grid_w * info->patch, .patch = info->patch,
                                                  .from = work->patches, .to = work->output });
 }
 
@@ -232,7 +235,7 @@ static gboolean
 run_blocks (PmPrepared *prepared, const PmDenoise *in, int row, GError **error)
 {
   const PmNetworkInfo *info = &prepared->network->info;
-  gsize                n = (gsize) info->grid_w * info->grid_h * info->width; /* of one item's stream */
+  gsize                n = pm_shape_tokens (&prepared->shape) * info->width; /* of one item's stream */
   gboolean             predict = in->cache && in->predict;
 
   for (int b = 0; b < in->B; b++)
@@ -257,9 +260,9 @@ gboolean
 pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error)
 {
   const PmNetworkInfo *info = &prepared->network->info;
-  gsize n = (gsize) info->out_channels * info->grid_w * info->grid_h * info->patch * info->patch;
+  gsize n = info->out_channels * pm_shape_area (&prepared->shape, info);
 
-  g_assert (in->B >= 1 && in->B <= prepared->max_items);
+  g_assert (in->B >= 1 && in->B <= prepared->shape.max_items);
   int row = pm_dit_conditions_find (prepared, in, error);
   if (row < 0)
     return FALSE;

@@ -183,7 +183,8 @@ read_classes (PmNetwork *network, const PmConfig *config, GError **error)
                    info->null_class, network->n_rows);
       return FALSE;
     }
-  info->n_classes = network->n_rows - (info->null_class >= 0 ? 1 : 0);
+  info->has_null = info->null_class >= 0;
+  info->n_classes = network->n_rows - (info->has_null ? 1 : 0);
   if (n_names > 0 && n_names != (gsize) info->n_classes && n_names != (gsize) network->n_rows)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
@@ -282,23 +283,17 @@ check_config (PmNetwork *network, const PmConfig *config, GError **error)
   return TRUE;
 }
 
-static void
-make_sites (PmNetworkInfo *info)
+PmSite *
+pm_dit_sites (PmNetwork *network, const PmShape *shape, int *n_sites)
 {
-  int    n_tokens = info->grid_w * info->grid_h;
-  PmSpan picture = { .role = PM_ROLE_PICTURE, .count = n_tokens, .grid_w = info->grid_w, .grid_h = info->grid_h };
+  const PmNetworkInfo *info = &network->info;
+  PmSite              *sites = g_new0 (PmSite, info->n_layers);
 
-  info->sites = g_new0 (PmSite, info->n_layers);
   for (int i = 0; i < info->n_layers; i++)
-    info->sites[i] = (PmSite) { .layer = i,
-                                .kind = PM_SITE_SELF,
-                                .n_heads = info->n_heads,
-                                .n_queries = n_tokens,
-                                .n_keys = n_tokens,
-                                .query_spans = { picture },
-                                .n_query_spans = 1,
-                                .key_spans = { picture },
-                                .n_key_spans = 1 };
+    sites[i] = pm_site_new_self (i, info->n_heads, shape->grid_w, shape->grid_h);
+  if (n_sites)
+    *n_sites = info->n_layers;
+  return sites;
 }
 
 static PmNetwork *
@@ -325,7 +320,6 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
                             : config->guidance_channels == 0 ? info->in_channels
                             : info->in_channels == 4         ? network->dialect->guidance_channels
                                                              : info->in_channels;
-  make_sites (info);
   *out = *info;
   return g_steal_pointer (&network);
 }
@@ -333,15 +327,14 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
 static void
 dit_free (PmNetwork *network, PmNetworkInfo *info)
 {
-  g_clear_pointer (&info->sites, g_free);
   g_free (network);
 }
 
 static double
-dit_flops (PmNetwork *network, int B)
+dit_flops (PmNetwork *network, const PmShape *shape, int B)
 {
   const PmNetworkInfo *info = &network->info;
-  double               D = info->width, T = (double) info->grid_w * info->grid_h, area = info->patch * info->patch;
+  double               D = info->width, T = (double) pm_shape_tokens (shape), area = info->patch * info->patch;
   double               block = T * (4 * D * D + 2 * D * network->F) + 2 * T * T * D + 6 * D * D;
   double ends = T * D * area * (info->in_channels + info->out_channels) + D * (PM_TIMESTEP_DIM + D) + 2 * D * D;
   return 2.0 * B * (info->n_layers * block + ends);
@@ -354,6 +347,7 @@ const PmFamily pm_family_dit = {
   .free = dit_free,
   .prepare = pm_dit_prepare,
   .release = pm_dit_release,
+  .sites = pm_dit_sites,
   .expect = pm_dit_expect,
   .denoise = pm_dit_denoise,
   .flops = dit_flops,

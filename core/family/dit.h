@@ -51,7 +51,7 @@ struct _PmNetwork
 {
   PmCheckpoint  *checkpoint; /* borrowed */
   const PmDitDialect *dialect;
-  PmNetworkInfo  info;       /* its sites are borrowed from the one that load() filled */
+  PmNetworkInfo  info;
   int            F;
   int            n_rows;     /* of the class table */
   float          mlp_eps;    /* of the norm before the MLP */
@@ -91,7 +91,8 @@ struct _PmPrepared
 {
   PmNetwork      *network;
   PmBackend      *backend;
-  int             max_items;
+  PmShape         shape;
+  PmSite         *sites;  /* [L] */
   PmLayer         ends[PM_DIT_N_ENDS];
   PmDitBlock     *blocks; /* [L] */
   PmDitWork       work;
@@ -122,9 +123,10 @@ int pm_dit_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **
 /* layer L is the final one. */
 const float *pm_dit_conditions_get (PmPrepared *prepared, int layer, int row);
 
-PmPrepared *pm_dit_prepare (PmNetwork *network, PmBackend *backend, int max_items, GError **error);
+PmSite     *pm_dit_sites (PmNetwork *network, const PmShape *shape, int *n_sites);
+PmPrepared *pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error);
 void        pm_dit_release (PmPrepared *prepared);
 gboolean    pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
-gsize       pm_dit_work_bytes (PmNetwork *network, int max_items);
+gsize       pm_dit_work_bytes (PmNetwork *network, const PmShape *shape);
 
 #endif
