@@ -99,7 +99,8 @@ def symbols_json(proto):
     tokenizer = Tokenizer(models.Unigram([(p.piece, p.score) for p in proto.pieces], unk_id=2))
     tokenizer.normalizer = normalizers.Sequence([
         normalizers.Precompiled(proto.normalizer_spec.precompiled_charsmap), normalizers.Lowercase(),
-        normalizers.Strip(True, True), normalizers.Prepend("the "), normalizers.Replace(Regex(" {2,}"), "▁"), normalizers.Replace("''", "\"")])
+        normalizers.Strip(True, True),
+        normalizers.Prepend("the "), normalizers.Replace(Regex(" {2,}"), "▁"), normalizers.Replace("''", "\"")])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
     tokenizer.post_processor = processors.TemplateProcessing(single=["<brush>", "$A", "</s>"],
                                                              special_tokens=[("<brush>", 3), ("</s>", 1)])
@@ -117,7 +118,8 @@ def write_tiny(folder):
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["a cab, a bead\u00e9 bad ace dad bed"] * 30), model_writer=out, model_type="unigram",
-        vocab_size=24, hard_vocab_limit=False, num_threads=1, minloglevel=2, normalization_rule_tsv=str(folder / "tiny.tsv"), pad_id=0, eos_id=1,
+        vocab_size=24,
+        hard_vocab_limit=False, num_threads=1, minloglevel=2, normalization_rule_tsv=str(folder / "tiny.tsv"), pad_id=0, eos_id=1,
         unk_id=2, bos_id=-1, user_defined_symbols=["[K]"])
     proto = pb.ModelProto.FromString(out.getvalue())
     proto.trainer_spec.CopyFrom(pb.TrainerSpec(model_type=1, pad_id=0, eos_id=1, unk_id=2, bos_id=-1))
