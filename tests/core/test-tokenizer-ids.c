@@ -152,7 +152,7 @@ time_encode (const PmTokenizer *tokenizer, const char *text)
 {
   double best = G_MAXDOUBLE;
 
-  for (int i = 0; i < 5; i++)
+  for (int i = 0; i < 3; i++)
     {
       const gint64 before = g_get_monotonic_time ();
       g_autoptr (GError) error = NULL;

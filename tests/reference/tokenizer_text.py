@@ -49,8 +49,9 @@ def training():
     for i in range(1500):
         quality, subject = rand.choice(QUALITIES), rand.choice(SUBJECTS)
         lines.append("%s %s of %s %s %s %s, %d x %d, %s light" % (
-            rand.choice("a an one the A The".split()), rand.choice(MANNERS), rand.choice("a the two many".split()), quality, subject,
-            rand.choice(PLACES), rand.randrange(1, 3000), rand.randrange(1, 3000), rand.choice("warm cold dim bright".split())))
+            rand.choice("a an one the A The".split()), rand.choice(MANNERS), rand.choice("a the two many".split()), quality,
+            subject, rand.choice(PLACES), rand.randrange(1, 3000), rand.randrange(1, 3000),
+            rand.choice("warm cold dim bright".split())))
     for i in range(12):
         for sentence in SENTENCES:
             words = sentence.split(" ")
