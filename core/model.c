@@ -154,6 +154,7 @@ set_info (PmModel *model)
     .guidance_interval = { config->guidance_interval[0], config->guidance_interval[1] },
     .default_size = network->grid_w * network->patch * scale,
     .any_size = network->any_size,
+    .text_width = network->text_width,
     .size_multiple = network->patch * scale,
     .min_size = network->any_size ? network->patch * scale : network->grid_w * network->patch * scale,
     .max_size = (network->any_size ? network->max_side : network->grid_w) * network->patch * scale,

@@ -48,6 +48,7 @@ typedef struct
   int          size_multiple, min_size, max_size; /* pixels */
   const PmModelPart *parts;        /* [n_parts] */
   int          n_parts;
+  int          text_width;         /* of the text embeddings that it reads; 0: it has classes */
   const char *const *notes;        /* sentences for `info`; NULL-terminated, never NULL */
 } PmModelInfo;
 

@@ -41,7 +41,7 @@
 #include "generate.h"
 #include "model.h"
 #include "request.h"
-#include "words-at.h"
 #include "text/prompt.h"
+#include "words-at.h"
 
 #endif

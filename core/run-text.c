@@ -68,13 +68,6 @@ read_prompts (PmRun *run, int n_halves, GError **error)
   const char      *texts[] = { request->prompt, request->negative_prompt };
   const PmItemTag  tags[] = { PM_ITEM_CONDITION, has_negative ? PM_ITEM_NEGATIVE : PM_ITEM_NULL };
 
-  if (request->class_name && *request->class_name)
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _("The model “%s” paints what a prompt says and has no classes; write “%s” as a prompt."), run->model->name,
-                   request->class_name);
-      return FALSE;
-    }
   if (! pm_model_check_prompts (run->model, TRUE, error))
     return FALSE;
   for (int i = 0; i < n_halves; i++)

@@ -194,10 +194,12 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
 
   network->checkpoint = checkpoint;
   network->dialect = pm_dit_dialect_find (checkpoint);
-  if (! pm_shapes_read_embedder (checkpoint, network->dialect->ends[PM_DIT_EMBED], info, error) || ! pm_shapes_read_heads (config, info, error)
+  if (! pm_shapes_read_embedder (checkpoint, network->dialect->ends[PM_DIT_EMBED], info, error)
+      || ! pm_shapes_read_heads (config, info, error)
       || ! (network->dialect->position ? read_position (network, error) : read_sample_size (network, config, error))
-      || ! pm_shapes_read_prediction (checkpoint, network->dialect->ends[PM_DIT_FINAL], config, info, error) || ! read_classes (network, config, error) || ! count_layers (network, error)
-      || ! check_layers (network, error) || ! check_config (network, config, error))
+      || ! pm_shapes_read_prediction (checkpoint, network->dialect->ends[PM_DIT_FINAL], config, info, error)
+      || ! read_classes (network, config, error) || ! count_layers (network, error) || ! check_layers (network, error)
+      || ! check_config (network, config, error))
     return NULL;
 
   network->mlp_eps = config->network.norm_eps > 0 ? (float) config->network.norm_eps : network->dialect->mlp_eps;

@@ -32,8 +32,8 @@ compute_window (PmExpected *expected, int first, PmExpectedFunc compute, gpointe
 }
 
 gboolean
-pm_expected_tell (PmExpected *expected, int n, const float *t, const int *y, PmExpectedFunc compute, gpointer prepared, PmJob *job,
-                  GError **error)
+pm_expected_tell (PmExpected *expected, int n, const float *t, const int *y, PmExpectedFunc compute, gpointer prepared,
+                  PmJob *job, GError **error)
 {
   pm_expected_clear (expected);
   expected->n = n;

@@ -27,8 +27,8 @@ table_floats (const PmNetwork *network)
 gsize
 pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape)
 {
-  gsize row = row_floats (network);
-  return row * pm_expected_room (row, shape->max_items) + table_floats (network) + shape->max_items * 6 * (gsize) network->info.width;
+  gsize row = row_floats (network), blocks = shape->max_items * 6 * (gsize) network->info.width;
+  return row * pm_expected_room (row, shape->max_items) + table_floats (network) + blocks;
 }
 
 void
@@ -58,7 +58,8 @@ pm_pixart_conditions_clear (PmPrepared *prepared)
 
 /* y [n, N] = linear (SiLU (linear (sinusoids of values [n]))); residual: y is added to what it holds. */
 static void
-embed_values (PmPrepared *prepared, int n, const float *values, PmPixartEnd first, PmPixartEnd second, gboolean residual, float *y)
+embed_values (PmPrepared *prepared, int n, const float *values, PmPixartEnd first, PmPixartEnd second, gboolean residual,
+              float *y)
 {
   PmBackend          *backend = prepared->trunk.backend;
   PmPixartConditions *conditions = &prepared->conditions;
@@ -113,7 +114,8 @@ pm_pixart_conditions_fill (PmPrepared *prepared, GError **error)
     }
   for (gsize i = 0; i <= L; i++)
     {
-      g_autofree char *name = i < L ? pm_pixart_dialect_table (network->dialect, (int) i) : g_strdup (network->dialect->final_table);
+      g_autofree char *name
+          = i < L ? pm_pixart_dialect_table (network->dialect, (int) i) : g_strdup (network->dialect->final_table);
       const PmTensor  *table = pm_checkpoint_find (network->checkpoint, name);
       pm_convert_to_f32 (table->data, table->dtype, table->n_elements, tables + i * 6 * D);
     }

@@ -37,12 +37,13 @@ PmPrepared *
 pm_pixart_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error)
 {
   PmPrepared *prepared = g_new0 (PmPrepared, 1);
-  gsize       n_conditions = pm_pixart_conditions_size (network, shape), n_texts = pm_pixart_texts_size (network, shape);
+  gsize       n_conditions = pm_pixart_conditions_size (network, shape);
+  gsize       more = n_conditions + pm_pixart_texts_size (network, shape);
   PmSite     *sites = pm_pixart_sites (network, shape, NULL);
 
   prepared->network = network;
   prepared->blocks = g_new0 (PmPixartBlock, network->info.n_layers);
-  float *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, n_conditions + n_texts, error);
+  float *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
   if (memory)
     {
       pm_pixart_conditions_init (prepared, memory);

@@ -67,8 +67,8 @@ read_grid (PmNetwork *network, const PmConfig *config, GError **error)
   if (side < 1 || side > MAX_SIDE || (size > 0 && size != side * info->patch) || info->width % 4 != 0)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The configuration says \"sample_size\" %d, which does not go with patches of %d and the positions of a grid "
-                     "of %d for a width of %d; correct it."),
+                   _("The configuration says \"sample_size\" %d, which does not go with patches of %d and the positions of a "
+                     "grid of %d for a width of %d; correct it."),
                    size, info->patch, side, info->width);
       return FALSE;
     }
@@ -101,6 +101,7 @@ read_text (PmNetwork *network, const PmConfig *config, GError **error)
       info->max_text = (int) null_text->shape[0];
       info->has_null_text = TRUE;
     }
+  info->n_cleanings = 2; /* huggingface/diffusers, pipeline_pixart_alpha.py, _text_preprocessing */
   info->has_null = TRUE; /* the empty text */
   info->null_class = -1;
   return TRUE;
@@ -170,8 +171,8 @@ check_ends (PmNetwork *network, GError **error)
   if (network->has_size && D % 3 != 0)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The model is told the picture's size in thirds of its width, but the width %d has none; the file is damaged "
-                     "or of another kind."),
+                   _("The model is told the picture's size in thirds of its width, but the width %d has none; the file is "
+                     "damaged or of another kind."),
                    info->width);
       return FALSE;
     }
@@ -187,7 +188,8 @@ check_blocks (PmNetwork *network, GError **error)
 {
   const PmPixartDialect *dialect = network->dialect;
   gsize                  D = network->info.width, F = network->F;
-  gsize                  rows_q = dialect->layers[PM_PIXART_K] ? D : 3 * D, rows_k = dialect->layers[PM_PIXART_CROSS_V] ? D : 2 * D;
+  gsize                  rows_q = dialect->layers[PM_PIXART_K] ? D : 3 * D;
+  gsize                  rows_k = dialect->layers[PM_PIXART_CROSS_V] ? D : 2 * D;
   const gsize            shapes[PM_PIXART_N_LAYERS][2] = {
     [PM_PIXART_Q] = { rows_q, D },       [PM_PIXART_K] = { D, D },       [PM_PIXART_V] = { D, D },
     [PM_PIXART_PROJ] = { D, D },         [PM_PIXART_CROSS_Q] = { D, D }, [PM_PIXART_CROSS_K] = { rows_k, D },

@@ -62,7 +62,8 @@ pm_shapes_read_embedder (PmCheckpoint *checkpoint, const char *layer, PmNetworkI
 }
 
 gboolean
-pm_shapes_read_prediction (PmCheckpoint *checkpoint, const char *layer, const PmConfig *config, PmNetworkInfo *info, GError **error)
+pm_shapes_read_prediction (PmCheckpoint *checkpoint, const char *layer, const PmConfig *config, PmNetworkInfo *info,
+                           GError **error)
 {
   g_autofree char *name = g_strconcat (layer, ".weight", NULL);
   const PmTensor  *linear = pm_checkpoint_find (checkpoint, name);

@@ -131,8 +131,8 @@ static const PmConfigKey transformer_keys[] = {
   { "activation_fn", is_gelu_tanh,
     N_("%s: the network's \"activation_fn\" is not \"gelu-approximate\", which alone can be computed. Choose another model.") },
   { "norm_type", is_ada_norm,
-    N_("%s: the network's \"norm_type\" is neither \"ada_norm_zero\" nor \"ada_norm_single\", which alone can be computed. Choose "
-       "another model.") },
+    N_("%s: the network's \"norm_type\" is neither \"ada_norm_zero\" nor \"ada_norm_single\", which alone can be computed. "
+       "Choose another model.") },
   { "attention_bias", pm_config_is_on,
     N_("%s: \"attention_bias\" is not true, but networks without biases cannot be computed. Choose another model.") },
   { "norm_elementwise_affine", pm_config_is_off,

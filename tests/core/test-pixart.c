@@ -359,8 +359,8 @@ test_damaged (void)
     const char *from, *to, *config, *says;
     int         code;
   } cases[] = {
-    { "\"blocks.1.scale_shift_table\": {\"shape\": [6", "\"blocks.1.scale_shift_table\": {\"shape\": [5", config, "scale_shift_table",
-      PM_ERROR_DAMAGED },
+    { "\"blocks.1.scale_shift_table\": {\"shape\": [6", "\"blocks.1.scale_shift_table\": {\"shape\": [5", config,
+      "scale_shift_table", PM_ERROR_DAMAGED },
     { "\"blocks.2.cross_attn.kv_linear.weight\": {\"shape\": [144", "\"blocks.2.cross_attn.kv_linear.weight\": {\"shape\": [143",
       config, "kv_linear", PM_ERROR_DAMAGED },
     { "\"ar_embedder.mlp.2.bias\": {\"shape\": [24", "\"ar_embedder.mlp.2.bias\": {\"shape\": [25", config, "ar_embedder",
