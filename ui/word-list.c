@@ -89,22 +89,6 @@ state_of (PmWordList *list, const char *word)
   return state;
 }
 
-static Row *
-row_of (PmWordList *list, const char *word)
-{
-  g_autofree char *folded = g_utf8_casefold (word, -1);
-
-  for (guint i = 0; i < list->rows->len; i++)
-    {
-      Row *row = list->rows->pdata[i];
-      g_autofree char *own = g_utf8_casefold (row->word, -1);
-
-      if (strcmp (own, folded) == 0)
-        return row;
-    }
-  return NULL;
-}
-
 static void
 changed_cb (GtkWidget *widget, gpointer data)
 {
