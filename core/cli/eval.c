@@ -6,7 +6,8 @@
 
 typedef struct
 {
-  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size, *device, *memory;
+  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size;
+  char *device, *memory;
   double guidance;
   int num_steps, n_threads;
   gboolean is_quiet;
