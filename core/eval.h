@@ -36,6 +36,10 @@ typedef struct
  * -1..1, unclamped, and back. model: the name or path of a model that has a VAE, or the path of a VAE itself. */
 PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options, PmJob *job, GError **error);
 
+/* Stage "text-encode": ids [n] i32, the end token included, to embedding [n,E]. model: the name or path of a model that has a
+ * text encoder, or the path of a text encoder itself. */
+PmBundle *pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_threads, PmJob *job, GError **error);
+
 /* One row of the bench table: what was timed, its figure and unit, and its ratio to the floor measured in the same run
  * (< 0: none). */
 typedef struct

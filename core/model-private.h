@@ -4,6 +4,7 @@
 
 #include "family/family.h"
 #include "model.h"
+#include "text/encoder.h"
 #include "vae/vae.h"
 
 struct _PmModel
@@ -29,6 +30,11 @@ char *pm_model_resolve (const char *name_or_path, GError **error);
 /* The folder of a model's decoder: what the configuration says, else vae/ beside the weights; NULL where it is not there. Free
  * with g_free. */
 char *pm_model_find_vae (const char *path, const PmConfig *config);
+
+/* The same of the encoder of prompts, a folder or a file, and of its tokenizer: what the configuration says, else a folder beside
+ * the weights as published models have it. */
+char *pm_model_find_text_encoder (const char *path, const PmConfig *config);
+char *pm_model_find_tokenizer (const char *path, const PmConfig *config);
 
 /* The row of the class table for a class of pm_model_find_class. */
 int pm_model_get_class_row (PmModel *model, int class_index);

@@ -18,8 +18,8 @@ gboolean pm_request_copy_steers (const PmRequest *from, PmRequest *to);
 /* A region [height, width] 0..1 as an object; 256 levels. */
 void pm_request_write_region (JsonBuilder *builder, const float *region, int width, int height);
 
-/* The same back: to be freed with g_free. left: how many pixels it may have, which it is lessened by. NULL for anything wrong, and
- * when memory is short. */
+/* The same back: to be freed with g_free. left: how many pixels it may have, which it is lessened by. NULL for anything wrong,
+ * and when memory is short. */
 float *pm_request_read_region (JsonNode *node, gsize *left, int *width, int *height);
 
 /* The member "steers", where there are any. */

@@ -59,19 +59,20 @@ pm_request_add_steer (PmRequest *request, const char *words, double weight, cons
   float *region = NULL;
 
   if (! has_words (words))
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("No words were given to steer; name a word or phrase of the prompt."));
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                         _("No words were given to steer; name a word or phrase of the prompt."));
   else if (! is_weight (weight))
-    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The weight of “%s” is out of range; choose from 0 (hidden) to %g, 1 is as it is."),
-                 words, PM_MAX_STEER_WEIGHT);
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The weight of “%s” is out of range; choose from 0 (hidden) to %g, 1 is as it is."), words, PM_MAX_STEER_WEIGHT);
   else if (request->n_steers >= PM_MAX_STEERS)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("At most %d words and phrases can be steered at once; leave “%s” out."),
                  PM_MAX_STEERS, words);
   else if (mask && (width < 1 || height < 1 || is_empty (mask, n)))
-    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The region for “%s” is empty; say where in the picture the words may count."),
-                 words);
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The region for “%s” is empty; say where in the picture the words may count."), words);
   else if (mask && ! (region = g_try_new (float, n)))
-    g_set_error (error, PM_ERROR, PM_ERROR_MEMORY, _("There is too little memory for the region of “%s”; choose a smaller size."),
-                 words);
+    g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
+                 _("There is too little memory for the region of “%s”; choose a smaller size."), words);
   else
     {
       for (gsize i = 0; i < n; i++)

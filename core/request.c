@@ -111,7 +111,8 @@ pm_request_copy (const PmRequest *request)
   pm_show_copy (&request->show, &copy->show);
   copy->steers = NULL;
   copy->n_steers = 0;
-  if (! pm_request_copy_steers (request, copy) || ! copy->region != ! request->region || ! copy->start != ! request->start || ! copy->mask != ! request->mask)
+  if (! pm_request_copy_steers (request, copy) || ! copy->region != ! request->region || ! copy->start != ! request->start
+      || ! copy->mask != ! request->mask)
     g_clear_pointer (&copy, pm_request_free);
   return copy;
 }

@@ -261,7 +261,7 @@ pm_show_parse (PmShow *show, const char *text, GError **error)
       is_good = parse_part (&parsed, parts[i], &seen, error);
 
   if (is_good && ! shows_nothing && ! (seen & (1u << PART_READ)))
-    is_good = parse_readings (&parsed, "subject", error);
+    is_good = parse_readings (&parsed, parsed.words ? "word" : "subject", error);
 
   if (is_good)
     pm_show_copy (&parsed, show);

@@ -243,6 +243,7 @@ const PmBackendClass pm_backend_blas = {
   .ops = {
     .linear = blas_linear,
     .norm_modulate = pm_cpu_norm_modulate,
+    .rms_norm = pm_cpu_rms_norm,
     .patchify = pm_cpu_patchify,
     .unpatchify = pm_cpu_unpatchify,
     .attention = pm_cpu_attention,

@@ -104,15 +104,32 @@ edit_row (const PmAttention *op, int b, int i, int n_keys, float *s)
     }
 }
 
+/* p = the network's bias of queries i0 .. i0 + n, such that scale times it is the bias. */
+PM_CLONES static void
+fill_bias (const PmAttention *op, int h, int i0, int n, int n_keys, float *p)
+{
+  float inverse = 1.f / op->scale;
+
+  for (int i = 0; i < n; i++)
+    {
+      const float *bias = op->bias + ((gsize) h * op->Tq + i0 + i) * op->Tk;
+      for (int j = 0; j < n_keys; j++)
+        p[(gsize) i * op->Tk + j] = bias[j] * inverse;
+    }
+}
+
 /* Probabilities of queries i0 .. i0 + n of one head into p [n, Tk], of which an item's own keys are written; entropy [n] or
  * NULL. */
 static void
 probabilities (const PmAttention *op, int b, int h, int i0, int n, float *p, float *entropy)
 {
-  int n_keys = count_keys (op, b);
+  int          n_keys = count_keys (op, b);
+  const float *q = op->q + b * op->q_item + i0 * op->q_row + (gsize) h * op->d;
+  const float *k = op->k + b * op->kv_item + (gsize) h * op->d;
 
-  pm_cpu_gemm_nt (n, n_keys, op->d, op->q + b * op->q_item + i0 * op->q_row + (gsize) h * op->d, op->q_row,
-                  op->k + b * op->kv_item + (gsize) h * op->d, op->kv_row, p, op->Tk);
+  if (op->bias)
+    fill_bias (op, h, i0, n, n_keys, p);
+  (op->bias ? pm_cpu_gemm_nt_add : pm_cpu_gemm_nt) (n, n_keys, op->d, q, op->q_row, k, op->kv_row, p, op->Tk);
   for (int i = 0; i < n; i++)
     {
       if (op->edit)

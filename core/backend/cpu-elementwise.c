@@ -15,6 +15,8 @@ vec_activate (PmActivation activation, PmVec x)
     return x / (1.f + pm_vec_exp (-x));
   if (activation == PM_ACTIVATION_GELU_TANH) /* 0.5 (1 + tanh (u)) = 1 / (1 + exp (-2u)) */
     return x / (1.f + pm_vec_exp (-1.5957691216057308f * (x + 0.044715f * x * x * x)));
+  if (activation == PM_ACTIVATION_RELU)
+    return pm_vec_max (x, pm_vec_set (0.f));
   return x;
 }
 
@@ -125,6 +127,55 @@ void
 pm_cpu_norm_modulate (PmBackend *backend, const PmNorm *op)
 {
   pm_pool_run (pm_backend_get_pool (backend), (op->M + ROWS_PER_TASK - 1) / ROWS_PER_TASK, norm_task_cb, (gpointer) op);
+}
+
+typedef struct
+{
+  const PmRmsNorm *op;
+  const float     *weight; /* [D] */
+} PmRmsNormJob;
+
+PM_CLONES static void
+rms_norm_row (const PmRmsNorm *op, const float *weight, int m)
+{
+  const float *x = op->x + (gsize) m * op->D;
+  float       *y = op->y + (gsize) m * op->D;
+  int          D = op->D, whole = D / PM_LANES * PM_LANES;
+  PmVec        acc = { 0 };
+  double       squares = 0;
+
+  for (int i = 0; i < whole; i += PM_LANES)
+    acc += pm_vec_load (x + i) * pm_vec_load (x + i);
+  for (int i = 0; i < PM_LANES; i++)
+    squares += acc[i];
+  for (int i = whole; i < D; i++)
+    squares += x[i] * x[i];
+  float inverse = (float) (1 / sqrt (squares / D + op->eps));
+
+  for (int i = 0; i < whole; i += PM_LANES)
+    pm_vec_store (y + i, pm_vec_load (x + i) * inverse * pm_vec_load (weight + i));
+  for (int i = whole; i < D; i++)
+    y[i] = x[i] * inverse * weight[i];
+}
+
+static void
+rms_norm_task_cb (int task, int worker, gpointer data)
+{
+  const PmRmsNormJob *job = data;
+  for (int m = task * ROWS_PER_TASK; m < MIN (job->op->M, (task + 1) * ROWS_PER_TASK); m++)
+    rms_norm_row (job->op, job->weight, m);
+}
+
+void
+pm_cpu_rms_norm (PmBackend *backend, const PmRmsNorm *op)
+{
+  float       *weight = pm_cpu_scratch (backend, 0, PM_SCRATCH_SHARED, op->D);
+  PmRmsNormJob job = { op, weight };
+
+  if (! weight)
+    return;
+  pm_convert_to_f32 (op->weight->data, op->weight->dtype, op->D, weight);
+  pm_pool_run (pm_backend_get_pool (backend), (op->M + ROWS_PER_TASK - 1) / ROWS_PER_TASK, rms_norm_task_cb, &job);
 }
 
 /* Both directions walk the tokens of one row of the grid: task = item * rows + row. */

@@ -1,4 +1,4 @@
-/* What the files of the CPU backend share: scratch memory of workers, and single-threaded products. Letters as in backend.h. */
+/* What the files of the CPU backend share: scratch memory of workers, and single-threaded products. Letters as in ops.h. */
 #ifndef PM_CPU_H
 #define PM_CPU_H
 
@@ -29,6 +29,7 @@ void pm_cpu_gemm_nn (int M, int N, int K, const float *a, gsize lda, const float
 /* The operations that live in files of their own. */
 void pm_cpu_attention (PmBackend *backend, const PmAttention *op);
 void pm_cpu_norm_modulate (PmBackend *backend, const PmNorm *op);
+void pm_cpu_rms_norm (PmBackend *backend, const PmRmsNorm *op);
 void pm_cpu_patchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_unpatchify (PmBackend *backend, const PmPatches *op);
 void pm_cpu_add (PmBackend *backend, const PmAdd *op);

@@ -14,7 +14,10 @@ pm_ref_activate (PmActivation activation, double x)
       return x / (1 + exp (-x));
     case PM_ACTIVATION_GELU_TANH: /* Hendrycks and Gimpel, arXiv 1606.08415, section 2 */
       return 0.5 * x * (1 + tanh (sqrt (2 / G_PI) * (x + 0.044715 * x * x * x)));
+    case PM_ACTIVATION_RELU:
+      return MAX (x, 0);
     case PM_ACTIVATION_NONE:
+    case PM_N_ACTIVATIONS:
       break;
     }
   return x;
@@ -65,6 +68,24 @@ ref_norm_modulate (PmBackend *backend, const PmNorm *op)
       double inverse = 1 / sqrt (variance / op->D + op->eps);
       for (int i = 0; i < op->D; i++)
         op->y[(gsize) m * op->D + i] = (float) ((x[i] - mean) * inverse * (1.0 + op->scale[mod + i]) + op->shift[mod + i]);
+    }
+}
+
+static void
+ref_rms_norm (PmBackend *backend, const PmRmsNorm *op)
+{
+  g_autofree float *weight = g_new (float, op->D);
+
+  pm_convert_to_f32 (op->weight->data, op->weight->dtype, op->D, weight);
+  for (int m = 0; m < op->M; m++)
+    {
+      const float *x = op->x + (gsize) m * op->D;
+      double       squares = 0;
+      for (int i = 0; i < op->D; i++)
+        squares += (double) x[i] * x[i];
+      double inverse = 1 / sqrt (squares / op->D + op->eps);
+      for (int i = 0; i < op->D; i++)
+        op->y[(gsize) m * op->D + i] = (float) (x[i] * inverse * weight[i]);
     }
 }
 
@@ -132,6 +153,7 @@ ref_softmax_row (const PmAttention *op, int b, int h, int i, double *p /* [Tk] *
       for (int c = 0; c < op->d; c++)
         dot += (double) q[c] * k[c];
       p[j] = dot * op->scale + (op->edit ? ref_edit (op, b, i, j) : 0);
+      p[j] += op->bias ? op->bias[((gsize) h * op->Tq + i) * op->Tk + j] : 0;
       max = MAX (max, p[j]);
     }
   for (int j = 0; j < n_keys; j++)
@@ -233,6 +255,7 @@ const PmBackendClass pm_backend_ref = {
   .ops = {
     .linear = ref_linear,
     .norm_modulate = ref_norm_modulate,
+    .rms_norm = ref_rms_norm,
     .patchify = ref_patchify,
     .unpatchify = ref_unpatchify,
     .attention = ref_attention,

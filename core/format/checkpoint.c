@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
@@ -369,4 +371,24 @@ pm_checkpoint_verify (PmCheckpoint *checkpoint, GError **error)
         }
     }
   return TRUE;
+}
+
+void
+pm_checkpoint_let_go (PmCheckpoint *checkpoint, const PmTensor *tensor)
+{
+  guintptr page = (guintptr) sysconf (_SC_PAGESIZE), first = (guintptr) tensor->data;
+  guintptr end = (first + tensor->n_elements * pm_dtype_size (tensor->dtype)) / page * page;
+
+  for (guint i = 0; i < checkpoint->parts->len; i++)
+    {
+      GMappedFile *file = ((PmPart *) g_ptr_array_index (checkpoint->parts, i))->file;
+      guintptr     start = file ? (guintptr) g_mapped_file_get_contents (file) : 0;
+      if (start && first >= start && end <= start + g_mapped_file_get_length (file))
+        { /* memory of our own, which would be zeroed, lies in no file */
+          first = (first + page - 1) / page * page;
+          if (first < end)
+            madvise ((void *) first, end - first, MADV_DONTNEED);
+          return;
+        }
+    }
 }

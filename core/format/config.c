@@ -35,6 +35,8 @@ pm_config_free (PmConfig *config)
   g_free (config->family);
   g_strfreev (config->classes);
   g_free (config->vae);
+  g_free (config->text_encoder);
+  g_free (config->tokenizer);
   g_clear_pointer (&config->recommended_layers, g_array_unref);
   g_free (config->default_sampler);
   g_strfreev (config->notes);
@@ -333,6 +335,18 @@ read_vae (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static gboolean
+read_text_encoder (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return read_text (node, &reader->config->text_encoder);
+}
+
+static gboolean
+read_tokenizer (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return read_text (node, &reader->config->tokenizer);
+}
+
+static gboolean
 read_layers (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
@@ -418,6 +432,12 @@ static const PmConfigKey config_keys[] = {
   { "guidance_channels", read_guidance_channels,
     N_("%s: \"guidance_channels\" should be 3 or \"all\". Correct it or remove the key.") },
   { "vae", read_vae, N_("%s: \"vae\" should be a folder's name in the same folder, or null. Correct it or remove the key.") },
+  { "text_encoder", read_text_encoder,
+    N_("%s: \"text_encoder\" should be the path of a folder or file, or its name in the same folder. Correct it or remove the "
+       "key.") },
+  { "tokenizer", read_tokenizer,
+    N_("%s: \"tokenizer\" should be the path of a folder or file, or its name in the same folder. Correct it or remove the "
+       "key.") },
   { "recommended_layers", read_layers,
     N_("%s: \"recommended_layers\" should be a list of layer numbers from 0. Correct it or remove the key.") },
   { "defaults", read_defaults, N_("%s: \"defaults\" should be an object. Correct it or remove the key.") },

@@ -78,6 +78,7 @@ typedef struct
   int          guidance_channels;    /* 3; 0 = all; -1 = not said */
   gboolean     has_vae;              /* the key was there */
   char        *vae;                  /* NULL with has_vae: a pixel model */
+  char        *text_encoder, *tokenizer; /* path, or name in the same folder; NULL: not said */
   GArray      *recommended_layers;   /* of int; NULL: not said */
   char        *default_sampler;      /* NULL: by family */
   int          default_steps;        /* 0: by family */

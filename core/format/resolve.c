@@ -11,6 +11,8 @@ static const char *const known_names[] = {
   "diffusion_pytorch_model.safetensors.index.json",
   "diffusion_pytorch_model.bin",
   "diffusion_pytorch_model.bin.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
 };
 
 /* Kinds of which one file must be the only one, best first: shards of an index are not candidates beside it. */

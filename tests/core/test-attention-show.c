@@ -41,7 +41,7 @@ test_good (void)
     { "words=\\all;read=to", "layers=recommended;heads=mean:all;steps=all;words=\\all;read=to" },
     { "words=1\\,5,a\\;b,c\\\\d,e=f#2;read=to",
       "layers=recommended;heads=mean:all;steps=all;words=1\\,5,a\\;b,c\\\\d,e=f#2;read=to" },
-    { "words=\\n\\o,猫,end\\", "layers=recommended;heads=mean:all;steps=all;words=no,猫,end\\\\;read=subject" },
+    { "words=\\n\\o,猫,end\\", "layers=recommended;heads=mean:all;steps=all;words=no,猫,end\\\\;read=word" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)

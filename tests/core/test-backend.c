@@ -201,6 +201,40 @@ test_norm (Fixture *fixture, gconstpointer data)
     }
 }
 
+static float *
+run_rms_norm (PmBackend *backend, int M, int D, PmDtype dtype, const float *x, gconstpointer w)
+{
+  PmTensor tensor = { .name = "w", .dtype = dtype, .rank = 1, .shape = { D }, .n_elements = D, .data = w };
+  PmWeight weight;
+  float   *bx = to_backend (backend, x, (gsize) M * D), *by = to_backend (backend, x, (gsize) M * D);
+
+  g_assert_true (pm_backend_prepare (backend, &tensor, &weight, NULL));
+  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = bx, .weight = &weight, .eps = 1e-6f, .y = by });
+  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = by, .weight = &weight, .eps = 0.5f, .y = by });
+  pm_backend_release (backend, &weight);
+  pm_backend_free (backend, bx);
+  return from_backend (backend, by, (gsize) M * D);
+}
+
+static void
+test_rms_norm (Fixture *fixture, gconstpointer data)
+{
+  static const int     shapes[][2] = { { 1, 1 }, { 3, 17 }, { 128, 192 }, { 77, 4096 }, { 515, 75 } };
+  static const PmDtype dtypes[] = { PM_DTYPE_F32, PM_DTYPE_F16, PM_DTYPE_BF16 };
+  for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
+    {
+      int                 M = shapes[i][0], D = shapes[i][1];
+      PmDtype             dtype = dtypes[i % 3];
+      g_autofree float   *x = new_normals (fixture, (gsize) M * D, 3.f);
+      g_autofree gpointer w = new_weights (fixture, dtype, D);
+      for (gsize j = 0; j < (gsize) M * D; j++)
+        x[j] += 5.f;
+      g_autofree float *expected = run_rms_norm (fixture->ref, M, D, dtype, x, w);
+      g_autofree float *got = run_rms_norm (fixture->backend, M, D, dtype, x, w);
+      pm_test_compare_relative ("rms_norm", got, expected, (gsize) M * D, 2e-6);
+    }
+}
+
 static void
 test_patches (Fixture *fixture, gconstpointer data)
 {
@@ -236,7 +270,7 @@ test_elements (Fixture *fixture, gconstpointer data)
 {
   static const gsize sizes[] = { 1, 15, 16, 33, 50001 };
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
-    for (int a = PM_ACTIVATION_NONE; a <= PM_ACTIVATION_GELU_TANH; a++)
+    for (int a = PM_ACTIVATION_NONE; a < PM_N_ACTIVATIONS; a++)
       {
         gsize             n = sizes[i], n_y = (n + 2) / 3;
         g_autofree float *x = new_normals (fixture, n, 4.f);
@@ -288,7 +322,7 @@ test_combine (Fixture *fixture, gconstpointer data)
 typedef struct
 {
   int      B, H, d, Tq, Tk;
-  gboolean has_counts, has_edit;
+  gboolean has_counts, has_edit, has_bias;
 } AttentionCase;
 
 #define MAX_ITEMS 3
@@ -347,8 +381,8 @@ typedef struct
 } AttentionResults;
 
 static void
-run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, const float *weights, gboolean reduced,
-               AttentionResults *results)
+run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, const float *weights, const float *logits,
+               gboolean reduced, AttentionResults *results)
 {
   gsize row = 3 * (gsize) c->H * c->d, T = MAX (c->Tq, c->Tk), width = (gsize) c->H * c->d, heads = (gsize) c->B * c->H;
   const int rows[] = { 0, c->Tq - 1, c->Tq / 2 };
@@ -357,6 +391,7 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
   const gsize sizes[N_RESULTS] = { c->B * c->Tq * width, heads * 2 * c->Tk, heads * 3 * c->Tq, heads * c->Tq, heads * 3 * c->Tk,
                                    (gsize) c->B * c->Tq * c->Tk };
   float *q = to_backend (backend, qkv, c->B * T * row), *w = to_backend (backend, weights, 5 * c->B * T);
+  float *bias = c->has_bias ? to_backend (backend, logits, (gsize) c->H * c->Tq * c->Tk) : NULL;
 
   for (int h = 0; h < c->H; h += 2)
     head_weights[h] = 1.f / (h + 1);
@@ -386,6 +421,7 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
                                                  .out = results->values[0],
                                                  .out_item = c->Tq * width,
                                                  .out_row = width,
+                                                 .bias = bias,
                                                  .key_counts = c->has_counts ? steering.counts : NULL,
                                                  .edit = c->has_edit ? &steering.edit : NULL,
                                                  .reduce = reduced ? &reduce : NULL });
@@ -394,6 +430,8 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
     results->values[i] = from_backend (backend, results->values[i], sizes[i]);
   pm_backend_free (backend, q);
   pm_backend_free (backend, w);
+  if (bias)
+    pm_backend_free (backend, bias);
 }
 
 static void
@@ -411,13 +449,14 @@ check_attention (Fixture *fixture, const AttentionCase *c)
   gsize             T = MAX (c->Tq, c->Tk);
   g_autofree float *qkv = new_normals (fixture, 3 * (gsize) c->B * T * c->H * c->d, 1.3f);
   g_autofree float *weights = g_new (float, 5 * c->B * T);
+  g_autofree float *bias = new_normals (fixture, (gsize) c->H * c->Tq * c->Tk, 2.f);
   AttentionResults  expected, got, plain;
 
   pm_random_uniform (&fixture->random, 5 * c->B * T, weights);
   g_test_message ("attention of %d items, %d heads of %d, %d queries, %d keys", c->B, c->H, c->d, c->Tq, c->Tk);
-  run_attention (fixture->ref, c, qkv, weights, TRUE, &expected);
-  run_attention (fixture->backend, c, qkv, weights, TRUE, &got);
-  run_attention (fixture->backend, c, qkv, weights, FALSE, &plain);
+  run_attention (fixture->ref, c, qkv, weights, bias, TRUE, &expected);
+  run_attention (fixture->backend, c, qkv, weights, bias, TRUE, &got);
+  run_attention (fixture->backend, c, qkv, weights, bias, FALSE, &plain);
   g_assert_cmpmem (plain.values[0], plain.n[0] * sizeof (float), got.values[0],
                    got.n[0] * sizeof (float)); /* looking changes nothing */
   for (int i = 0; i < N_RESULTS; i++)
@@ -428,7 +467,7 @@ check_attention (Fixture *fixture, const AttentionCase *c)
     {
       g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
       AttentionResults      again;
-      run_attention (other, c, qkv, weights, TRUE, &again);
+      run_attention (other, c, qkv, weights, bias, TRUE, &again);
       for (int i = 0; i < N_RESULTS; i++)
         g_assert_cmpmem (again.values[i], again.n[i] * sizeof (float), got.values[i], got.n[i] * sizeof (float));
       results_clear (&again);
@@ -445,7 +484,8 @@ test_attention (Fixture *fixture, gconstpointer data)
                                          { 2, 6, 32, 64, 64 }, { 1, 2, 20, 7, 45 },  { 1, 3, 72, 300, 257 },
                                          { 1, 1, 64, 40, 5000 },
                                          { 1, 1, 3, 4, 1, TRUE, TRUE },      { 2, 3, 24, 33, 19, TRUE, FALSE },
-                                         { 3, 2, 72, 130, 77, FALSE, TRUE }, { 3, 4, 20, 300, 121, TRUE, TRUE } };
+                                         { 3, 2, 72, 130, 77, FALSE, TRUE }, { 3, 4, 20, 300, 121, TRUE, TRUE },
+                                         { 2, 3, 64, 300, 300, FALSE, FALSE, TRUE }, { 3, 4, 24, 9, 30, TRUE, TRUE, TRUE } };
   fixture->device = data;
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     check_attention (fixture, &cases[i]);
@@ -487,7 +527,7 @@ test_steering (Fixture *fixture, gconstpointer data)
         probs[(b * c.H + h) * c.Tk + j] = (float) (p[j] / sum);
     }
   steering_clear (&steering, fixture->ref);
-  run_attention (fixture->ref, &c, qkv, weights, TRUE, &got);
+  run_attention (fixture->ref, &c, qkv, weights, NULL, TRUE, &got);
   pm_test_compare_relative ("steered out", got.values[0], expected, got.n[0], 1e-6);
   for (int head = 0; head < c.B * c.H; head++) /* the first of three rows that are kept */
     for (int j = 0; j < c.Tk; j++)
@@ -510,7 +550,7 @@ main (int argc, char **argv)
   {
     const char *name;
     void (*run) (Fixture *, gconstpointer);
-  } tests[] = { { "linear", test_linear },     { "norm", test_norm },           { "patches", test_patches },
+  } tests[] = { { "linear", test_linear },     { "norm", test_norm }, { "rms-norm", test_rms_norm }, { "patches", test_patches },
                 { "elements", test_elements }, { "combine", test_combine }, { "attention", test_attention },
                 { "steering", test_steering } };
 
