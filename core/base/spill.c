@@ -24,8 +24,8 @@ static void
 set_file_error (GError **error, int number)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_IO,
-               _("A temporary file cannot be kept in “%s” (%s); make room there, set TMPDIR to a folder with more room, or choose "
-                 "fewer maps or a smaller picture."),
+               _("A temporary file cannot be kept in “%s” (%s); make room there, set TMPDIR to a folder with more room, or "
+                 "choose fewer maps or a smaller picture."),
                find_folder (), g_strerror (number));
 }
 
