@@ -128,8 +128,7 @@ pm_tap_store_new (PmMapStorage storage, int n_chunks, gsize n_rows, int N, GErro
   if (! is_good)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                   _("There is not enough memory to record %" G_GSIZE_FORMAT
-                     " maps; choose fewer layers, heads or steps, or average over them."),
+                   _("There is not enough memory to record %zu maps; choose fewer layers, heads or steps, or average over them."),
                    n_chunks * n_rows);
       return NULL;
     }

@@ -2,37 +2,12 @@
 #include <math.h>
 
 #include "backend/cpu.h"
+#include "backend/epilogue.h"
 #include "base/pool.h"
 #include "base/simd.h"
 
 #define ROWS_PER_TASK 32
 #define ELEMENTS_PER_TASK 16384
-
-PM_INLINE PmVec
-vec_activate (PmActivation activation, PmVec x)
-{
-  if (activation == PM_ACTIVATION_SILU)
-    return x / (1.f + pm_vec_exp (-x));
-  if (activation == PM_ACTIVATION_GELU_TANH) /* 0.5 (1 + tanh (u)) = 1 / (1 + exp (-2u)) */
-    return x / (1.f + pm_vec_exp (-1.5957691216057308f * (x + 0.044715f * x * x * x)));
-  if (activation == PM_ACTIVATION_RELU)
-    return pm_vec_max (x, pm_vec_set (0.f));
-  return x;
-}
-
-/* One chunk of 16 columns of the epilogue; pointers may be NULL. */
-PM_INLINE PmVec
-vec_epilogue (PmActivation activation, PmVec x, const float *bias, const float *gate, const float *residual)
-{
-  if (bias)
-    x += pm_vec_load (bias);
-  x = vec_activate (activation, x);
-  if (gate)
-    x *= pm_vec_load (gate);
-  if (residual)
-    x += pm_vec_load (residual);
-  return x;
-}
 
 PM_CLONES void
 pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float *bias, const float *gate,
@@ -40,7 +15,7 @@ pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float
 {
   int i = 0;
   for (; i + PM_LANES <= n; i += PM_LANES)
-    pm_vec_store (y + i, vec_epilogue (activation, pm_vec_load (x + i), bias ? bias + i : NULL, gate ? gate + i : NULL,
+    pm_vec_store (y + i, pm_vec_epilogue (activation, pm_vec_load (x + i), bias ? bias + i : NULL, gate ? gate + i : NULL,
                                        residual ? residual + i : NULL));
   if (i < n) /* the rest through padded copies, so that every element takes the same path */
     {
@@ -53,7 +28,7 @@ pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float
         memcpy (tail[2], gate + i, size);
       if (residual)
         memcpy (tail[3], residual + i, size);
-      pm_vec_store (tail[0], vec_epilogue (activation, pm_vec_load (tail[0]), bias ? tail[1] : NULL, gate ? tail[2] : NULL,
+      pm_vec_store (tail[0], pm_vec_epilogue (activation, pm_vec_load (tail[0]), bias ? tail[1] : NULL, gate ? tail[2] : NULL,
                                            residual ? tail[3] : NULL));
       memcpy (y + i, tail[0], size);
     }

@@ -32,7 +32,7 @@ pm_vec_store (float *to /* [16] any alignment */, PmVec v)
 PM_INLINE PmVec
 pm_vec_set (float value)
 {
-  return (PmVec) { 0 } + value;
+  return value - (PmVec) { 0 }; /* adding would cost an instruction: -0 + 0 is another number */
 }
 
 PM_INLINE float
@@ -42,6 +42,40 @@ pm_vec_sum (PmVec v)
   for (int i = 0; i < PM_LANES; i++)
     sum += v[i];
   return sum;
+}
+
+/* to[j][i] = from[i][j] for 8 rows of 8, strides in elements. */
+PM_INLINE void
+pm_transpose_8x8 (const float *from, gsize from_stride, float *to, gsize to_stride)
+{
+  typedef float Half __attribute__ ((vector_size (32)));
+  Half          rows[8], pairs[8], fours[8];
+
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; i++)
+    memcpy (&rows[i], from + i * from_stride, sizeof (Half));
+#pragma GCC unroll 4
+  for (int i = 0; i < 8; i += 2)
+    {
+      pairs[i] = __builtin_shufflevector (rows[i], rows[i + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+      pairs[i + 1] = __builtin_shufflevector (rows[i], rows[i + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++)
+    {
+      int at = i / 2 * 4 + i % 2; /* pairs at and at + 2 */
+      int out = i / 2 * 4 + i % 2 * 2;
+      fours[out] = __builtin_shufflevector (pairs[at], pairs[at + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+      fours[out + 1] = __builtin_shufflevector (pairs[at], pairs[at + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++)
+    {
+      Half low = __builtin_shufflevector (fours[i], fours[i + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+      Half high = __builtin_shufflevector (fours[i], fours[i + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+      memcpy (to + i * to_stride, &low, sizeof low);
+      memcpy (to + (i + 4) * to_stride, &high, sizeof high);
+    }
 }
 
 /* Lane by lane: a where mask is all ones, b where it is zero. */

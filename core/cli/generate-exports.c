@@ -1,6 +1,7 @@
 /* The files that `pentimento generate` makes of all maps together: comparison sheet, animation, NumPy arrays. */
 #include "cli/generate.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static gboolean
@@ -23,8 +24,8 @@ make_title (const PmRequest *request)
   g_autofree char *model = g_path_get_basename (request->model);
 
   if (*request->class_name)
-    return g_strdup_printf (_("%s: %s, seed %" G_GUINT64_FORMAT), model, request->class_name, request->seed);
-  return g_strdup_printf (_("%s, seed %" G_GUINT64_FORMAT), model, request->seed);
+    return g_strdup_printf (_("%s: %s, seed %" PRIu64), model, request->class_name, request->seed);
+  return g_strdup_printf (_("%s, seed %" PRIu64), model, request->seed);
 }
 
 static gboolean

@@ -1,6 +1,8 @@
 /* `pentimento generate`: a request in, a picture and its maps out. */
 #include "cli/generate.h"
 
+#include <inttypes.h>
+
 typedef struct
 {
   PmGenerateOptions options;
@@ -121,7 +123,7 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
 static void
 print_result (const PmGenerateOptions *options, const PmRequest *request, const PmResult *result)
 {
-  g_print (_("Painted %d x %d pixels in %d steps and %.2f seconds, seed %" G_GUINT64_FORMAT "\n"), result->width, result->height,
+  g_print (_("Painted %d x %d pixels in %d steps and %.2f seconds, seed %" PRIu64 "\n"), result->width, result->height,
            result->n_steps, result->seconds, request->seed);
   if (options->out)
     g_print ("%s\n", options->out);

@@ -101,8 +101,7 @@ pm_checkpoint_alloc (PmCheckpoint *checkpoint, const char *path, gsize n_bytes, 
     memory = g_try_malloc (MAX (n_bytes, 1));
   if (! memory)
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                 _("%s needs %" G_GSIZE_FORMAT " MiB of memory, which is not free. Close other programs or "
-                    "choose a smaller model."),
+                 _("%s needs %zu MiB of memory, which is not free. Close other programs or choose a smaller model."),
                  path, n_bytes >> 20);
   else
     g_ptr_array_add (checkpoint->owned, memory);
@@ -147,8 +146,8 @@ check_tensor (PmCheckpoint *checkpoint, const char *path, PmTensor *tensor, gsiz
       g_autofree char *shape = pm_tensor_shape_to_string (tensor);
 
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("%s is damaged: the tensor \"%s\" of shape %s and type %s cannot be %" G_GSIZE_FORMAT
-                      " bytes long. Download it again."),
+                   _("%s is damaged: the tensor \"%s\" of shape %s and type %s cannot be %zu bytes long. Download "
+                      "it again."),
                    path, tensor->name, shape, pm_dtype_name (tensor->dtype), n_bytes);
       return FALSE;
     }

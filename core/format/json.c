@@ -153,8 +153,7 @@ pm_json_load (const char *path, gsize max_bytes, GError **error)
   if (g_stat (path, &info) == 0 && (! S_ISREG (info.st_mode) || (guint64) info.st_size > max_bytes))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("%s is not a file of at most %" G_GSIZE_FORMAT " bytes, as JSON of this kind should be. Correct it or "
-                     "download it again."),
+                   _("%s is not a file of at most %zu bytes, as JSON of this kind should be. Correct it or download it again."),
                    shown, max_bytes);
       return NULL;
     }

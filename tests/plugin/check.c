@@ -25,7 +25,7 @@ static const struct
   const char *name;
   void (*run) (const char *folder);
 } suites[] = {
-  { "paint", suite_paint }, { "place", suite_place },   { "errors", suite_errors },
+  { "paint", suite_paint }, { "place", suite_place },   { "start", suite_start },   { "errors", suite_errors },
   { "bare", suite_bare },   { "reopen", suite_reopen }, { "german", suite_german },
 };
 
