@@ -40,5 +40,6 @@
 #include "generate.h"
 #include "model.h"
 #include "request.h"
+#include "words-at.h"
 
 #endif
