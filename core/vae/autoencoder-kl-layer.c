@@ -11,7 +11,6 @@
 #include "vae/autoencoder-kl.h"
 
 #define NORM_EPS 1e-6f
-#define QUERIES 128 /* of one item of an attention: items are what workers share out */
 
 /* One convolution's weights on their way into PmConv's order. */
 typedef struct
@@ -305,23 +304,20 @@ pm_kl_resnet (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
   return TRUE;
 }
 
-/* One head over all pixels. Keys and values are the same for every item: items are runs of queries. */
+/* One head over all pixels. */
 static void
 run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out)
 {
-  int T = q->height * q->width, d = q->channels;
+  int         T = q->height * q->width, d = q->channels;
+  PmAttention op = { .B = 1, .H = 1, .d = d, .Tq = T, .Tk = T, .q = q->data, .k = k->data, .v = v->data, .q_row = d, .kv_row = d,
+                     .scale = 1.f / sqrtf (d), .out = out->data, .out_row = d };
+  gsize       turned = (gsize) T * d * sizeof (float); /* the values, turned round by the backend */
 
   walk->flops += 4.0 * T * T * d;
-  for (int first = 0; walk->backend && first < T;)
-    {
-      int         left = T - first, n = MIN (left, QUERIES);
-      gsize       offset = (gsize) first * d;
-      PmAttention op = { .B = left / n, .H = 1, .d = d, .Tq = n, .Tk = T, .q = (float *) q->data + offset, .k = k->data,
-                         .v = v->data, .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d,
-                         .scale = 1.f / sqrtf (d), .out = (float *) out->data + offset, .out_item = (gsize) n * d, .out_row = d };
-      pm_nn_attention (walk->backend, NULL, NULL, &op);
-      first += op.B * n;
-    }
+  count_bytes (walk, turned);
+  walk->n_bytes -= turned;
+  if (walk->backend)
+    pm_nn_attention (walk->backend, NULL, NULL, &op);
 }
 
 gboolean
