@@ -19,7 +19,7 @@ vae_flops (const PmRun *run, PmVaeDirection direction, gsize *bytes)
   double    flops = 0;
   gsize     unused;
 
-  if (run->model->vae && (direction == PM_VAE_DECODE || run->encodes))
+  if (run->model->vae && (direction == PM_VAE_DECODE ? ! run->request->maps_only : run->encodes))
     pm_vae_measure (run->model->vae, &call, &flops, bytes ? bytes : &unused);
   return flops;
 }
@@ -162,6 +162,8 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
+  if (run->request->maps_only)
+    return TRUE;
   if (run->model->vae)
     return decode_result (result, run, backend, job, error);
   if (run->model->info.makes_picture)

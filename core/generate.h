@@ -24,7 +24,7 @@ typedef struct
 typedef struct
 {
   int        width, height;
-  float     *picture;      /* [height, width, 3] 0..1; NULL for a latent model without a VAE */
+  float     *picture;      /* [height, width, 3] 0..1; NULL for a latent model without a VAE, and of a request for maps only */
   int        channels, latent_width, latent_height;
   int        n_steps;
   float     *trajectory;   /* [n_steps + 1, C, h, w]: x_t before each step, and the result */

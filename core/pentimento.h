@@ -36,9 +36,11 @@
 #include "eval.h"
 #include "export/gif.h"
 #include "export/npy.h"
+#include "export/raw.h"
 #include "export/sheet.h"
 #include "generate.h"
 #include "model.h"
 #include "request.h"
+#include "words-at.h"
 
 #endif

@@ -63,7 +63,8 @@ pm_request_add_steer (PmRequest *request, const char *words, double weight, cons
                          _("No words were given to steer; name a word or phrase of the prompt."));
   else if (! is_weight (weight))
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                 _("The weight of “%s” is out of range; choose from 0 (hidden) to %g, 1 is as it is."), words, PM_MAX_STEER_WEIGHT);
+                 _("The weight of “%s” is out of range; choose from 0 (hidden) to %g, 1 is as it is."), words,
+                 PM_MAX_STEER_WEIGHT);
   else if (request->n_steers >= PM_MAX_STEERS)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("At most %d words and phrases can be steered at once; leave “%s” out."),
                  PM_MAX_STEERS, words);

@@ -55,6 +55,7 @@ typedef struct
   int     mask_width, mask_height;
   char   *start_sum, *mask_sum; /* sha256 of what a record began with and does not hold; NULL: nothing missing */
   int     preview_every;   /* steps from one preview in PmProgress to the next; 0: none */
+  gboolean maps_only;      /* no picture comes out: what was painted is not decoded */
 } PmRequest;
 
 PmRequest *pm_request_new (void);

@@ -81,15 +81,27 @@ check_numbers (PmRun *run, GError **error)
 }
 
 static gboolean
+has_text (const char *text)
+{
+  return text && *text;
+}
+
+/* A model is told a class or a prompt; the other one would be ignored in silence. */
+static gboolean
 check_words (PmRun *run, GError **error)
 {
   const PmRequest *request = run->request;
+  gboolean         reads = run->model->network_info.text_width > 0;
 
-  if ((! request->prompt || ! *request->prompt) && (! request->negative_prompt || ! *request->negative_prompt)
-      && request->n_steers == 0)
+  if (reads && has_text (request->class_name))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints what a prompt says and knows no classes; write a prompt instead of the class “%s”."),
+                 run->model->name, request->class_name);
+  else if (! reads && (has_text (request->prompt) || has_text (request->negative_prompt) || request->n_steers > 0))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints classes and reads no words; choose a class instead of a prompt."), run->model->name);
+  else
     return TRUE;
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("The model “%s” paints classes and reads no words; choose a class instead of a prompt."), run->model->name);
   return FALSE;
 }
 
@@ -156,10 +168,10 @@ static gboolean
 find_class (PmRun *run, GError **error)
 {
   run->class_index = run->class_row = -1;
-  if (run->model->network_info.text_width > 0)
-    return TRUE;
   if (! check_words (run, error))
     return FALSE;
+  if (run->model->network_info.text_width > 0)
+    return TRUE;
   run->class_index = pm_model_find_class (run->model, run->request->class_name, error);
   if (run->class_index < 0)
     return FALSE;

@@ -64,6 +64,7 @@ print_map_json (const PmGenerateOptions *options, const PmMap *map)
   pm_cli_json_string (line, "id", map->id);
   pm_cli_json_string (line, "title", map->title);
   pm_cli_json_string (line, "read", map->reading);
+  pm_cli_json_string (line, "word", map->word);
   pm_cli_json_int (line, "layer", map->layer);
   pm_cli_json_int (line, "head", map->head);
   pm_cli_json_int (line, "step", map->step);
@@ -99,6 +100,8 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
   JsonBuilder *line = pm_cli_json_begin ("result");
   pm_cli_json_string (line, "model", request->model);
   pm_cli_json_string (line, "class", request->class_name);
+  pm_cli_json_string (line, "prompt", request->prompt);
+  pm_cli_json_string (line, "negative", request->negative_prompt);
   pm_cli_json_int (line, "seed", (gint64) request->seed);
   pm_cli_json_int (line, "width", result->width);
   pm_cli_json_int (line, "height", result->height);
