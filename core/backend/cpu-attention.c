@@ -227,7 +227,8 @@ head_task_cb (int task, int worker, gpointer data)
       head_probabilities (&head, job, i0, MIN (job->width, end - i0));
       if (op->reduce)
         pm_attention_reduce_panel (job, &head);
-      pm_kernel_run (job->kernel, head.width / PM_LANES, op->d, head.n_keys, head.v, padded (head.n_keys), head.p, head.out, FALSE);
+      pm_kernel_run (job->kernel, head.width / PM_LANES, op->d, head.n_keys, head.v, padded (head.n_keys), head.p, head.out,
+                     FALSE);
       store_out (&head, op);
     }
   if (op->reduce)
