@@ -267,9 +267,24 @@ cut (PmAttentionJob *job)
   job->n_parts = (op->Tq + job->part - 1) / job->part;
 }
 
-void
-pm_cpu_attention (PmBackend *backend, const PmAttention *op)
+/* Items with the same keys that follow one another in memory are one item with more queries. */
+static PmAttention
+join_items (const PmAttention *op)
 {
+  PmAttention joined = *op;
+  if (op->kv_item == 0 && op->q_item == op->Tq * op->q_row && op->out_item == op->Tq * op->out_row && ! op->key_counts
+      && ! op->bias && ! op->edit && ! op->reduce)
+    {
+      joined.Tq *= op->B;
+      joined.B = 1;
+    }
+  return joined;
+}
+
+void
+pm_cpu_attention (PmBackend *backend, const PmAttention *given)
+{
+  PmAttention    joined = join_items (given), *op = &joined;
   PmAttentionJob job = { .backend = backend, .op = op, .kernel = pm_cpu_get_kernel (backend) };
   PmPool        *pool = pm_backend_get_pool (backend);
   gsize          n_heads = (gsize) op->B * op->H;
