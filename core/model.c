@@ -134,14 +134,22 @@ set_info (PmModel *model)
     .makes_picture = model->vae || (! network->is_latent && network->in_channels == 3),
     .prediction = prediction_names[network->prediction],
     .schedule = is_flow ? "flow" : "linear",
-    .default_sampler = config->default_sampler ? config->default_sampler : is_flow ? "euler" : "ddim",
-    .default_steps = config->default_steps > 0 ? config->default_steps : is_flow ? 24 : 50,
-    .default_guidance = ! network->has_null            ? 1
+    .default_sampler = config->default_sampler ? config->default_sampler
+                       : network->sampler      ? network->sampler
+                       : is_flow               ? "euler"
+                                               : "ddim",
+    .default_steps = config->default_steps > 0 ? config->default_steps
+                     : network->steps > 0      ? network->steps
+                     : is_flow                 ? 24
+                                               : 50,
+    .default_guidance = ! network->has_null             ? 1
                         : config->default_guidance >= 0 ? config->default_guidance
+                        : network->guidance > 0         ? network->guidance
                                                         : 4,
     .guidance_interval = { config->guidance_interval[0], config->guidance_interval[1] },
     .default_size = network->grid_w * network->patch * scale,
     .any_size = network->any_size,
+    .text_width = network->text_width,
     .size_multiple = network->patch * scale,
     .min_size = network->any_size ? network->patch * scale : network->grid_w * network->patch * scale,
     .max_size = (network->any_size ? network->max_side : network->grid_w) * network->patch * scale,

@@ -34,6 +34,7 @@ typedef struct
   int          default_size;       /* pixels of both sides; the only size without any_size */
   gboolean     any_size;           /* paints any width and height that are multiples of size_multiple in min_size..max_size */
   int          size_multiple, min_size, max_size; /* pixels */
+  int          text_width;         /* of the text embeddings that it reads; 0: it has classes */
   const char *const *notes;        /* sentences for `info`; NULL-terminated, never NULL */
 } PmModelInfo;
 

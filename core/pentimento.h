@@ -36,6 +36,7 @@
 #include "eval.h"
 #include "export/gif.h"
 #include "export/npy.h"
+#include "export/raw.h"
 #include "export/sheet.h"
 #include "generate.h"
 #include "model.h"

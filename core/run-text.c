@@ -14,6 +14,11 @@ pm_run_read_text (PmRun *run, const PmGiven *given, GError **error)
     return TRUE;
   for (int i = 0; i < n_needed; i++)
     {
+      if (i == 1 && given && ! given->text[1] && run->model->network_info.has_null_text)
+        {
+          run->told[i] = (PmTold) { .tag = tags[i], .n = MIN (given->text_length[0], run->model->network_info.max_text) };
+          continue;
+        }
       if (! given || ! given->text[i] || given->text_length[i] < 1)
         {
           g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,

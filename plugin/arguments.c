@@ -142,8 +142,8 @@ declare_picture (GimpProcedure *procedure)
   gimp_procedure_add_int_argument (procedure, "height", _("_Height"), _("Height in pixels; 0 takes the model's default"),
                                    0, 16384, 0, G_PARAM_READWRITE);
   gimp_procedure_add_double_argument (procedure, "strength", _("Stre_ngth"),
-                                      _("How much of the layer is painted anew, where the target begins with its pixels: the share "
-                                        "of the steps that are run. 0.5 keeps what is large in it, 1 hardly anything; above 0"),
+                                      _("How much of the layer is painted anew, where the target begins with its pixels: the "
+                                        "share of the steps that are run. 0.5 keeps what is large in it, 1 hardly anything; above 0"),
                                       0.0, 1.0, 0.75, G_PARAM_READWRITE);
 }
 
@@ -153,7 +153,7 @@ declare_advanced (GimpProcedure *procedure)
 {
   GimpChoice *cache = gimp_choice_new ();
 
-  gimp_procedure_add_double_argument (procedure, "guidance-from", _("Guide fr_om"),
+  gimp_procedure_add_double_argument (procedure, "guidance-from", _("Guide from"),
                                       _("Guidance works only above this part of the model's time, 0 to 1; -1 takes the model's "
                                         "default"),
                                       -1.0, 1.0, -1.0, G_PARAM_READWRITE);
@@ -225,7 +225,8 @@ pm_arguments_declare_target (GimpProcedure *procedure)
 
   for (guint i = 0; i < G_N_ELEMENTS (targets); i++)
     gimp_choice_add (target, targets[i].id, i, _(targets[i].label), _(targets[i].help));
-  gimp_procedure_add_choice_argument (procedure, "target", _("_Target"), _("Where the result goes, and whether it begins with what is there"), target, "new-image",
+  gimp_procedure_add_choice_argument (procedure, "target", _("_Target"),
+                                      _("Where the result goes, and whether it begins with what is there"), target, "new-image",
                                       G_PARAM_READWRITE);
 }
 

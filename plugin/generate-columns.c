@@ -3,6 +3,7 @@
 #include "plugin/generate-dialog-private.h"
 
 #include "plugin/i18n.h"
+#include "plugin/widgets.h"
 #include "ui/check-list.h"
 #include "ui/class-list.h"
 
@@ -63,41 +64,10 @@ new_seed_cb (GtkButton *button, gpointer data)
   g_object_set (self->config, "seed", g_random_int_range (0, G_MAXINT), NULL);
 }
 
-static void
-set_names (GtkWidget *widget, const char *name, const char *accessible)
-{
-  g_autofree char *full = g_strconcat ("pentimento-", name, NULL);
-
-  gtk_widget_set_name (widget, full);
-  if (accessible)
-    atk_object_set_name (gtk_widget_get_accessible (widget), accessible);
-}
-
-/* GIMP's labels are drawn beside what they name; a screen reader wants the name on the thing itself. */
-static void
-name_content (GtkWidget *labelled, const char *text)
-{
-  g_autoptr (GList) children = gtk_container_get_children (GTK_CONTAINER (labelled));
-
-  for (GList *at = children; at; at = at->next)
-    if (! GTK_IS_LABEL (at->data))
-      atk_object_set_name (gtk_widget_get_accessible (at->data), text);
-}
-
-/* The widget that GIMP makes for an argument. */
 static GtkWidget *
 add_argument (PmDialog *self, GtkWidget *box, const char *name)
 {
-  GtkWidget  *widget = gimp_procedure_dialog_get_widget (self->dialog, name, G_TYPE_NONE);
-  GParamSpec *spec = g_object_class_find_property (G_OBJECT_GET_CLASS (self->config), name);
-  g_autofree char *text = gimp_strip_uline (g_param_spec_get_nick (spec));
-
-  set_names (widget, name, NULL);
-  if (GIMP_IS_LABELED (widget))
-    name_content (widget, text);
-  gtk_box_pack_start (GTK_BOX (box), widget, FALSE, FALSE, 0);
-  gtk_widget_show (widget);
-  return widget;
+  return pm_widget_add_argument (self->dialog, self->config, box, name);
 }
 
 static void
@@ -131,7 +101,7 @@ add_model_column (PmDialog *self, GtkWidget *columns)
   g_auto (GStrv) devices = pm_device_list ();
 
   self->model = gtk_combo_box_text_new_with_entry ();
-  set_names (self->model, "model", _("Model"));
+  pm_widget_set_names (self->model, "model", _("Model"));
   atk_object_set_name (gtk_widget_get_accessible (gtk_bin_get_child (GTK_BIN (self->model))), _("Model"));
   for (int i = 0; models[i]; i++)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->model), models[i], models[i]);
@@ -141,7 +111,7 @@ add_model_column (PmDialog *self, GtkWidget *columns)
   gtk_label_set_xalign (GTK_LABEL (label), 0.0);
   gtk_box_pack_start (GTK_BOX (box), label, FALSE, FALSE, 0);
   self->classes = pm_class_list_new ();
-  set_names (self->classes, "class", _("Class"));
+  pm_widget_set_names (self->classes, "class", _("Class"));
   gtk_box_pack_start (GTK_BOX (box), self->classes, TRUE, TRUE, 0);
   if (g_strv_length (devices) > 1)
     add_argument (self, box, "device");
@@ -157,7 +127,7 @@ add_samplers (PmDialog *self, GtkWidget *box)
   const char *const *ids = pm_sampler_ids ();
 
   self->sampler = gtk_combo_box_text_new ();
-  set_names (self->sampler, "sampler", _("Sampler"));
+  pm_widget_set_names (self->sampler, "sampler", _("Sampler"));
   for (int i = 0; ids[i]; i++)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->sampler), ids[i], pm_sampler_title (ids[i]));
   add_labelled (box, _("Sampler"), self->sampler);
@@ -170,7 +140,7 @@ add_advanced (PmDialog *self, GtkWidget *column)
   GtkWidget *expander = gtk_expander_new (_("Advanced"));
   GtkWidget *box = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6);
 
-  set_names (expander, "advanced", NULL);
+  pm_widget_set_names (expander, "advanced", NULL);
   gtk_widget_set_margin_top (box, 6);
   gtk_container_add (GTK_CONTAINER (expander), box);
   add_samplers (self, box);
@@ -194,7 +164,7 @@ add_picture_column (PmDialog *self, GtkWidget *columns)
   add_argument (self, box, "num-steps");
   add_argument (self, box, "guidance");
   add_argument (self, box, "seed");
-  set_names (button, "new-seed", NULL);
+  pm_widget_set_names (button, "new-seed", NULL);
   gtk_widget_set_halign (button, GTK_ALIGN_END);
   gtk_box_pack_start (GTK_BOX (box), button, FALSE, FALSE, 0);
   add_advanced (self, box);
@@ -235,7 +205,7 @@ pm_dialog_build (PmDialog *self)
   gtk_box_pack_start (GTK_BOX (content), columns, TRUE, TRUE, 0);
 
   self->note = gtk_label_new (_("Opening the model"));
-  set_names (self->note, "note", NULL);
+  pm_widget_set_names (self->note, "note", NULL);
   gtk_label_set_xalign (GTK_LABEL (self->note), 0.0);
   gtk_label_set_line_wrap (GTK_LABEL (self->note), TRUE);
   gtk_label_set_max_width_chars (GTK_LABEL (self->note), 90);

@@ -5,6 +5,7 @@
 
 #include "plugin/generate-dialog-private.h"
 #include "plugin/i18n.h"
+#include "plugin/widgets.h"
 #include "ui/check-list.h"
 #include "ui/class-list.h"
 
@@ -206,18 +207,12 @@ gboolean
 pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint, GError **error)
 {
   PmDialog   self = { .config = config, .paint = paint };
-  GtkWidget *help;
   gulong     handler;
   g_autofree char *text = NULL;
 
   gimp_ui_init ("pentimento");
   choose_model (&self);
-  self.dialog = GIMP_PROCEDURE_DIALOG (gimp_procedure_dialog_new (paint->procedure, config, _("Generate with Pentimento")));
-  help = gtk_dialog_get_widget_for_response (GTK_DIALOG (self.dialog), GTK_RESPONSE_HELP);
-  if (help) /* GIMP's manual has no page on us, and a button that does nothing is worse than none */
-    gtk_widget_destroy (help);
-  gimp_procedure_dialog_set_ok_label (self.dialog, _("_Generate"));
-  gtk_widget_set_name (GTK_WIDGET (self.dialog), "pentimento-generate");
+  self.dialog = pm_dialog_new (paint->procedure, config, "pentimento-generate", _("Generate with Pentimento"), _("_Generate"));
   pm_dialog_build (&self);
   handler = g_signal_connect (config, "notify", G_CALLBACK (notify_cb), &self);
   pm_dialog_refresh (&self);

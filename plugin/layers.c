@@ -273,7 +273,7 @@ add_map (Laying *laying, const PmMap *map, GimpLayer *group, int position, GErro
   gimp_drawable_update (GIMP_DRAWABLE (layer), 0, 0, at->width, at->height);
   record = pm_record_of_map (map, &look, laying->operation_missing);
   if (! gimp_layer_set_offsets (layer, at->x, at->y) || ! pm_record_set_item (GIMP_ITEM (layer), record)
-      || ! gimp_item_set_visible (GIMP_ITEM (layer), position == 0))
+      || ! pm_record_set_values (GIMP_ITEM (layer), map) || ! gimp_item_set_visible (GIMP_ITEM (layer), position == 0))
     return fail_gimp (error);
   return TRUE;
 }

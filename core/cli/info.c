@@ -47,6 +47,10 @@ print_json (const PmModelInfo *info, char **fallbacks)
   json_builder_add_double_value (line, info->guidance_interval[1]);
   json_builder_end_array (line);
   pm_cli_json_int (line, "size", info->default_size);
+  pm_cli_json_int (line, "size_multiple", info->size_multiple);
+  pm_cli_json_int (line, "min_size", info->min_size);
+  pm_cli_json_int (line, "max_size", info->max_size);
+  pm_cli_json_int (line, "text_width", info->text_width);
   pm_cli_json_strings (line, "notes", info->notes);
   if (fallbacks)
     pm_cli_json_strings (line, "fallbacks", (const char *const *) fallbacks);
@@ -66,6 +70,10 @@ print_text (const PmModelInfo *info, char **fallbacks)
   g_print (_("Predicts:    %s, schedule %s\n"), info->prediction, info->schedule);
   g_print (_("Defaults:    %s, %d steps, guidance %g in %g..%g, %d pixels\n"), info->default_sampler, info->default_steps,
            info->default_guidance, info->guidance_interval[0], info->guidance_interval[1], info->default_size);
+  if (info->any_size)
+    g_print (_("Sizes:       sides of %d to %d pixels, multiples of %d\n"), info->min_size, info->max_size, info->size_multiple);
+  if (info->text_width > 0)
+    g_print (_("Reads:       text embeddings of width %d\n"), info->text_width);
   g_print (_("Look first:  layers"));
   for (int i = 0; i < info->n_recommended_layers; i++)
     g_print (" %d", info->recommended_layers[i]);

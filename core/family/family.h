@@ -21,11 +21,15 @@ typedef struct
   gboolean     has_null;           /* there is a condition that means none, so that it can be guided */
   int          text_width;         /* of the text embeddings it reads; 0: it has classes instead */
   int          max_text;           /* tokens of a text that it was trained with */
+  gboolean     has_null_text;      /* it stores what it was trained to be told instead of a text: set_text() without one */
   const char  *dialect;            /* whose names and numerics the file has */
   PmPrediction prediction;
   PmSchedule   schedule;
   int          guidance_channels;  /* the first so many channels are guided */
   gboolean     is_latent;
+  const char  *sampler;            /* how it is sampled unless the configuration says; NULL and 0: as the schedule goes */
+  int          steps;
+  double       guidance;
 } PmNetworkInfo;
 
 /* What a network is prepared for, and a run works on. */
@@ -83,7 +87,8 @@ typedef struct
   PmSite *(*sites) (PmNetwork *network, const PmShape *shape, int *n_sites);
 
   /* Told before the run for every tag that it will use: what the items of that tag are told in words. What depends on the
-   * text alone is computed here, once. Borrows nothing. NULL for families that read no text. */
+   * text alone is computed here, once. Borrows nothing. Batches hold the tags in the order in which they were told, none twice.
+   * embedding NULL, with has_null_text: the first n tokens of what is stored. NULL for families that read no text. */
   gboolean (*set_text) (PmPrepared *prepared, PmItemTag tag, const float *embedding /* [n, E] host memory */, int n,
                         const PmTextEdit *edit /* NULL: none */, PmJob *job, GError **error);
 

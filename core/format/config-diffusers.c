@@ -83,9 +83,34 @@ is_gelu_tanh (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static gboolean
-is_ada_norm_zero (PmConfigReader *reader, JsonNode *node, GError **error)
+is_ada_norm (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return g_strcmp0 (pm_json_read_string (node), "ada_norm_zero") == 0;
+  const char *name = pm_json_read_string (node);
+  return g_strcmp0 (name, "ada_norm_zero") == 0 || g_strcmp0 (name, "ada_norm_single") == 0; /* which, the tensors tell */
+}
+
+static gboolean
+read_cross_dim (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.cross_dim);
+}
+
+static gboolean
+read_caption_channels (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.caption_channels);
+}
+
+static gboolean
+read_interpolation (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_double (node, 1e-3, 1000, &reader->config->network.interpolation);
+}
+
+static gboolean
+is_default (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || g_strcmp0 (pm_json_read_string (node), "default") == 0;
 }
 
 /* The published folders still carry keys of the class that was there before DiTTransformer2DModel. */
@@ -104,14 +129,22 @@ static const PmConfigKey transformer_keys[] = {
   { "norm_eps", read_norm_eps, N_("%s: \"norm_eps\" should be a small positive number, such as 0.00001. Correct it.") },
   { "activation_fn", is_gelu_tanh,
     N_("%s: the network's \"activation_fn\" is not \"gelu-approximate\", which alone can be computed. Choose another model.") },
-  { "norm_type", is_ada_norm_zero,
-    N_("%s: the network's \"norm_type\" is not \"ada_norm_zero\", which alone can be computed. Choose another model.") },
+  { "norm_type", is_ada_norm,
+    N_("%s: the network's \"norm_type\" is neither \"ada_norm_zero\" nor \"ada_norm_single\", which alone can be computed. "
+       "Choose another model.") },
   { "attention_bias", pm_config_is_on,
     N_("%s: \"attention_bias\" is not true, but networks without biases cannot be computed. Choose another model.") },
   { "norm_elementwise_affine", pm_config_is_off,
     N_("%s: \"norm_elementwise_affine\" is not false, but norms with weights cannot be computed. Choose another model.") },
-  { "cross_attention_dim", pm_config_is_off,
-    N_("%s: \"cross_attention_dim\" is set, but networks that look at a text cannot be computed. Choose another model.") },
+  { "cross_attention_dim", read_cross_dim,
+    N_("%s: \"cross_attention_dim\" should be a whole number, such as 1152, or null. Correct it.") },
+  { "caption_channels", read_caption_channels,
+    N_("%s: \"caption_channels\" should be the width of text embeddings, such as 4096, or null. Correct it.") },
+  { "interpolation_scale", read_interpolation,
+    N_("%s: \"interpolation_scale\" should be a positive number, such as 2, or null. Correct it.") },
+  { "attention_type", is_default,
+    N_("%s: the network's \"attention_type\" is not \"default\", which alone can be computed. Choose another model.") },
+  { "use_additional_conditions", NULL, NULL }, /* the tensors tell */
   { "double_self_attention", pm_config_is_off,
     N_("%s: \"double_self_attention\" should be false or null. Choose another model.") },
   { "num_vector_embeds", pm_config_is_off, N_("%s: \"num_vector_embeds\" should be null. Choose another model.") },
@@ -167,13 +200,21 @@ read_scheduler_part (PmConfigReader *reader, JsonNode *node, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_pipeline (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  g_free (reader->config->pipeline);
+  reader->config->pipeline = g_strdup (pm_json_read_string (node));
+  return TRUE;
+}
+
 static const PmConfigKey index_keys[] = {
   { "id2label", read_id2label,
     N_("%s: \"id2label\" should be an object from \"0\", \"1\" and so on to names. Correct it or remove the key.") },
   { "vae", read_vae_part, NULL },
   { "scheduler", read_scheduler_part, NULL },
   { "transformer", NULL, NULL }, /* the checkpoint's absence is an error of its own */
-  { "_class_name", NULL, NULL }, /* tensors decide */
+  { "_class_name", read_pipeline, NULL },
   { "_diffusers_version", NULL, NULL },
   { "_name_or_path", NULL, NULL },
 };

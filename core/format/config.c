@@ -33,6 +33,7 @@ pm_config_free (PmConfig *config)
     return;
   g_free (config->path);
   g_free (config->family);
+  g_free (config->pipeline);
   g_strfreev (config->classes);
   g_free (config->vae);
   g_free (config->text_encoder);

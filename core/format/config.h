@@ -61,13 +61,17 @@ typedef struct
   int    head_dim, n_layers, patch, in_channels, out_channels;
   int    n_classes;   /* the null class left out */
   int    sample_size; /* side of the input; the tensors do not tell it */
-  double norm_eps;    /* of the norm before the MLP */
+  int    cross_dim;   /* width of what the cross attentions look at */
+  int    caption_channels; /* width of text embeddings */
+  double norm_eps;    /* of the norms in blocks that it is meant for */
+  double interpolation; /* scale of positions, see nn/position.h */
 } PmConfigNetwork;
 
 typedef struct
 {
   char        *path;     /* of the file read; NULL when there was none */
   char        *family;   /* NULL: from tensor names */
+  char        *pipeline; /* class of diffusers' pipeline; NULL: not said */
   int          n_heads;  /* 0: not said */
   PmConfigNetwork network;
   PmPrediction prediction;

@@ -77,7 +77,7 @@ expect_conditions (const PmSampling *sampling, GError **error)
   int               n = 0;
 
   for (guint i = 0; has_text && i < G_N_ELEMENTS (sampling->told); i++)
-    if (sampling->told[i].embedding
+    if (sampling->told[i].n > 0
         && ! sampling->family->set_text (sampling->prepared, sampling->told[i].tag, sampling->told[i].embedding,
                                          sampling->told[i].n, sampling->told[i].edit, sampling->job, error))
       return FALSE;

@@ -10,8 +10,8 @@
 typedef struct
 {
   PmItemTag         tag;
-  int               n;         /* tokens */
-  const float      *embedding; /* [n, E] host memory */
+  int               n;         /* tokens; 0: there is no such half */
+  const float      *embedding; /* [n, E] host memory; NULL: what the network stores for no text */
   const PmTextEdit *edit;      /* NULL: none */
 } PmTold;
 

@@ -291,6 +291,36 @@ test_run_again (void)
   g_assert_cmpint (count (text, "image 64x64"), ==, 2);
 }
 
+/* The dialog suggests a file, and its name follows the format. */
+static void
+test_export (void)
+{
+  g_autofree char *sheet = g_build_filename (g_get_home_dir (), "attention.png", NULL);
+  g_autofree char *animation = g_build_filename (g_get_home_dir (), "attention.gif", NULL);
+  g_autofree char *copy = g_build_filename (g_getenv ("PENTIMENTO_SCREENSHOTS"), "sheet.png", NULL);
+  const char *argv[] = { "cp", sheet, copy, NULL };
+  AtspiAccessible *dialog;
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+      g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Export heat maps", 10.0));
+      dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Export heat maps", 20.0);
+      g_assert_nonnull (dialog);
+      g_object_unref (dialog);
+      wait_note ("18 heat maps of starter-pixel: fox, seed 7");
+      if (i == 1)
+        g_assert_true (screen_choose (PLUG_IN, "Format", "Animation"));
+      g_usleep (300000);
+      screen_shoot (i == 0 ? "14-export" : "15-export-animation");
+      press ("Export");
+      g_assert_true (screen_wait_gone (PLUG_IN, 20.0));
+    }
+  g_assert_true (g_file_test (sheet, G_FILE_TEST_IS_REGULAR));
+  g_assert_true (g_file_test (animation, G_FILE_TEST_IS_REGULAR));
+  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
+}
+
 /* A record with a region and a huge seed, in an image without a selection: OK repeats it, and a typed seed wins. */
 static void
 test_region (void)
@@ -445,6 +475,7 @@ main (int argc, char **argv)
   atspi_init ();
   g_test_add_func ("/gui/menu", test_menu);
   g_test_add_func ("/gui/generate", test_generate);
+  g_test_add_func ("/gui/export", test_export);
   g_test_add_func ("/gui/many", test_many);
   g_test_add_func ("/gui/cancel", test_cancel);
   g_test_add_func ("/gui/current-image", test_current_image);
