@@ -27,7 +27,7 @@ typedef struct
 {
   const char *device;     /* as for pm_eval_denoise */
   int         n_threads;
-  const char *memory;     /* "full": pictures inside the network are f32; "half": f16; NULL or "auto": by size */
+  const char *memory;     /* of pictures inside the network: "full", all in memory; "half", f16; MiB in memory; NULL */
   gboolean    has_seed;   /* encoding draws from the posterior instead of taking its mean */
   guint64     seed;
 } PmEvalVae;

@@ -11,17 +11,15 @@
 #include "record.h"
 #include "run.h"
 
-/* Operations of the VAE in that direction, 0 where the run has none; bytes may be NULL. */
-static double
-vae_flops (const PmRun *run, PmVaeDirection direction, gsize *bytes)
+/* Of the VAE in that direction; nothing where the run has none. */
+static PmVaeCost
+vae_cost (const PmRun *run, PmVaeDirection direction)
 {
   PmVaeCall call = pm_run_vae_call (run, direction);
-  double    flops = 0;
-  gsize     unused;
 
   if (run->model->vae && (direction == PM_VAE_DECODE ? ! run->request->maps_only : run->encodes))
-    pm_vae_measure (run->model->vae, &call, &flops, bytes ? bytes : &unused);
-  return flops;
+    return pm_vae_measure (run->model->vae, &call);
+  return (PmVaeCost) { 0 };
 }
 
 static double
@@ -38,11 +36,12 @@ text_flops (const PmRun *run)
 static void
 add_vae (const PmRun *run, PmEstimate *estimate)
 {
-  gsize bytes[2] = { 0, 0 };
+  PmVaeCost decode = vae_cost (run, PM_VAE_DECODE), encode = vae_cost (run, PM_VAE_ENCODE);
 
-  estimate->floor_flops = vae_flops (run, PM_VAE_DECODE, &bytes[0]) + vae_flops (run, PM_VAE_ENCODE, &bytes[1]);
+  estimate->floor_flops = decode.flops + encode.flops;
   estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
-  estimate->work_bytes = MAX (estimate->work_bytes, MAX (bytes[0], bytes[1]));
+  estimate->work_bytes = MAX (estimate->work_bytes, MAX (decode.work_bytes, encode.work_bytes));
+  estimate->vae_file_bytes = MAX (decode.file_bytes, encode.file_bytes);
 }
 
 /* It too is over before there is a workspace of the sampler. */
@@ -147,7 +146,7 @@ decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GEr
       return FALSE;
     }
   if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, result->trajectory + run->steps.n_steps * pm_run_size (run),
-                       PM_VAE_MEMORY_AUTO, picture, job, error))
+                       call.memory, picture, job, error))
     return FALSE;
   result->picture = make_picture (picture, result->width, result->height, error);
   return result->picture != NULL;
@@ -161,8 +160,8 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
   double               text = text_flops (run) / MAX (flops, 1);
-  double               begin = text + vae_flops (run, PM_VAE_ENCODE, NULL) / MAX (flops, 1);
-  double               end = 1 - vae_flops (run, PM_VAE_DECODE, NULL) / MAX (flops, 1);
+  double               begin = text + vae_cost (run, PM_VAE_ENCODE).flops / MAX (flops, 1);
+  double               end = 1 - vae_cost (run, PM_VAE_DECODE).flops / MAX (flops, 1);
 
   result->channels = info->in_channels;
   result->latent_width = pm_run_width (run);

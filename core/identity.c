@@ -11,7 +11,8 @@ struct _PmIdentity
 {
   GThread   *thread;
   GPtrArray *paths; /* of char* */
-  GPtrArray *sums;  /* of char* or NULL; the thread's until it is done */
+  GPtrArray *sums;  /* of char* or NULL; the thread's until it is done, as the next two */
+  GPtrArray *groups, *stamps; /* of char*: of sums that are not remembered yet; else NULL */
   gint       stop;  /* atomic, as done */
   gint       done;
 };
@@ -63,17 +64,24 @@ find_sum (GKeyFile *known, const char *group, const char *stamp)
   return known_stamp && g_str_equal (stamp, known_stamp) ? g_key_file_get_string (known, group, "sha256", NULL) : NULL;
 }
 
-/* Adds one sum to what is remembered by now: other threads and programs add theirs. */
+/* Adds new sums to what is remembered by now: other programs add theirs, and other identities of this one. */
 static void
-remember (const char *group, const char *stamp, const char *sum)
+remember (PmIdentity *identity)
 {
   g_autofree char     *cache = cache_path (), *folder = g_path_get_dirname (cache);
   g_autoptr (GKeyFile) known = g_key_file_new ();
+  gboolean             is_new = FALSE;
 
   g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
-  g_key_file_set_string (known, group, "stamp", stamp);
-  g_key_file_set_string (known, group, "sha256", sum);
-  if (g_mkdir_with_parents (folder, 0700) == 0)
+  for (guint i = 0; i < identity->stamps->len; i++)
+    if (identity->stamps->pdata[i])
+      {
+        g_key_file_set_string (known, identity->groups->pdata[i], "stamp", identity->stamps->pdata[i]);
+        g_key_file_set_string (known, identity->groups->pdata[i], "sha256", identity->sums->pdata[i]);
+        g_clear_pointer (&identity->stamps->pdata[i], g_free);
+        is_new = TRUE;
+      }
+  if (is_new && g_mkdir_with_parents (folder, 0700) == 0)
     g_key_file_save_to_file (known, cache, NULL);
 }
 
@@ -92,7 +100,10 @@ identity_thread (gpointer data)
       char            *sum = find_sum (known, group, stamp);
 
       if (! sum && stamp && (sum = sum_file (identity, path)))
-        remember (group, stamp, sum);
+        {
+          identity->groups->pdata[i] = g_steal_pointer (&group);
+          identity->stamps->pdata[i] = g_steal_pointer (&stamp);
+        }
       identity->sums->pdata[i] = sum;
     }
   g_atomic_int_set (&identity->done, 1);
@@ -106,8 +117,12 @@ pm_identity_start (PmCheckpoint *checkpoint)
   guint       n = pm_checkpoint_get_n_files (checkpoint);
 
   identity->paths = g_ptr_array_new_with_free_func (g_free);
-  identity->sums = g_ptr_array_new_with_free_func (g_free);
-  g_ptr_array_set_size (identity->sums, n);
+  GPtrArray **filled[] = { &identity->sums, &identity->groups, &identity->stamps };
+  for (gsize i = 0; i < G_N_ELEMENTS (filled); i++)
+    {
+      *filled[i] = g_ptr_array_new_with_free_func (g_free);
+      g_ptr_array_set_size (*filled[i], n);
+    }
   for (guint i = 0; i < n; i++)
     g_ptr_array_add (identity->paths, g_strdup (pm_checkpoint_get_file (checkpoint, i)));
   identity->thread = g_thread_try_new ("identity", identity_thread, identity, NULL);
@@ -123,6 +138,7 @@ pm_identity_finish (PmIdentity *identity, PmJob *job, GError **error)
         return FALSE;
       g_usleep (WAIT_US);
     }
+  remember (identity);
   return TRUE;
 }
 
@@ -160,7 +176,10 @@ pm_identity_free (PmIdentity *identity)
   g_atomic_int_set (&identity->stop, 1);
   if (identity->thread)
     g_thread_join (identity->thread);
+  remember (identity); /* of a run that was cancelled meanwhile */
   g_ptr_array_unref (identity->paths);
   g_ptr_array_unref (identity->sums);
+  g_ptr_array_unref (identity->groups);
+  g_ptr_array_unref (identity->stamps);
   g_free (identity);
 }

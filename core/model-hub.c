@@ -106,7 +106,8 @@ pm_hub_resolve (const char *path, GError **error)
   if (n == 1)
     return g_steal_pointer (&only);
   if (n == 0)
-    g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL, _("The folder %s holds no snapshot of the model; download it again."), shown);
+    g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL, _("The folder %s holds no snapshot of the model; download it again."),
+                 shown);
   else
     g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
                  _("The folder %s holds %d snapshots of the model, and the file refs/main beside it names none of them; give the "

@@ -95,8 +95,8 @@ open_tokenizer (PmModel *model)
     model->tokenizer = pm_tokenizer_open (model->tokenizer_path, &model->tokenizer_error);
   else
     g_set_error (&model->tokenizer_error, PM_ERROR, PM_ERROR_NO_MODEL,
-                 _("The model “%s” paints what a prompt says, but its tokenizer (spiece.model or tokenizer.json) is not here; put "
-                   "its folder, named “tokenizer”, beside the weights, or name its place as \"tokenizer\" in the model's "
+                 _("The model “%s” paints what a prompt says, but its tokenizer (spiece.model or tokenizer.json) is not here; "
+                   "put its folder, named “tokenizer”, beside the weights, or name its place as \"tokenizer\" in the model's "
                    "configuration."),
                  model->name);
 }

@@ -70,7 +70,8 @@ const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL w
  * directories, models/ beside the program. Free with g_strfreev. */
 char **pm_model_folders (void);
 
-/* Names of what is found there, and "ORG/NAME" of what Hugging Face's programs keep in their cache, sorted, each once. Free with g_strfreev. */
+/* Names of what is found there, and "ORG/NAME" of what Hugging Face's programs keep in their cache, sorted, each once. Of the
+ * latter only pipelines that this version knows. Free with g_strfreev. */
 char **pm_model_list (void);
 
 /* Names of devices that work here: "cpu" first. Free with g_strfreev. */

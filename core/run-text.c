@@ -39,8 +39,8 @@ take_given (PmRun *run, const PmGiven *given, int n_halves, GError **error)
       if (! given->text[i] || given->text_length[i] < 1)
         {
           g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                       _("A guided run needs two embeddings of one token at least, what to paint and what to guide away from; give "
-                         "both, or set the guidance to 1."));
+                       _("A guided run needs two embeddings of one token at least, what to paint and what to guide away from; "
+                         "give both, or set the guidance to 1."));
           return FALSE;
         }
       run->told[i] = (PmTold) { .tag = tags[i], .n = given->text_length[i], .embedding = given->text[i] };

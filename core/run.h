@@ -43,8 +43,8 @@ double pm_run_average_cells (const void *values, gboolean is_bytes, int width, i
 /* Checks and takes start, strength and mask once the steps are planned. */
 gboolean pm_run_read_start (PmRun *run, GError **error);
 
-/* What the halves of a run are told in words, of a model that reads text: prompts, told but for embeddings that are not given, and
- * shape.max_text. */
+/* What the halves of a run are told in words, of a model that reads text: prompts, shape.max_text, and told but for embeddings
+ * that are not given. */
 gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GError **error);
 
 /* What encoding those prompts costs that are not found on disk: operations, and bytes at most at a time. */

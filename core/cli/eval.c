@@ -6,7 +6,8 @@
 
 typedef struct
 {
-  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size, *device, *memory;
+  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size;
+  char *device, *memory;
   double guidance;
   int num_steps, n_threads;
   gboolean is_quiet;
@@ -213,7 +214,7 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     { "size", 0, 0, G_OPTION_ARG_STRING, &e->size, N_("Size in pixels"), "WxH" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &e->device, N_("Where to compute; `ref` is the plain loops"), N_("NAME") },
     { "threads", 0, 0, G_OPTION_ARG_INT, &e->n_threads, N_("Threads; 0 is one a processor"), "N" },
-    { "memory", 0, 0, G_OPTION_ARG_STRING, &e->memory, N_("VAE: auto, full (f32 inside) or half (f16)"), N_("HOW") },
+    { "memory", 0, 0, G_OPTION_ARG_STRING, &e->memory, N_("VAE: MiB in memory, full (no files) or half (f16)"), N_("HOW") },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &e->is_quiet, N_("Print nothing but errors"), NULL },
     G_OPTION_ENTRY_NULL,
   };

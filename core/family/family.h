@@ -21,7 +21,6 @@ typedef struct
   gboolean     has_null;           /* there is a condition that means none, so that it can be guided */
   int          text_width;         /* of the text embeddings it reads; 0: it has classes instead */
   int          max_text;           /* tokens of a text that it was trained with */
-  int          n_cleanings;        /* how often the family's own program cleans a prompt (text/caption.h) */
   gboolean     has_null_text;      /* it stores what it was trained to be told instead of a text: set_text() without one */
   const char  *dialect;            /* whose names and numerics the file has */
   PmPrediction prediction;

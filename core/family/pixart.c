@@ -101,7 +101,6 @@ read_text (PmNetwork *network, const PmConfig *config, GError **error)
       info->max_text = (int) null_text->shape[0];
       info->has_null_text = TRUE;
     }
-  info->n_cleanings = 2; /* huggingface/diffusers, pipeline_pixart_alpha.py, _text_preprocessing */
   info->has_null = TRUE; /* the empty text */
   info->null_class = -1;
   return TRUE;

@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "model-private.h"
-#include "text/caption.h"
 #include "text/prompt-private.h"
 
 /* A part of the prompt between spaces, or of it what one token stands for. */
@@ -140,21 +139,6 @@ read_words (PmPrompt *prompt, const PmTokens *tokens)
   prompt->words = (PmWord *) g_array_free (reader.words, FALSE);
 }
 
-/* How often the program that a family follows cleans its captions; what it paints without depends on it. */
-static char *
-clean (PmModel *model, const char *text)
-{
-  char *cleaned = g_strdup (text);
-
-  for (int i = 0; i < model->network_info.n_cleanings; i++)
-    {
-      char *next = pm_caption_clean (cleaned);
-      g_free (cleaned);
-      cleaned = next;
-    }
-  return cleaned;
-}
-
 PmPrompt *
 pm_prompt_new (const PmTokenizer *tokenizer, const char *cleaned, int max_tokens, GError **error)
 {
@@ -176,8 +160,6 @@ pm_prompt_new (const PmTokenizer *tokenizer, const char *cleaned, int max_tokens
 PmPrompt *
 pm_model_read_prompt (PmModel *model, const char *text, GError **error)
 {
-  g_autofree char *cleaned = NULL;
-
   text = text ? text : "";
   if (! pm_model_check_prompts (model, FALSE, error))
     return NULL;
@@ -188,8 +170,7 @@ pm_model_read_prompt (PmModel *model, const char *text, GError **error)
                    PM_TEXT_MAX_BYTES);
       return NULL;
     }
-  cleaned = clean (model, text);
-  return pm_prompt_new (model->tokenizer, cleaned, model->network_info.max_text, error);
+  return pm_prompt_new (model->tokenizer, text, model->network_info.max_text, error);
 }
 
 /* In folded case, its white space made single spaces, nothing around it. Free with g_free. */

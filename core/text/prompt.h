@@ -29,8 +29,8 @@ typedef struct
 PmPrompt *pm_model_read_prompt (PmModel *model, const char *text, GError **error);
 void      pm_prompt_free (PmPrompt *prompt);
 
-/* Sets tokens [n_tokens] to TRUE where they stand for a word, or a phrase of words that follow each other, in folded case: all its
- * occurrences, or with "#2" behind it the second alone. PM_ERROR_USAGE lists the words that there are. */
+/* Sets tokens [n_tokens] to TRUE where they stand for a word, or a phrase of words that follow each other, in folded case: all
+ * its occurrences, or with "#2" behind it the second alone. PM_ERROR_USAGE lists the words that there are. */
 gboolean pm_prompt_find (const PmPrompt *prompt, const char *words, gboolean *tokens, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmPrompt, pm_prompt_free)

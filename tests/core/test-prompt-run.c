@@ -1,5 +1,5 @@
-/* The whole way from a prompt to a latent, against tests/reference/prompt_make.py; what is kept of it, and what is said of a model
- * that lacks a part. */
+/* The whole way from a prompt to a latent, against tests/reference/prompt_make.py; what is kept of it, and what is said of a
+ * model that lacks a part. */
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -122,7 +122,7 @@ sample (PmModel *model, const PmRequest *request)
 static void
 test_parity (Fixture *fixture, gconstpointer data)
 {
-  static const char *const runs[] = { "plain", "negative" }, *const halves[] = { "prompt", "negative" };
+  static const char *const runs[] = { "uncleaned" }, *const halves[] = { "prompt", "negative" };
   g_autoptr (PmModel)      model = open_model (fixture);
 
   g_assert_cmpstr (pm_model_get_info (model)->default_sampler, ==, "dpmpp2m");
@@ -349,7 +349,8 @@ test_sidecar (Fixture *fixture, gconstpointer data)
 
   g_assert_true (g_file_get_contents (source, &text, NULL, NULL));
   g_autofree char *tokenizer = g_build_filename (fixture->folder, "t", "spiece.model", NULL);
-  g_autofree char *sidecar = g_strdup_printf ("{\"text_encoder\": \"./e\", \"tokenizer\": \"%s\",%s", tokenizer, strchr (text, '{') + 1);
+  g_autofree char *sidecar
+      = g_strdup_printf ("{\"text_encoder\": \"./e\", \"tokenizer\": \"%s\",%s", tokenizer, strchr (text, '{') + 1);
   rename_in (fixture, "text_encoder", "e");
   rename_in (fixture, "tokenizer", "t");
   rename_in (fixture, "transformer/diffusion_pytorch_model.hash.json", "lone.hash.json");
