@@ -160,6 +160,7 @@ test_steers (const char *folder)
   g_autofree char *model = model_in (folder);
   GimpImage *image = blank_image (128, 128, GIMP_RGB);
   Call       paint, again;
+  g_autofree char *before = log_news (), *news = NULL;
   g_autoptr (JsonParser) parser = NULL;
   JsonObject *request;
 
@@ -171,7 +172,6 @@ test_steers (const char *folder)
   check (paint.status == GIMP_PDB_CALLING_ERROR, "a region without a selection is refused");
   check_contains (paint.error, "selected", "the error");
   gimp_image_select_rectangle (image, GIMP_CHANNEL_OP_REPLACE, 32, 0, 32, 128);
-  g_free (log_news ());
   paint = call (GENERATE, image, NULL, "model", model, "prompt", "a red fox on blue grass", "num-steps", 2, "read", "word",
                 "show-words", "red, fox, grass, hat", "show-layers", "mean:recommended", "show-steps", "1", "word-weights",
                 "red=0, fox=2", "word-regions", "fox, grass=ground, hat=[selection]", "target", "new-image", NULL);
@@ -187,11 +187,8 @@ test_steers (const char *folder)
   request = request_of (GIMP_ITEM (paint.picture), &parser);
   check_text (request ? json_object_get_string_member (request, "prompt") : NULL, "a red fox on blue grass, hat",
               "the prompt with the phrase that it had not");
-  {
-    g_autofree char *news = log_news ();
-
-    check_contains (news, "“hat”", "the log of the added phrase");
-  }
+  news = log_news ();
+  check_contains (news, "“hat”", "the log of the added phrase");
 
   gimp_image_delete (image); /* the record needs no layers */
   again = call (AGAIN, paint.image, NULL, NULL);
@@ -283,7 +280,7 @@ test_who_named (const char *folder)
       check (i == 0 || shares[i] <= shares[i - 1], "words come in their order");
       sum += shares[i];
     }
-  check_near (sum, 1.0, 1e-3, "the sum of all shares");
+  check (sum > 0.5 && sum < 1.0001, "the words have most of what is looked at (%g); pieces between them have the rest", sum);
   other = ask (paint.image, paint.picture, 110.0, 10.0, others, 6, &error);
   check (other && memcmp (others, shares, sizeof shares) != 0, "another place has other shares");
   gimp_image_select_rectangle (paint.image, GIMP_CHANNEL_OP_REPLACE, 16, 96, 16, 16); /* the patch of 20, 100 */
