@@ -27,7 +27,7 @@ typedef struct
 {
   const char *device;     /* as for pm_eval_denoise */
   int         n_threads;
-  const char *memory;     /* "full": pictures inside the network are f32; "half": f16; NULL or "auto": by size */
+  const char *memory;     /* of pictures inside the network: "full", all in memory; "half", f16; MiB in memory; NULL */
   gboolean    has_seed;   /* encoding draws from the posterior instead of taking its mean */
   guint64     seed;
 } PmEvalVae;
@@ -39,6 +39,9 @@ PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const
 /* Stage "text-encode": ids [n] i32, the end token included, to embedding [n,E]. model: the name or path of a model that has a
  * text encoder, or the path of a text encoder itself. */
 PmBundle *pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_threads, PmJob *job, GError **error);
+
+/* Stage "tokenize": ids [n] i32 of what pm_model_read_prompt makes of the text, the end token included. */
+PmBundle *pm_eval_tokenize (PmModel *model, const char *text, GError **error);
 
 /* One row of the bench table: what was timed, its figure and unit, and its ratio to the floor measured in the same run
  * (< 0: none). */

@@ -14,6 +14,7 @@ typedef struct
   double  seconds;       /* at the speed this machine just showed in a product of 0.05 s */
   guint64 weight_bytes;  /* mapped, shared with the page cache */
   guint64 work_bytes;    /* allocated for the run */
+  guint64 vae_file_bytes; /* of temporary files while a VAE runs, where the picture is large */
   guint64 map_bytes;     /* recorded maps, in memory */
   guint64 map_file_bytes; /* of the temporary file for recorded maps */
   PmMapStorage map_storage;

@@ -111,7 +111,7 @@ encode_start (PmRun *run, PmBackend *backend, PmJob *job, GError **error)
     }
   for (gsize i = 0; i < 3 * area; i++)
     picture[i] = request->start[i % area * 3 + i / area] * 2 - 1;
-  return pm_vae_encode (run->model->vae, backend, call.h, call.w, picture, PM_VAE_MEMORY_AUTO, NULL, run->known, job, error);
+  return pm_vae_encode (run->model->vae, backend, call.h, call.w, picture, call.memory, NULL, run->known, job, error);
 }
 
 gboolean

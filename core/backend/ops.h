@@ -143,6 +143,7 @@ typedef struct
   gsize    stride; /* >= channels */
   PmDtype  dtype;
   gpointer data;
+  gsize    band; /* not 0: data is mapped (base/spill.h), and operations let go of what they touched every so many bytes */
 } PmFeatures;
 
 /* y[., n] (+)= bias[n] + sum over ky, kx, c of w[n, (ky, kx, c)] * a (y's row * stride - pad + ky, column likewise, c), where

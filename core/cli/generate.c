@@ -36,6 +36,7 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
       pm_cli_json_number (line, "seconds", estimate->seconds);
       pm_cli_json_int (line, "weight_bytes", (gint64) estimate->weight_bytes);
       pm_cli_json_int (line, "work_bytes", (gint64) estimate->work_bytes);
+      pm_cli_json_int (line, "vae_file_bytes", (gint64) estimate->vae_file_bytes);
       pm_cli_json_int (line, "map_bytes", (gint64) estimate->map_bytes);
       pm_cli_json_int (line, "map_file_bytes", (gint64) estimate->map_file_bytes);
       pm_cli_json_string (line, "map_storage", storages[estimate->map_storage]);
@@ -52,6 +53,11 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
   if (estimate->seconds >= 0)
     g_print (_("Time: about %.1f seconds\n"), estimate->seconds);
   g_print (_("Memory: %s of weights (mapped), %s of work space, %s of maps; %s are free\n"), weights, work, maps, available);
+  if (estimate->vae_file_bytes > 0)
+    {
+      g_autofree char *file = pm_cli_format_bytes (estimate->vae_file_bytes);
+      g_print (_("Temporary files while the picture is decoded: %s\n"), file);
+    }
   print_storage (estimate);
 }
 

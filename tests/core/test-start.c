@@ -319,7 +319,7 @@ test_encoded (void)
   g_autoptr (PmBackend) backend = pm_backend_open ("cpu", 0, &error);
   for (int i = 0; i < N; i++)
     scaled[i] = picture[i % (SIDE * SIDE) * 3 + i / (SIDE * SIDE)] * 2 - 1;
-  g_assert_true (pm_vae_encode (model->vae, backend, 8, 8, scaled, PM_VAE_MEMORY_FULL, NULL, latent, NULL, &error));
+  g_assert_true (pm_vae_encode (model->vae, backend, 8, 8, scaled, (PmVaeMemory) { 0 }, NULL, latent, NULL, &error));
   request->num_steps = 20;
   request->strength = 0.3;
   pm_request_set_start_latent (request, latent, 4, 8, 8);
