@@ -42,7 +42,8 @@ pm_bench_add_tensor (GString *json, const char *key, const char *shape, double s
   char number[G_ASCII_DTOSTR_BUF_SIZE];
 
   g_string_append_printf (json, "%s\n\"%s\": {\"shape\": [%s], \"scale\": %s, \"dtype\": \"%s\"}",
-                          json->str[json->len - 1] == '{' ? "" : ",", key, shape, g_ascii_dtostr (number, sizeof number, scale), dtype);
+                          json->str[json->len - 1] == '{' ? "" : ",", key, shape, g_ascii_dtostr (number, sizeof number, scale),
+                          dtype);
 }
 
 void

@@ -1,5 +1,5 @@
-/* The bench on PixArt-Sigma at 512 px with hashed weights: a guided step (two items) of the whole network with the f16 weights that
- * are published, and what f16 and bf16 cost against f32, on fewer blocks. Sizes: Chen et al., arXiv 2310.00426, section 3.1.
+/* The bench on PixArt-Sigma at 512 px with hashed weights: a guided step (two items) of the whole network with f16 weights, as
+ * they are published, and what f16 and bf16 cost against f32, on fewer blocks. Sizes: Chen et al., arXiv 2310.00426, section 3.1.
  * Letters: D width, F width of the MLP, S text tokens, E their width. */
 #include "bench-private.h"
 
@@ -178,9 +178,10 @@ time_whole (PmBench *bench, GError **error)
       double step = pm_bench_median (seconds, n), rate = net.family->flops (net.network, &net.shape, ITEMS) / step;
       double work = net.family->work_bytes (net.network, &net.shape) / 1048576.0;
       pm_bench_row (bench, "pixart-sigma 512 px, batch 2, f16 weights: one step", step, "s", -1, NULL);
-      pm_bench_row (bench, "pixart-sigma 512 px: speed (aim 0.85)", rate / 1e9, "GFLOP/s", pm_bench_median (speeds, n), "sgemm 2048");
-      pm_bench_row (bench, "pixart-sigma 512 px: speed by processor time", rate * step / pm_bench_median (cpu, n) / 1e9, "GFLOP/s",
-                    pm_bench_median (cpu_speeds, n), "sgemm 2048");
+      pm_bench_row (bench, "pixart-sigma 512 px: speed (aim 0.85)", rate / 1e9, "GFLOP/s", pm_bench_median (speeds, n),
+                    "sgemm 2048");
+      pm_bench_row (bench, "pixart-sigma 512 px: speed by processor time", rate * step / pm_bench_median (cpu, n) / 1e9,
+                    "GFLOP/s", pm_bench_median (cpu_speeds, n), "sgemm 2048");
       pm_bench_row (bench, "pixart-sigma 512 px: keys and values of both texts, once a run", net.told, "s", net.told / step,
                     "a step");
       pm_bench_row (bench, "pixart-sigma 512 px: workspace beside the weights", work, "MiB", -1, NULL);

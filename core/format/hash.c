@@ -5,8 +5,8 @@
  *   h = FNV-1a (name);  z = h + (i + 1) * 0x9E3779B97F4A7C15
  *   z ^= z >> 30;  z *= 0xBF58476D1CE4E5B9;  z ^= z >> 27;  z *= 0x94D049BB133111EB;  z ^= z >> 31
  *   value = offset + scale * (2 * (z >> 40) * 2^-24 - 1)
- * scale (1 when absent) and offset (0) are rounded to f32 first. tests/reference generates the same numbers. With "dtype" "F16" they
- * are rounded to that type, with "BF16" cut off to it.
+ * scale (1 when absent) and offset (0) are rounded to f32 first. tests/reference generates the same numbers. With "dtype" "F16"
+ * they are rounded to that type, with "BF16" cut off to it.
  * Sources: FNV-1a, draft-eastlake-fnv; splitmix64, Steele, Lea and Flood 2014. */
 #include <string.h>
 
