@@ -167,8 +167,8 @@ pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double 
   if (x >= 0 && x < width && y >= 0 && y < height && radius >= 0 && isfinite (radius))
     return rank_words (maps, &place, error);
   g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("The place %g, %g (radius %g) is outside the picture of %d × %d pixels; choose one inside."), x, y, radius, width,
-               height);
+               _("The place %g, %g (radius %g) is outside the picture of %d × %d pixels; choose one inside."), x, y, radius,
+               width, height);
 
   return NULL;
 }

@@ -53,9 +53,9 @@ static const struct
 {
   const char *id, *label, *help;
 } whiches[] = {
-  { "condition", N_("With the class"), N_("Attention while the model paints the class") },
-  { "null", N_("Without a class"), N_("Attention of the unguided half") },
-  { "difference", N_("Difference"), N_("With the class minus without; only at guided steps") },
+  { "condition", N_("With class or prompt"), N_("Attention while the model paints what it was told") },
+  { "null", N_("Without"), N_("Attention of the unguided half") },
+  { "difference", N_("Difference"), N_("With class or prompt minus without; only at guided steps") },
 };
 
 const char *
@@ -158,7 +158,8 @@ declare_picture (GimpProcedure *procedure)
                                    0, 16384, 0, G_PARAM_READWRITE);
   gimp_procedure_add_double_argument (procedure, "strength", _("Stre_ngth"),
                                       _("How much of the layer is painted anew, where the target begins with its pixels: the "
-                                        "share of the steps that are run. 0.5 keeps what is large in it, 1 hardly anything; above 0"),
+                                        "share of the steps that are run, above 0. 0.5 keeps what is large in it, 1 hardly "
+                                        "anything"),
                                       0.0, 1.0, 0.75, G_PARAM_READWRITE);
 }
 
@@ -198,8 +199,8 @@ declare_show (GimpProcedure *procedure)
                                         "empty adds no heat maps"),
                                       "subject", G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "show-words", _("Words sho_wn"),
-                                      _("Words or phrases of the prompt that readings of words show, such as cat, red hat; all of "
-                                        "them, or empty for none"),
+                                      _("Words or phrases of the prompt that readings of words show, such as cat, red hat; all "
+                                        "of them, or empty for none"),
                                       "all", G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "show-layers", _("La_yers"),
                                       _("Layers of the model to show: recommended, all, or numbers from 0 such as 2,8 or 3-7; "

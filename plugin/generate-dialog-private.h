@@ -24,7 +24,8 @@ typedef struct
 /* The string argument of that name, never NULL; free with g_free. */
 char *pm_dialog_get_string (PmDialog *self, const char *name);
 
-/* Brings model, request and widgets to what the arguments say now, tells what the run would take, and lets OK be pressed or not. */
+/* Brings model, request and widgets to what the arguments say now, tells what the run would take, and lets OK be pressed or
+ * not. */
 void pm_dialog_refresh (PmDialog *self);
 
 /* The stack's page for models that read words. */

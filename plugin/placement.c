@@ -37,9 +37,10 @@ layer_of (const PmPlace *place)
 static GeglRectangle
 layer_bounds (GimpLayer *layer)
 {
-  GeglRectangle bounds = { 0, 0, gimp_drawable_get_width (GIMP_DRAWABLE (layer)), gimp_drawable_get_height (GIMP_DRAWABLE (layer)) };
+  GimpDrawable *drawable = GIMP_DRAWABLE (layer);
+  GeglRectangle bounds = { 0, 0, gimp_drawable_get_width (drawable), gimp_drawable_get_height (drawable) };
 
-  gimp_drawable_get_offsets (GIMP_DRAWABLE (layer), &bounds.x, &bounds.y);
+  gimp_drawable_get_offsets (drawable, &bounds.x, &bounds.y);
   return bounds;
 }
 
@@ -232,8 +233,8 @@ pm_placement_set_region (const PmPlace *place, PmRequest *request, GError **erro
 
 /* The last of n_channels of what lies at bounds under the picture, multiplied into out [height, width]. */
 static gboolean
-multiply_channel (const PmPlace *place, const PmRequest *request, GimpDrawable *drawable, GeglRectangle bounds, const char *format,
-                  int n_channels, float *out)
+multiply_channel (const PmPlace *place, const PmRequest *request, GimpDrawable *drawable, GeglRectangle bounds,
+                  const char *format, int n_channels, float *out)
 {
   gsize n = (gsize) request->width * request->height;
   g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (drawable);

@@ -37,6 +37,7 @@ pm_word_ranks_new (GPtrArray *words, const char *prompt)
   gtk_style_context_add_class (gtk_widget_get_style_context (label), GTK_STYLE_CLASS_DIM_LABEL);
   gtk_box_pack_start (GTK_BOX (box), label, FALSE, FALSE, 0);
 
+  gtk_widget_set_name (grid, "pentimento-rank-grid");
   gtk_grid_set_column_spacing (GTK_GRID (grid), 12);
   gtk_grid_set_row_spacing (GTK_GRID (grid), 4);
   for (guint i = 0; i < words->len; i++)

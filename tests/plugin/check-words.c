@@ -228,8 +228,8 @@ test_refusals (const char *folder)
   result = call (GENERATE, NULL, NULL, PROMPT_CALL, "word-regions", "fox", NULL);
   expect (&result, "a region of no layer", "no layer");
   result = call (GENERATE, NULL, NULL, PROMPT_CALL, "width", 100, "height", 128, NULL);
-  check (result.status != GIMP_PDB_SUCCESS && result.error && strstr (result.error, "16"), "a wrong size names what sides are: %s",
-         result.error);
+  check (result.status != GIMP_PDB_SUCCESS && result.error && strstr (result.error, "16"),
+         "a wrong size names what sides are: %s", result.error);
 }
 
 /* Calls the procedure; its words, in their order, with the shares in shares and the error in error. */

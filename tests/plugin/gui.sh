@@ -25,11 +25,11 @@ bash "$here/profile.sh" "$build" "$profile"
 mkdir -p "$profile/gimp/plug-ins/pentimento-check"
 cp "$build/tests/plugin/pentimento-check" "$profile/gimp/plug-ins/pentimento-check/"
 . "$profile/environment"
-unset PENTIMENTO_MODELS G_DEBUG
+unset G_DEBUG
 export LC_ALL=C.UTF-8 PENTIMENTO_CHECK_STATE=$scratch/state HOME=$scratch/home
 mkdir -p "$HOME"
-export PENTIMENTO_CHECK_PROMPTED=$scratch/prompted
-"$build/tests/core/make-prompt-model" "$PENTIMENTO_CHECK_PROMPTED"
+export PENTIMENTO_MODELS=$scratch/models
+"$build/tests/core/make-prompt-model" "$PENTIMENTO_MODELS/small-words"
 export PENTIMENTO_SCREENSHOTS=${PENTIMENTO_SCREENSHOTS:-$build/screenshots}
 mkdir -p "$PENTIMENTO_SCREENSHOTS"
 
