@@ -214,6 +214,7 @@ void
 pm_run_clear (PmRun *run)
 {
   pm_steps_clear (&run->steps);
+  pm_run_clear_text (run);
   g_clear_pointer (&run->sites, g_free);
   g_clear_pointer (&run->region, g_free);
   g_clear_pointer (&run->known, g_free);

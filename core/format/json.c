@@ -190,6 +190,13 @@ pm_json_read_number (JsonNode *node, double *value)
   return TRUE;
 }
 
+gboolean
+pm_json_read_boolean (JsonNode *node)
+{
+  return node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN
+         && json_node_get_boolean (node);
+}
+
 const char *
 pm_json_read_string (JsonNode *node)
 {

@@ -374,8 +374,11 @@ static gboolean
 run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out,
                GError **error)
 {
-  int T = q->height * q->width, d = q->channels;
+  int   T = q->height * q->width, d = q->channels;
+  gsize turned = (gsize) T * d * sizeof (float); /* the values, which the backend turns round */
 
+  count_bytes (walk, turned);
+  walk->n_bytes -= turned;
   if (! walk->backend)
     walk->flops += 4.0 * T * T * d;
   for (int first = 0, n; walk->backend && first < T; first += n)
