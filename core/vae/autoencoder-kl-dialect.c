@@ -5,7 +5,8 @@
 
 #define MIDDLE { "%s.mid_block.resnets.0", "%s.mid_block.attentions.0", "%s.mid_block.resnets.1" }
 #define RESNETS { [PM_VAE_DECODE] = "%s.up_blocks.%d.resnets.%d", [PM_VAE_ENCODE] = "%s.down_blocks.%d.resnets.%d" }
-#define RESIZES { [PM_VAE_DECODE] = "%s.up_blocks.%d.upsamplers.0.conv", [PM_VAE_ENCODE] = "%s.down_blocks.%d.downsamplers.0.conv" }
+#define RESIZES                                                                                                           \
+  { [PM_VAE_DECODE] = "%s.up_blocks.%d.upsamplers.0.conv", [PM_VAE_ENCODE] = "%s.down_blocks.%d.downsamplers.0.conv" }
 
 static const PmKlDialect dialects[] = {
   {

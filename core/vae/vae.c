@@ -26,8 +26,8 @@ find_kind (PmCheckpoint *checkpoint, GError **error)
     if (pm_vaes[i]->probe (checkpoint))
       return pm_vaes[i];
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _("“%s” is no decoder of latents that is known here (AutoencoderKL, named as in diffusers or in latent-diffusion); "
-                 "give the folder “vae” of a diffusers model."),
+               _("“%s” is no decoder of latents that is known here (AutoencoderKL, named as in diffusers or in "
+                 "latent-diffusion); give the folder “vae” of a diffusers model."),
                pm_checkpoint_get_path (checkpoint));
   return NULL;
 }
