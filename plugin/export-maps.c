@@ -299,7 +299,8 @@ export_create (GimpPlugIn *plug_in, const char *name)
   gimp_procedure_set_documentation (procedure, _("Write heat maps as a sheet, an animation or values"),
                                     _("Writes all heat maps of a run, that of the selected layer, as a comparison sheet with "
                                       "titles and colour bars, as an animation over the steps, or as the values that the "
-                                      "model gave, for other programs. The layers keep these values, whatever was done to their pixels."),
+                                      "model gave, for other programs. The layers keep these values, whatever was done to "
+                                      "their pixels."),
                                     name);
   declare (procedure);
   return procedure;
