@@ -405,6 +405,8 @@ test_damaged (void)
       PM_ERROR_DAMAGED },
     { "\"y_embedder.y_proj.fc1.weight\"", "\"another\"", config, "y_proj.fc1", PM_ERROR_DAMAGED },
     { "\"blocks.0.attn.proj.bias\"", "\"blocks.0.attn.q_norm.weight\"", config, "q_norm", PM_ERROR_UNSUPPORTED },
+    { "\"tensors\": {", "\"tensors\": {\"pos_embed\": {\"shape\": [1, 1099511627776, 0]},", config, "pos_embed", PM_ERROR_DAMAGED },
+    { "\"tensors\": {", "\"tensors\": {\"pos_embed\": {\"shape\": [1, 17, 72]},", config, "pos_embed", PM_ERROR_DAMAGED },
     { "format", "format", "{\"num_attention_heads\": 3}", "sample_size", PM_ERROR_UNSUPPORTED },
     { "format", "format", "{\"num_attention_heads\": 3, \"sample_size\": 9000}", "9000", PM_ERROR_DAMAGED },
     { "format", "format", "{\"num_attention_heads\": 3, \"sample_size\": 8, \"caption_channels\": 21}", "caption_channels",
