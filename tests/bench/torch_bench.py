@@ -1,9 +1,9 @@
-"""DiT-XL/2 at 256 px and PixArt-Sigma at 512 px in eager PyTorch, for comparison with `pentimento bench`: random weights, batch 2,
-f32, all cores.
+"""DiT-XL/2 at 256 px and PixArt-Sigma at 512 px in eager PyTorch, for comparison with `pentimento bench`: random weights,
+batch 2, f32, all cores.
 
 Prints one line of JSON a network: seconds of one step (best and median). When PENTIMENTO_BENCH names the table of a bench run,
-only networks that are in it are timed, and how many times faster the core was is printed too. Sizes: Peebles and Xie, Scalable Diffusion Models with
-Transformers, table 1; Chen et al., PixArt-alpha, section 3.1.
+only networks that are in it are timed, and how many times faster the core was is printed too. Sizes: Peebles and Xie,
+Scalable Diffusion Models with Transformers, table 1; Chen et al., PixArt-alpha, section 3.1.
 Letters: B items, N tokens, S of a text, D width, H heads, L layers.
 """
 import json
