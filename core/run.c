@@ -123,8 +123,8 @@ check_halves (PmRun *run, GError **error)
     if (pm_sampling_is_guided (&sampling, chosen[i]))
       return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
-                       _("Maps without the class, or of the difference, need guidance at a chosen step: choose a class, a "
-                         "guidance other than 1 and steps inside its interval, or show which=condition."));
+                       _("Maps without the class or prompt, or of the difference, need guidance at a chosen step: choose what to "
+                         "paint, a guidance other than 1 and steps inside its interval, or show which=condition."));
   return FALSE;
 }
 
