@@ -41,8 +41,8 @@ char *pm_model_find_vae (const char *path, const PmConfig *config);
  * there. Free with g_free. */
 char *pm_model_find_published_vae (PmModel *model);
 
-/* As pm_model_find_vae, of the encoder of prompts, a folder or a file, and of its tokenizer: what the configuration says, else a folder beside
- * the weights as published models have it. */
+/* As pm_model_find_vae, of the encoder of prompts, a folder or a file, and of its tokenizer: what the configuration says, else a
+ * folder beside the weights as published models have it. */
 char *pm_model_find_text_encoder (const char *path, const PmConfig *config);
 char *pm_model_find_tokenizer (const char *path, const PmConfig *config);
 

@@ -106,7 +106,8 @@ compare_files (PmModel *model, JsonObject *recorded, PmCheckpoint *checkpoint, P
     {
       g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (checkpoint, i));
       g_autofree char *shown = g_filename_display_name (name);
-      const char      *then = pm_json_read_string (json_object_get_member (recorded, shown)), *now = pm_identity_get (identity, i);
+      const char      *then = pm_json_read_string (json_object_get_member (recorded, shown));
+      const char      *now = pm_identity_get (identity, i);
       if (then && now && ! g_str_equal (then, now))
         return g_strdup_printf (_("The file “%s” of the model “%s” is not the one that the recorded picture was painted with; "
                                   "the new picture may differ."),
