@@ -489,7 +489,8 @@ test_attention (Fixture *fixture, gconstpointer data)
                                          { 1, 1, 64, 40, 5000 },
                                          { 1, 1, 3, 4, 1, TRUE, TRUE },      { 2, 3, 24, 33, 19, TRUE, FALSE },
                                          { 3, 2, 72, 130, 77, FALSE, TRUE }, { 3, 4, 20, 300, 121, TRUE, TRUE },
-                                         { 2, 3, 64, 300, 300, FALSE, FALSE, TRUE }, { 3, 4, 24, 9, 30, TRUE, TRUE, TRUE } };
+                                         { 2, 3, 64, 300, 300, FALSE, FALSE, TRUE }, { 3, 4, 24, 9, 30, TRUE, TRUE, TRUE },
+                                         { 2, 1, 160, 70, 3400, TRUE, TRUE, TRUE }, { 1, 1, 8, 50, 9000 } };
   fixture->device = data;
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     check_attention (fixture, &cases[i]);
