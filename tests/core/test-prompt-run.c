@@ -93,7 +93,7 @@ sample (PmModel *model, const PmRequest *request)
 static void
 test_parity (Fixture *fixture, gconstpointer data)
 {
-  static const char *const runs[] = { "uncleaned" }, *const halves[] = { "prompt", "negative" };
+  static const char *const runs[] = { "plain", "negative" }, *const halves[] = { "prompt", "negative" };
   g_autoptr (PmModel)      model = open_model (fixture);
 
   g_assert_cmpstr (pm_model_get_info (model)->default_sampler, ==, "dpmpp2m");
