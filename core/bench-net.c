@@ -34,8 +34,8 @@ add_tensor (Writer *writer, const char *key, const char *shape, double scale)
   for (int i = 0; sides[i]; i++)
     n *= g_ascii_strtoull (g_strstrip (sides[i]), NULL, 10);
   writer->n_bytes += n;
-  g_string_append_printf (writer->json, "%s\n\"%s\": {\"shape\": [%s], ", g_str_has_suffix (writer->json->str, "{") ? "" : ",", key,
-                          shape);
+  g_string_append_printf (writer->json, "%s\n\"%s\": {\"shape\": [%s], ", g_str_has_suffix (writer->json->str, "{") ? "" : ",",
+                          key, shape);
   if (writer->is_file)
     g_string_append_printf (writer->json, "\"dtype\": \"F32\", \"data_offsets\": [%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT "]}",
                             first, writer->n_bytes);
@@ -139,7 +139,8 @@ new_hashed (const PmBenchSize *size, GError **error)
 }
 
 gboolean
-pm_bench_net_open (PmBenchNet *net, PmBackend *backend, const PmBenchSize *size, const char *path, int B, GError **error)
+pm_bench_net_open (PmBenchNet *net, PmBackend *backend, const PmBenchSize *size, const char *path, int B,
+                   GError **error)
 {
   gsize n = (gsize) B * CHANNELS * size->side * size->side;
   PmRandom random;

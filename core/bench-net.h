@@ -35,7 +35,8 @@ typedef struct
 #define PM_BENCH_S(side) { 12, 384, 6, side }
 
 /* With hashed weights (format/hash.c), or from a file. */
-gboolean pm_bench_net_open (PmBenchNet *net, PmBackend *backend, const PmBenchSize *size, const char *path, int B, GError **error);
+gboolean pm_bench_net_open (PmBenchNet *net, PmBackend *backend, const PmBenchSize *size, const char *path, int B,
+                            GError **error);
 void     pm_bench_net_close (PmBenchNet *net);
 
 /* Writes the network's safetensors with zeros for weights, which take no room on the disk. */

@@ -113,7 +113,8 @@ print_turns (PmBench *bench, const Case *c, const PmBenchNet *net, const Turn *t
   pm_bench_row (bench, "processors that other programs left to this run", pm_bench_median (shares, n), "", share, "all");
   pm_bench_row (bench, step_name, step, "s", -1, NULL);
   pm_bench_row (bench, speed_name, flops / step / 1e9, "GFLOP/s", pm_bench_median (speeds, n), "sgemm 2048");
-  pm_bench_row (bench, cpu_name, flops / pm_bench_median (cpu, n) / 1e9, "GFLOP/s", pm_bench_median (cpu_speeds, n), "sgemm 2048");
+  pm_bench_row (bench, cpu_name, flops / pm_bench_median (cpu, n) / 1e9, "GFLOP/s", pm_bench_median (cpu_speeds, n),
+                "sgemm 2048");
   if (c->with_maps)
     pm_bench_row (bench, maps_name, pm_bench_median (recorded, n), "s", pm_bench_median (costs, n), _("the plain step"));
 }
