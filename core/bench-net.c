@@ -19,31 +19,31 @@
 typedef struct
 {
   GString *json;
+  const char *dtype;
   gboolean is_file; /* safetensors, not hashed */
   guint64  n_bytes; /* of data so far */
 } Writer;
 
-/* A tensor of the shape "8, 3, ...". */
+/* A tensor of the shape "8, 3, ...", of zeros behind the last one when they are a file's. */
 static void
 add_tensor (Writer *writer, const char *key, const char *shape, double scale)
 {
   g_auto (GStrv) sides = g_strsplit (shape, ",", 0);
-  guint64 first = writer->n_bytes, n = 4;
+  guint64 first = writer->n_bytes, n = sizeof (float);
   char number[G_ASCII_DTOSTR_BUF_SIZE];
 
   for (int i = 0; sides[i]; i++)
     n *= g_ascii_strtoull (g_strstrip (sides[i]), NULL, 10);
   writer->n_bytes += n;
-  g_string_append_printf (writer->json, "%s\n\"%s\": {\"shape\": [%s], ", g_str_has_suffix (writer->json->str, "{") ? "" : ",",
-                          key, shape);
+  g_string_append_printf (writer->json, "%s\n\"%s\": {\"shape\": [%s], \"dtype\": \"%s\", ",
+                          g_str_has_suffix (writer->json->str, "{") ? "" : ",", key, shape, writer->dtype);
   if (writer->is_file)
-    g_string_append_printf (writer->json, "\"dtype\": \"F32\", \"data_offsets\": [%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT "]}",
-                            first, writer->n_bytes);
+    g_string_append_printf (writer->json, "\"data_offsets\": [%" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT "]}", first,
+                            writer->n_bytes);
   else
     g_string_append_printf (writer->json, "\"scale\": %s}", g_ascii_dtostr (number, sizeof number, scale));
 }
 
-/* A weight [rows, columns] that keeps unit variance, and its bias. */
 static void
 add_linear (Writer *writer, const char *key, int rows, int columns)
 {
@@ -54,6 +54,20 @@ add_linear (Writer *writer, const char *key, int rows, int columns)
 
   add_tensor (writer, weight, shape, sqrt (3.0 / columns));
   add_tensor (writer, bias, length, 0.1);
+}
+
+void
+pm_bench_add_tensor (GString *json, const char *key, const char *shape, double scale, const char *dtype)
+{
+  Writer writer = { .json = json, .dtype = dtype };
+  add_tensor (&writer, key, shape, scale);
+}
+
+void
+pm_bench_add_linear (GString *json, const char *key, int rows, int columns, const char *dtype)
+{
+  Writer writer = { .json = json, .dtype = dtype };
+  add_linear (&writer, key, rows, columns);
 }
 
 /* The tensors of a DiT with patch 2, learned sigma and ImageNet's classes. */
@@ -94,7 +108,7 @@ add_network (Writer *writer, const PmBenchSize *size)
 gboolean
 pm_bench_net_write (const PmBenchSize *size, const char *path, GError **error)
 {
-  Writer writer = { .json = g_string_new ("{"), .is_file = TRUE };
+  Writer writer = { .json = g_string_new ("{"), .dtype = "F32", .is_file = TRUE };
   FILE *file = g_fopen (path, "wb");
 
   add_network (&writer, size);
@@ -130,7 +144,7 @@ pm_bench_net_close (PmBenchNet *net)
 static PmCheckpoint *
 new_hashed (const PmBenchSize *size, GError **error)
 {
-  Writer writer = { .json = g_string_new ("{\"format\": \"pentimento-hash-1\", \"tensors\": {") };
+  Writer writer = { .json = g_string_new ("{\"format\": \"pentimento-hash-1\", \"tensors\": {"), .dtype = "F32" };
 
   add_network (&writer, size);
   g_string_append (writer.json, "}}");

@@ -1,8 +1,10 @@
-/* The text encoder by itself, on given tokens. */
-#include "base/error.h"
-#include "base/i18n.h"
+/* From a prompt to tokens, and from given tokens through the text encoder, each by itself. */
 #include "eval.h"
+
+#include <string.h>
+
 #include "model-private.h"
+#include "text/prompt.h"
 
 #define MAX_TOKENS 65536
 
@@ -32,5 +34,18 @@ pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_
   float *embedding = pm_bundle_add (out, "embedding", PM_DTYPE_F32, 2, shape, error);
   if (! embedding || ! pm_text_encoder_run (encoder, backend, tokens, (int) n, embedding, job, error))
     return NULL;
+  return g_steal_pointer (&out);
+}
+
+PmBundle *
+pm_eval_tokenize (PmModel *model, const char *text, GError **error)
+{
+  g_autoptr (PmPrompt) prompt = pm_model_read_prompt (model, text, error);
+  g_autoptr (PmBundle) out = pm_bundle_new ();
+  gint32              *ids;
+
+  if (! prompt || ! (ids = pm_bundle_add (out, "ids", PM_DTYPE_I32, 1, (gsize[]) { prompt->n_tokens }, error)))
+    return NULL;
+  memcpy (ids, prompt->ids, sizeof (gint32) * prompt->n_tokens);
   return g_steal_pointer (&out);
 }

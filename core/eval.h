@@ -40,6 +40,9 @@ PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const
  * text encoder, or the path of a text encoder itself. */
 PmBundle *pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_threads, PmJob *job, GError **error);
 
+/* Stage "tokenize": ids [n] i32 of what pm_model_read_prompt makes of the text, the end token included. */
+PmBundle *pm_eval_tokenize (PmModel *model, const char *text, GError **error);
+
 /* One row of the bench table: what was timed, its figure and unit, and its ratio to the floor measured in the same run
  * (< 0: none). */
 typedef struct

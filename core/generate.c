@@ -22,6 +22,16 @@ vae_cost (const PmRun *run, PmVaeDirection direction)
   return (PmVaeCost) { 0 };
 }
 
+static double
+text_flops (const PmRun *run)
+{
+  double flops;
+  gsize  bytes;
+
+  pm_run_measure_text (run, &flops, &bytes);
+  return flops;
+}
+
 /* It runs before there is a workspace of the sampler, and after that is free again. */
 static void
 add_vae (const PmRun *run, PmEstimate *estimate)
@@ -32,6 +42,20 @@ add_vae (const PmRun *run, PmEstimate *estimate)
   estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
   estimate->work_bytes = MAX (estimate->work_bytes, MAX (decode.work_bytes, encode.work_bytes));
   estimate->vae_file_bytes = MAX (decode.file_bytes, encode.file_bytes);
+}
+
+/* It too is over before there is a workspace of the sampler. */
+static void
+add_text (const PmRun *run, PmEstimate *estimate)
+{
+  double flops;
+  gsize  bytes;
+
+  pm_run_measure_text (run, &flops, &bytes);
+  estimate->floor_flops += flops;
+  estimate->work_bytes = MAX (estimate->work_bytes, bytes);
+  if (run->model->encoder && flops > 0)
+    estimate->weight_bytes += pm_text_encoder_get_info (run->model->encoder)->n_bytes;
 }
 
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
@@ -60,6 +84,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
                          + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   if (model->vae)
     add_vae (run, estimate);
+  add_text (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
     estimate->floor_flops += model->family->flops (model->network, &run->shape, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
@@ -134,7 +159,8 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
-  double               begin = vae_cost (run, PM_VAE_ENCODE).flops / MAX (flops, 1);
+  double               text = text_flops (run) / MAX (flops, 1);
+  double               begin = text + vae_cost (run, PM_VAE_ENCODE).flops / MAX (flops, 1);
   double               end = 1 - vae_cost (run, PM_VAE_DECODE).flops / MAX (flops, 1);
 
   result->channels = info->in_channels;
@@ -151,7 +177,9 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
                            _("There is not enough memory to keep the steps of the run; choose fewer steps."));
       return FALSE;
     }
-  pm_job_set_range (job, 0, begin);
+  if (! pm_run_encode_text (run, backend, text, job, error))
+    return FALSE;
+  pm_job_set_range (job, text, begin);
   if (! pm_run_start (run, backend, noise, result->trajectory, job, error))
     return FALSE;
   pm_job_set_range (job, begin, end);
@@ -176,7 +204,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
   g_autoptr (PmBackend) backend = NULL;
   g_autoptr (PmTap)      tap = NULL;
-  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL;
+  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL, text_identity = NULL;
   PmEstimate            estimate;
   gint64                start = g_get_monotonic_time ();
 
@@ -191,12 +219,16 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   identity = pm_identity_start (run->model->checkpoint);
   if (run->model->vae)
     vae_identity = pm_identity_start (pm_vae_get_checkpoint (run->model->vae));
+  if (run->model->encoder)
+    text_identity = pm_identity_start (pm_text_encoder_get_checkpoint (run->model->encoder));
   if (! fill_result (result, run, noise, estimate.floor_flops, backend, tap, job, error)
       || ! pm_identity_finish (identity, job, error)
-      || (vae_identity && ! pm_identity_finish (vae_identity, job, error)))
+      || (vae_identity && ! pm_identity_finish (vae_identity, job, error))
+      || (text_identity && ! pm_identity_finish (text_identity, job, error)))
     return NULL;
+  pm_run_keep_text (run);
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
-  result->record = pm_record_new (run, backend, identity, vae_identity, result->seconds);
+  result->record = pm_record_new (run, backend, &(PmRecordSums) { identity, vae_identity, text_identity }, result->seconds);
   return g_steal_pointer (&result);
 }
 

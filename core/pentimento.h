@@ -41,6 +41,7 @@
 #include "generate.h"
 #include "model.h"
 #include "request.h"
+#include "text/prompt.h"
 #include "words-at.h"
 
 #endif

@@ -4,7 +4,9 @@
 
 #include "generate.h"
 #include "model-private.h"
+#include "run-words.h"
 #include "sampler/loop.h"
+#include "text/prompt.h"
 
 typedef struct
 {
@@ -14,7 +16,11 @@ typedef struct
   PmShape          shape;
   PmSteps          steps;
   int              class_index, class_row; /* of pm_model_find_class, and of the class table */
-  PmTold           told[2];   /* with text: of PmSampling, filled before pm_run_sample */
+  PmPrompt        *prompts[2]; /* with a prompt: what it says, and what is guided away from (NULL without guidance) */
+  float           *embeddings[2]; /* [n_tokens, E] of theirs; NULL until pm_run_encode_text */
+  gboolean         is_encoded[2]; /* the embedding was computed, not found on disk */
+  PmTold           told[2];   /* with text: of PmSampling */
+  PmRunWords       words;     /* with a prompt: what of it is read and steered */
   PmSite          *sites;     /* of the shape; n_sites in tap_options */
   float           *region;    /* [N] of the grid, or NULL */
   float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
@@ -39,8 +45,22 @@ double pm_run_average_cells (const void *values, gboolean is_bytes, int width, i
 /* Checks and takes start, strength and mask once the steps are planned. */
 gboolean pm_run_read_start (PmRun *run, GError **error);
 
-/* What the halves of a run are told in words, of a model that reads text: told and shape.max_text. */
+/* What the halves of a run are told in words, of a model that reads text: prompts, shape.max_text, and told but for embeddings
+ * that are not given. */
 gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GError **error);
+
+/* The words of the prompt that are shown and steered: words, and of told the edit of the half that is told the prompt. */
+gboolean pm_run_read_words (PmRun *run, GError **error);
+
+/* What encoding those prompts costs that are not found on disk: operations, and bytes at most at a time. */
+void pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes);
+
+/* Runs the text encoder where an embedding is missing, and lets go of it. */
+gboolean pm_run_encode_text (PmRun *run, PmBackend *backend, double share /* of the job */, PmJob *job, GError **error);
+
+/* Keeps what was computed on disk; once the encoder's files are summed. */
+void pm_run_keep_text (PmRun *run);
+void pm_run_clear_text (PmRun *run);
 
 /* Floats of one x: C * h * w; and its sides. */
 gsize pm_run_size (const PmRun *run);

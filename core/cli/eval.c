@@ -6,7 +6,8 @@
 
 typedef struct
 {
-  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *seed, *size, *device, *memory;
+  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size;
+  char *device, *memory;
   double guidance;
   int num_steps, n_threads;
   gboolean is_quiet;
@@ -21,7 +22,9 @@ fill_request (const Eval *self, PmRequest *request, GError **error)
     const char *from;
     char **to;
   } texts[]
-      = { { self->sampler, &request->sampler }, { self->class_name, &request->class_name }, { self->device, &request->device } };
+      = { { self->sampler, &request->sampler }, { self->class_name, &request->class_name },
+          { self->prompt, &request->prompt }, { self->negative, &request->negative_prompt },
+          { self->device, &request->device } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     if (texts[i].from)
@@ -44,6 +47,7 @@ typedef struct
 {
   const char *name;
   gboolean    takes_path;
+  gboolean    prints;     /* where --out is left out */
   const char *in; /* the tensors that it cannot do without; NULL: --in may be left out */
   PmBundle *(*run) (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error);
 } Stage;
@@ -82,12 +86,51 @@ run_text_encode (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GEr
   return pm_eval_text_encode (self->model, in, self->device ? self->device : "cpu", self->n_threads, job, error);
 }
 
+static PmBundle *
+run_tokenize (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
+{
+  return pm_eval_tokenize (model, self->prompt, error);
+}
+
+static gboolean
+print_prompt (const Eval *self, PmModel *model, GError **error)
+{
+  g_autoptr (PmPrompt) prompt = pm_model_read_prompt (model, self->prompt, error);
+  JsonBuilder         *line;
+
+  if (! prompt)
+    return FALSE;
+  line = pm_cli_json_begin ("prompt");
+  pm_cli_json_string (line, "cleaned", prompt->cleaned);
+  pm_cli_json_int (line, "tokens", prompt->n_tokens);
+  pm_cli_json_int (line, "max_tokens", prompt->max_tokens);
+  json_builder_set_member_name (line, "ids");
+  json_builder_begin_array (line);
+  for (int i = 0; i < prompt->n_tokens; i++)
+    json_builder_add_int_value (line, prompt->ids[i]);
+  json_builder_end_array (line);
+  json_builder_set_member_name (line, "words");
+  json_builder_begin_array (line);
+  for (int i = 0; i < prompt->n_words; i++)
+    {
+      json_builder_begin_object (line);
+      pm_cli_json_string (line, "text", prompt->words[i].text);
+      pm_cli_json_int (line, "first", prompt->words[i].first);
+      pm_cli_json_int (line, "n", prompt->words[i].n);
+      json_builder_end_object (line);
+    }
+  json_builder_end_array (line);
+  pm_cli_json_end (line);
+  return TRUE;
+}
+
 static const Stage stages[] = {
-  { "denoise", FALSE, "x, t, y", run_denoise },
-  { "sample", FALSE, NULL, run_sample },
-  { "vae-decode", TRUE, "latent", run_vae },
-  { "vae-encode", TRUE, "image", run_vae },
-  { "text-encode", TRUE, "ids", run_text_encode },
+  { "denoise", FALSE, FALSE, "x, t, y or text", run_denoise },
+  { "sample", FALSE, FALSE, NULL, run_sample },
+  { "vae-decode", TRUE, FALSE, "latent", run_vae },
+  { "vae-encode", TRUE, FALSE, "image", run_vae },
+  { "text-encode", TRUE, FALSE, "ids", run_text_encode },
+  { "tokenize", FALSE, TRUE, NULL, run_tokenize },
 };
 
 static const Stage *
@@ -109,6 +152,8 @@ eval_work (PmJob *job, gpointer data, GError **error)
 
   if ((! stage->takes_path && ! model) || (self->in && ! (in = pm_bundle_load (self->in, error))))
     return FALSE;
+  if (stage->prints && ! self->out)
+    return print_prompt (self, model, error);
   const char *path = pm_cli_outputs_add (self->outputs, self->out, error);
   if (! path)
     return FALSE;
@@ -128,10 +173,12 @@ check (const Eval *self, char **rest, GError **error)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("`pentimento eval` takes one stage; these are there: %s."), names->str);
   else if (! stage)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no such stage; these are there: %s."), names->str);
-  else if (! self->out)
+  else if (! self->out && ! stage->prints)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("Say where the result goes with --out FILE.safetensors."));
   else if (stage->takes_path && ! self->model)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The stage %s needs --model with a path or a name."), stage->name);
+  else if (stage->run == run_tokenize && ! self->prompt)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The stage tokenize needs a text; give it with --prompt."));
   else if (stage->in && ! self->in)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The stage %s needs tensors (%s); give them with --in FILE.safetensors."),
                  stage->name, stage->in);
@@ -160,6 +207,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     { "guidance-interval", 0, 0, G_OPTION_ARG_STRING, &e->guidance_interval, N_("Guide only inside this part of 0..1"),
       "LO,HI" },
     { "class", 'c', 0, G_OPTION_ARG_STRING, &e->class_name, N_("A class's name or number"), N_("CLASS") },
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &e->prompt, N_("What to paint, for models that read words"), N_("TEXT") },
+    { "negative", 0, 0, G_OPTION_ARG_STRING, &e->negative, N_("What to guide away from"), N_("TEXT") },
     { "seed", 's', 0, G_OPTION_ARG_STRING, &e->seed,
       N_("Seed of the noise; 0 when not given. vae-encode: draw instead of taking the mean"), "N" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &e->size, N_("Size in pixels"), "WxH" },
@@ -171,8 +220,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
   };
 
   if (! pm_cli_parse (argc, argv, entries, _("STAGE"),
-                      _("Runs one stage (denoise, sample, vae-decode, vae-encode, text-encode) on the tensors of a safetensors "
-                         "file."),
+                      _("Runs one stage (denoise, sample, vae-decode, vae-encode, text-encode, tokenize) on the tensors of a "
+                         "safetensors file."),
                       rest, error))
     return FALSE;
   e->stage = (*rest)[0];
@@ -199,7 +248,7 @@ pm_cli_eval (int argc, char **argv)
     code = pm_cli_report (error);
 
   char *const texts[] = { self.model, self.in,   self.out,        self.capture, self.sampler, self.guidance_interval,
-                          self.seed,  self.size, self.class_name, self.device,  self.memory };
+                          self.seed,  self.size, self.class_name, self.device,  self.memory, self.prompt, self.negative };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   return code;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/config-private.h"
+#include "format/link.h"
 
 #define MAX_SIZE 65536
 
@@ -222,6 +223,8 @@ static const PmConfigKey index_keys[] = {
 static gboolean
 read_if_there (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, GError **error)
 {
+  if (! pm_link_check (path, error))
+    return FALSE;
   return ! g_file_test (path, G_FILE_TEST_EXISTS) || pm_config_read_file (config, notes, path, table, error);
 }
 
@@ -235,5 +238,6 @@ pm_config_read_pipeline (PmConfig *config, GPtrArray *notes, const char *folder,
 
   return read_if_there (config, notes, index, &index_table, error)
          && read_if_there (config, notes, transformer, &pm_config_transformer_table, error)
+         && pm_link_check (scheduler, error)
          && (! g_file_test (scheduler, G_FILE_TEST_EXISTS) || pm_config_read_scheduler (config, notes, scheduler, error));
 }

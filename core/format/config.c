@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "format/link.h"
 
 #define MAX_CONFIG_BYTES (4u << 20)
 #define MAX_CLASSES 1000000
@@ -483,6 +484,8 @@ pm_config_load (const char *model_path, GError **error)
   g_autoptr (GPtrArray) notes = g_ptr_array_new_with_free_func (g_free);
 
   if (g_file_test (model_path, G_FILE_TEST_IS_DIR) && ! pm_config_read_pipeline (config, notes, model_path, error))
+    return NULL;
+  if (path && ! pm_link_check (path, error))
     return NULL;
   if (path && g_file_test (path, G_FILE_TEST_EXISTS) && ! pm_config_read_file (config, notes, path, &table, error))
     return NULL;

@@ -5,6 +5,7 @@
 #include "base/i18n.h"
 #include "base/memory.h"
 #include "format/config.h"
+#include "identity.h"
 
 struct _PmTextEncoder
 {
@@ -12,7 +13,19 @@ struct _PmTextEncoder
   const PmTextEncoderKind *kind;
   PmTextNetwork           *network;
   PmTextEncoderInfo        info;
+  char                    *config_sum; /* of config.json; of nothing where there is none */
 };
+
+static char *
+sum_file (const char *path)
+{
+  g_autofree char *text = NULL;
+  gsize            n = 0;
+
+  if (path)
+    g_file_get_contents (path, &text, &n, NULL);
+  return g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) (text ? text : ""), n);
+}
 
 static const PmTextEncoderKind *
 find_kind (PmCheckpoint *checkpoint, GError **error)
@@ -39,6 +52,7 @@ pm_text_encoder_open (const char *path, GError **error)
   if (! encoder->network)
     return NULL;
   encoder->info.kind = encoder->kind->id;
+  encoder->config_sum = sum_file (config);
   return g_steal_pointer (&encoder);
 }
 
@@ -50,7 +64,15 @@ pm_text_encoder_free (PmTextEncoder *encoder)
   if (encoder->network)
     encoder->kind->free (encoder->network);
   pm_checkpoint_free (encoder->checkpoint);
+  g_free (encoder->config_sum);
   g_free (encoder);
+}
+
+char *
+pm_text_encoder_identity (PmTextEncoder *encoder)
+{
+  g_autofree char *files = pm_identity_find (encoder->checkpoint);
+  return files ? g_strconcat (encoder->info.kind, " ", files, " ", encoder->config_sum, NULL) : NULL;
 }
 
 const PmTextEncoderInfo *

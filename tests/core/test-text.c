@@ -345,6 +345,35 @@ test_damaged (void)
                   "encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight", PM_ERROR_UNSUPPORTED, "UMT5");
 }
 
+/* A config.json that ends anywhere is refused, never read in part. */
+static void
+test_truncated (void)
+{
+  static const char *const files[] = { "config.json", "model.hash.json" };
+  char                    *folder = fixture_folder ();
+  g_autofree char         *text = NULL;
+  gsize                    n;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
+    {
+      g_autofree char *source = g_build_filename (PM_TEST_REFERENCE, "t5-plain", "text_encoder", files[i], NULL);
+      g_clear_pointer (&text, g_free);
+      g_assert_true (g_file_get_contents (source, &text, &n, NULL));
+      fixture_write (folder, files[i], text, n);
+    }
+  g_clear_pointer (&text, g_free);
+  g_autofree char *config = g_build_filename (folder, "config.json", NULL);
+  g_assert_true (g_file_get_contents (config, &text, &n, NULL));
+  for (gsize i = 0; i < n - 2; i++) /* the last two are } and a line's end */
+    {
+      g_autoptr (GError) error = NULL;
+      fixture_write (folder, "config.json", text, i);
+      g_assert_null (pm_text_encoder_open (folder, &error));
+      g_assert_error (error, PM_ERROR, PM_ERROR_DAMAGED);
+    }
+  fixture_remove (folder);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -358,5 +387,6 @@ main (int argc, char **argv)
   g_test_add_func ("/text/threads", test_threads);
   g_test_add_func ("/text/cancel", test_cancel);
   g_test_add_func ("/text/damaged", test_damaged);
+  g_test_add_func ("/text/truncated", test_truncated);
   return g_test_run ();
 }
