@@ -114,8 +114,8 @@ def measure_compiled(name, case):
         print(child.stdout, end="", flush=True)
         return
     reason = [line for line in child.stderr.splitlines() if "rror" in line] or ["it ended with %d" % child.returncode]
-    print(json.dumps({"name": name, "skipped": "torch.compile failed: %s; it needs a PyTorch built for it, a C++ compiler, and the "
-                                               "headers of Python and PyTorch." % reason[-1].strip()[:200]}), flush=True)
+    remedy = "it needs a PyTorch that can, a C++ compiler, and the headers of Python and PyTorch"
+    print(json.dumps({"name": name, "skipped": "torch.compile failed: %s; %s" % (reason[-1].strip()[:200], remedy)}), flush=True)
 
 
 def main():
