@@ -7,6 +7,7 @@
 #include "attention/map.h"
 #include "base/error.h"
 #include "base/i18n.h"
+#include "cells.h"
 #include "run.h"
 
 #define PARTS 8 /* a patch is tried at so many by so many points */
@@ -156,7 +157,7 @@ scale_picture (const float *picture, int width, int height, int w, int h)
     {
       for (gsize i = 0; i < n; i++)
         plane[i] = picture[3 * i + c];
-      pm_run_average_cells (plane, FALSE, width, height, w, h, scaled);
+      pm_cells_average (plane, FALSE, width, height, w, h, scaled);
       for (gsize i = 0; i < n_out; i++)
         out[3 * i + c] = scaled[i];
     }
