@@ -109,7 +109,7 @@ def measure(name, row, run, steps):
 
 def measure_compiled(name, case):
     """The same by torch.compile in a process of its own, which may end badly, or a line that says why there is none."""
-    child = subprocess.run([sys.executable, __file__, "--compiled", case], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.run([sys.executable, __file__, "--compiled", case], capture_output=True, text=True)
     if child.returncode == 0:
         print(child.stdout, end="", flush=True)
         return
