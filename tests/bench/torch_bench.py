@@ -1,12 +1,12 @@
-"""DiT in PyTorch, for comparison with `pentimento bench`: random weights, f32, all cores.
+"""DiT and PixArt-Sigma in PyTorch, for comparison with `pentimento bench`: random weights, f32, all cores.
 
-torch_bench.py [NAME...]: dit-s, dit-xl, dit-xl-512; all without a name. Each runs with PyTorch's fused attention; dit-xl once
-more compiled by torch.compile, dit-xl-512 once more with all maps: PyTorch's fused attention gives no probabilities, so they are
-made as a matrix and averaged over queries, which is `received`.
+Each runs eagerly with PyTorch's fused attention; DiT-XL/2 once more compiled by torch.compile at 256 px, and once more with all
+maps at 512 px: fused attention gives no probabilities, so they are made as a matrix and averaged over queries (`received`).
 
-Prints a line of JSON for each: seconds of one step (best and median), and, when PENTIMENTO_BENCH names the table of a bench
-run, how many times faster the core was. Sizes: Peebles and Xie, Scalable Diffusion Models with Transformers, table 1.
-Letters: B items, N tokens, D width, H heads, L layers.
+Prints one line of JSON a network: seconds of one step (best and median). When PENTIMENTO_BENCH names the table of a bench run,
+only networks that are in it are timed, and how many times faster the core was is printed too. Sizes: Peebles and Xie,
+Scalable Diffusion Models with Transformers, table 1; Chen et al., PixArt-alpha, section 3.1.
+Letters: B items, N tokens, S of a text, D width, H heads, L layers.
 """
 import json
 import os
@@ -19,121 +19,187 @@ import time
 import torch
 import torch.nn.functional as F
 
-XL, S = {"D": 1152, "H": 16, "L": 28}, {"D": 384, "H": 6, "L": 12}
-
-# name, size, N, B, steps, name of the rows of the core
-CASES = [
-    ("dit-s", S, 256, 1, 10, "DiT-S/2 256 px, batch 1, f32"),
-    ("dit-xl", XL, 256, 2, 5, "DiT-XL/2 256 px, batch 2, f32"),
-    ("dit-xl-512", XL, 1024, 2, 3, "DiT-XL/2 512 px, batch 2, f32"),
-]
+S = 60
 
 
 def linear(rows, columns):
     return torch.randn(rows, columns) * columns**-0.5, torch.zeros(rows)
 
 
-def make_weights(size, N):
-    D = size["D"]
-    block = {"modulate": 6 * D, "qkv": 3 * D, "proj": D, "up": 4 * D}
-    return {
-        "patch": linear(D, 16), "positions": torch.randn(1, N, D), "time1": linear(D, 256), "time2": linear(D, D),
-        "classes": torch.randn(1001, D), "last_modulate": linear(2 * D, D), "last": linear(32, D),
-        "blocks": [{k: linear(rows, D) for k, rows in block.items()} | {"down": linear(D, 4 * D)} for _ in range(size["L"])],
-    }
+class Network:
+    """What all have: patches in, modulated blocks, patches out. N is the kind's own."""
+
+    B, D, H, L, maps, compiled = 2, 1152, 16, 28, None, False
+
+    def __init__(self, block):
+        B, D, L = self.B, self.D, self.L
+        block |= {"qkv": (3 * D, D), "proj": (D, D), "up": (4 * D, D), "down": (D, 4 * D)}
+        self.ends = {"patch": linear(D, 16), "time1": linear(D, 256), "time2": linear(D, D), "last": linear(32, D)}
+        self.positions = torch.randn(1, self.N, D)
+        self.blocks = [{name: linear(*size) for name, size in block.items()} for _ in range(L)]
+        self.inputs = torch.randn(B, self.N, 16), torch.tensor([500.0] * B)
+
+    def condition(self, t):
+        angle = t[:, None] * torch.exp(-torch.log(torch.tensor(1e4)) * torch.arange(128) / 128)
+        c = F.linear(torch.cat([angle.cos(), angle.sin()], dim=1), *self.ends["time1"])
+        return F.linear(F.silu(c), *self.ends["time2"])
+
+    def modulated(self, x, shift, scale):
+        return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale[:, None]) + shift[:, None]
+
+    def attend(self, q, k, v, mask=None):
+        q, k, v = (z.view(self.B, -1, self.H, self.D // self.H).transpose(1, 2) for z in (q, k, v))
+        if self.maps is None:
+            out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        else:
+            p = torch.softmax(q @ k.transpose(-2, -1) * q.shape[-1]**-0.5, dim=-1)
+            self.maps.append(p.mean(dim=-2))
+            out = p @ v
+        return out.transpose(1, 2).reshape(self.B, self.N, self.D)
+
+    def forward(self):
+        patches, t = self.inputs
+        c = self.condition(t)
+        x = F.linear(patches, *self.ends["patch"]) + self.positions
+        for i, w in enumerate(self.blocks):
+            s1, m1, g1, s2, m2, g2 = self.chunks(i, c)
+            qkv = F.linear(self.modulated(x, s1, m1), *w["qkv"]).chunk(3, dim=-1)
+            x = x + g1[:, None] * F.linear(self.attend(*qkv), *w["proj"])
+            x = self.look(x, w)
+            hidden = F.gelu(F.linear(self.modulated(x, s2, m2), *w["up"]), approximate="tanh")
+            x = x + g2[:, None] * F.linear(hidden, *w["down"])
+        return F.linear(self.modulated(x, *self.last(c)), *self.ends["last"])
 
 
-def modulated(x, shift, scale):
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale[:, None]) + shift[:, None]
+class Dit(Network):
+    name, N, steps = "DiT-XL/2 256 px, batch 2, f32: one step", 256, 5
+
+    def __init__(self):
+        super().__init__({"modulate": (6 * self.D, self.D)})
+        self.ends["last_modulate"] = linear(2 * self.D, self.D)
+        self.classes = torch.randn(1001, self.D)
+
+    def condition(self, t):
+        return F.silu(super().condition(t) + self.classes[torch.tensor([207, 1000][:self.B])])
+
+    def chunks(self, i, c):
+        return F.linear(c, *self.blocks[i]["modulate"]).chunk(6, dim=1)
+
+    def look(self, x, w):
+        return x
+
+    def last(self, c):
+        return F.linear(c, *self.ends["last_modulate"]).chunk(2, dim=1)
 
 
-def attend(q, k, v, maps):
-    if maps is None:
-        return F.scaled_dot_product_attention(q, k, v)
-    p = torch.softmax(q @ k.transpose(-2, -1) * q.shape[-1]**-0.5, dim=-1)
-    maps.append(p.mean(dim=-2))
-    return p @ v
+class DitSmall(Dit):
+    name, steps = "DiT-S/2 256 px, batch 1, f32: one step", 10
+    B, D, H, L = 1, 384, 6, 12
 
 
-def block_forward(w, x, c, heads, maps):
-    B, N, D = x.shape
-    s1, m1, g1, s2, m2, g2 = F.linear(c, *w["modulate"]).chunk(6, dim=1)
-    q, k, v = F.linear(modulated(x, s1, m1), *w["qkv"]).view(B, N, 3, heads, D // heads).permute(2, 0, 3, 1, 4)
-    attended = attend(q, k, v, maps).transpose(1, 2).reshape(B, N, D)
-    x = x + g1[:, None] * F.linear(attended, *w["proj"])
-    hidden = F.gelu(F.linear(modulated(x, s2, m2), *w["up"]), approximate="tanh")
-    return x + g2[:, None] * F.linear(hidden, *w["down"])
+class DitCompiled(Dit):
+    compiled = True
 
 
-def forward(w, patches, t, y, heads, maps=None):
-    angle = t[:, None] * torch.exp(-torch.log(torch.tensor(1e4)) * torch.arange(128) / 128)
-    c = F.linear(torch.cat([angle.cos(), angle.sin()], dim=1), *w["time1"])
-    c = F.silu(F.linear(F.silu(c), *w["time2"]) + w["classes"][y])
-    x = F.linear(patches, *w["patch"]) + w["positions"]
-    for block in w["blocks"]:
-        x = block_forward(block, x, c, heads, maps)
-    shift, scale = F.linear(c, *w["last_modulate"]).chunk(2, dim=1)
-    return F.linear(modulated(x, shift, scale), *w["last"])
+class Dit512(Dit):
+    name, N, steps = "DiT-XL/2 512 px, batch 2, f32: one step", 1024, 3
 
 
-def core_seconds(row):
-    """Seconds of the row of that name in the table of `pentimento bench`, or None."""
+class Dit512Maps(Dit512):
+    name = "DiT-XL/2 512 px, batch 2, f32, all maps (aim 1.05)"
+
+    def forward(self):
+        self.maps = []
+        return super().forward()
+
+
+class PixArt(Network):
+    """Its program makes keys and values of the texts anew in every step."""
+
+    name, N, steps = "pixart-sigma 512 px, batch 2, f16 weights: one step", 1024, 3
+
+    def __init__(self):
+        B, D, L = self.B, self.D, self.L
+        super().__init__({"cross_q": (D, D), "cross_kv": (2 * D, D), "cross_proj": (D, D)})
+        self.ends |= {"modulate": linear(6 * D, D), "caption1": linear(D, 4096), "caption2": linear(D, D)}
+        self.tables, self.table = torch.randn(L, 6, D) * D**-0.5, torch.randn(2, D) * D**-0.5
+        self.text = torch.randn(B, S, 4096)
+        self.mask = (torch.arange(S) < torch.tensor([S, 1])[:, None])[:, None, None]
+
+    def condition(self, t):
+        hidden = F.gelu(F.linear(self.text, *self.ends["caption1"]), approximate="tanh")
+        self.caption = F.linear(hidden, *self.ends["caption2"])
+        c = super().condition(t)
+        self.shared = F.linear(F.silu(c), *self.ends["modulate"]).view(self.B, 6, self.D)
+        return c
+
+    def chunks(self, i, c):
+        return (self.tables[i] + self.shared).unbind(1)
+
+    def look(self, x, w):
+        kv = F.linear(self.caption, *w["cross_kv"]).chunk(2, dim=-1)
+        return x + F.linear(self.attend(F.linear(x, *w["cross_q"]), *kv, self.mask), *w["cross_proj"])
+
+    def last(self, c):
+        return (self.table + c[:, None]).unbind(1)
+
+
+def core_seconds(name):
+    """Seconds of that row in the table of `pentimento bench`, or None."""
     path = os.environ.get("PENTIMENTO_BENCH")
     if not path:
         return None
     with open(path) as table:
-        found = re.search(re.escape(row) + r"\s+([0-9.e+-]+) s\b", table.read())
+        found = re.search(re.escape(name) + r"\s+([0-9.e+-]+) s", table.read())
     return float(found.group(1)) if found else None
 
 
-def measure(name, row, run, steps):
-    """Times `steps` calls of run() after one that warms up, and prints the line."""
-    seconds = []
-    with torch.inference_mode():
-        run()
-        for _ in range(steps):
-            start = time.perf_counter()
-            out = run()
-            seconds.append(time.perf_counter() - start)
+def measure(kind):
+    torch.manual_seed(0)
+    network, seconds = kind(), []
+    forward = torch.compile(network.forward) if kind.compiled else network.forward
+    forward()
+    for _ in range(kind.steps):
+        start = time.perf_counter()
+        out = forward()
+        seconds.append(time.perf_counter() - start)
     if not bool(out.isfinite().all()):
         sys.exit("torch_bench.py: the network gave numbers that are not finite.")
     line = {
-        "name": name, "torch": torch.__version__, "threads": torch.get_num_threads(), "seconds": min(seconds),
+        "name": line_name(kind), "torch": torch.__version__, "threads": torch.get_num_threads(), "seconds": min(seconds),
         "median_seconds": statistics.median(seconds),
     }
-    ours = core_seconds(row)
+    ours = core_seconds(kind.name)
     if ours:
         line |= {"core_seconds": ours, "core_times_faster": min(seconds) / ours}
     print(json.dumps(line), flush=True)
 
 
-def measure_compiled(name, case):
-    """The same by torch.compile in a process of its own, which may end badly, or a line that says why there is none."""
-    child = subprocess.run([sys.executable, __file__, "--compiled", case], capture_output=True, text=True)
+def line_name(kind):
+    return kind.name + (" by torch.compile, f32" if kind.compiled else " in PyTorch, f32")
+
+
+def measure_apart(kind):
+    """In a process of its own, which torch.compile may end badly; then a line says why there is no figure."""
+    child = subprocess.run([sys.executable, __file__, kind.__name__], capture_output=True, text=True)
     if child.returncode == 0:
         print(child.stdout, end="", flush=True)
         return
     reason = [line for line in child.stderr.splitlines() if "rror" in line] or ["it ended with %d" % child.returncode]
     remedy = "it needs a PyTorch that can, a C++ compiler, and the headers of Python and PyTorch"
-    print(json.dumps({"name": name, "skipped": "torch.compile failed: %s; %s" % (reason[-1].strip()[:200], remedy)}), flush=True)
+    print(json.dumps({"name": line_name(kind), "skipped": "%s; %s" % (reason[-1].strip()[:200], remedy)}), flush=True)
 
 
 def main():
-    torch.manual_seed(0)
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    compiled = "--compiled" in sys.argv
-    wanted = [name for name in sys.argv[1:] if not name.startswith("-")] or [case[0] for case in CASES]
-    for name, size, N, B, steps, row in (case for case in CASES if case[0] in wanted):
-        weights = make_weights(size, N)
-        inputs = weights, torch.randn(B, N, 16), torch.tensor([500.0] * B), torch.tensor([207, 1000][:B]), size["H"]
-        if compiled:
-            measure(row + ": one step by torch.compile", row + ": one step", torch.compile(lambda: forward(*inputs)), steps)
-            continue
-        measure(row + ": one step in PyTorch", row + ": one step", lambda: forward(*inputs), steps)
-        if name == "dit-xl":
-            measure_compiled(row + ": one step by torch.compile", name)
-        if name == "dit-xl-512":
-            measure(row + ", all maps in PyTorch", row + ", all maps (aim 1.05)", lambda: forward(*inputs, maps=[]), steps)
+    kinds = Dit, DitCompiled, DitSmall, Dit512, Dit512Maps, PixArt
+    with torch.inference_mode():
+        for kind in kinds:
+            if sys.argv[1:]:
+                if kind.__name__ in sys.argv[1:]:
+                    measure(kind)
+            elif not os.environ.get("PENTIMENTO_BENCH") or core_seconds(kind.name):
+                (measure_apart if kind.compiled else measure)(kind)
 
 
 if __name__ == "__main__":
