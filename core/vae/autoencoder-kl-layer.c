@@ -16,8 +16,8 @@
 
 /* Items of an attention are what workers share out, and calls what a cancellation is seen between: runs of queries, fewer where
  * there are many keys. */
-#define QUERIES_TIMES_KEYS (1 << 21)
-#define LEAST_QUERIES 16
+#define QUERIES_TIMES_KEYS (1 << 20)
+#define LEAST_QUERIES 8
 #define MOST_QUERIES 128
 #define MOST_ITEMS 64
 
