@@ -76,8 +76,8 @@ test_refused (void)
 static void
 test_hostile (void)
 {
-  static const char *const parts[] = { "a.", "1.1", "<", "<a ", "<a b='", "</", "<!--", "&", "&#1", "<b>", "x.png", "1", "a1", " ", "%ff",
-                                       "<br></br>", "'\u03a3", "free ", "a=", "\"" };
+  static const char *const parts[] = { "a.",    "1.1", "<",  "<a ", "<a b='", "</",        "<!--",    "&",     "&#1", "<b>",
+                                       "x.png", "1",   "a1", " ",   "%ff",    "<br></br>", "'\u03a3", "free ", "a=",  "\"" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
     {
