@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Trains the starter models: train.py --recipe gpu|cpu|smoke --atlas FOLDER --state FOLDER [--stages vae,class,prompt].
+
+Everything that a later start needs is in the state's folder; a stage goes on where its files say it was, and ends after the
+recipe's minutes or on SIGTERM. The atlas comes from atlas.py. See README.md.
+"""
+import argparse
+import sys
+
+import torch
+
+import train_vae
+from draw import Atlas
+from recipes import RECIPES
+
+STAGES = {"vae": train_vae.train}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--recipe", choices=list(RECIPES), required=True)
+    parser.add_argument("--atlas", required=True)
+    parser.add_argument("--state", required=True)
+    parser.add_argument("--stages", default=",".join(STAGES))
+    parser.add_argument("--minutes", type=float, help="of every stage, instead of the recipe's")
+    options = parser.parse_args()
+    recipe = RECIPES[options.recipe]
+    torch.manual_seed(1)
+    atlas = Atlas(options.atlas, "cuda" if torch.cuda.is_available() else "cpu")
+    for stage in options.stages.split(","):
+        minutes = options.minutes or recipe["minutes"][stage]
+        if not STAGES[stage](atlas, recipe, options.state, minutes):
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
