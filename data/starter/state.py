@@ -41,7 +41,7 @@ class Training:
 
     WIDTH = 8.94  # gamma + 2, where the standard deviation is about a tenth of the length
 
-    def __init__(self, name, network, folder, minutes):
+    def __init__(self, name, network, folder, minutes, steps=None):
         self.name, self.network, self.folder = name, network, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.step, self.seconds, self.pictures, self.numbers = 0, 0.0, 0, {}
@@ -55,7 +55,7 @@ class Training:
         if self.first:
             kept = load_half(self._path("average"))[0]
             self.average = {name: kept[name].to(t.device) for name, t in self.average.items()}
-        self.limit, self.began, self.last = minutes * 60, time.time(), time.time()
+        self.limit, self.steps, self.began, self.last = minutes * 60, steps, time.time(), time.time()
         self.ends = False
         signal.signal(signal.SIGTERM, self._end)
         signal.signal(signal.SIGINT, self._end)
@@ -67,8 +67,8 @@ class Training:
         self.ends = True
 
     def is_done(self):
-        """Past its minutes, all sessions together, or asked to end."""
-        return self.ends or self.spent() >= self.limit
+        """Past its minutes, all starts together, or its steps, or asked to end."""
+        return self.ends or self.spent() >= self.limit or (self.steps is not None and self.step >= self.steps)
 
     def spent(self):
         return self.seconds + time.time() - self.began

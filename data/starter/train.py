@@ -5,15 +5,18 @@ Everything that a later start needs is in the state's folder; a stage goes on wh
 recipe's minutes or on SIGTERM. The atlas comes from atlas.py. See README.md.
 """
 import argparse
+import functools
 import sys
 
 import torch
 
+import train_dit
 import train_vae
 from draw import Atlas
 from recipes import RECIPES
 
-STAGES = {"vae": train_vae.train}
+STAGES = {"vae": train_vae.train, "class": functools.partial(train_dit.train, "class"),
+          "prompt": functools.partial(train_dit.train, "prompt")}
 
 
 def main():
