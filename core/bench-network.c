@@ -28,6 +28,7 @@ typedef struct
   const PmFamily *family;
   PmNetwork *network;
   PmNetworkInfo info;
+  PmShape shape;
   PmPrepared *prepared;
   int B;
   float *x, *out;   /* [B, C, h, w], [B, 2C, h, w] */
@@ -126,7 +127,8 @@ net_open (Net *net, PmBench *bench, int depth, int D, int n_heads, int B, GError
   net->config = pm_config_new ();
   net->config->n_heads = n_heads;
   net->network = net->family->load (net->checkpoint, net->config, &net->info, error);
-  net->prepared = net->network ? net->family->prepare (net->network, bench->backend, B, error) : NULL;
+  net->shape = pm_shape_trained (&net->info, B);
+  net->prepared = net->network ? net->family->prepare (net->network, bench->backend, &net->shape, error) : NULL;
   if (! net->prepared)
     return FALSE;
 
@@ -202,10 +204,12 @@ make_tap (PmBench *bench, const Net *net, gsize *n_bytes, GError **error)
   double times[TAP_STEPS];
   PmShow show;
   PmTap *tap = NULL;
+  int n_sites = 0;
+  g_autofree PmSite *sites = net->family->sites (net->network, &net->shape, &n_sites);
   const PmTapOptions options = {
     .backend = bench->backend,
-    .sites = net->info.sites,
-    .n_sites = net->info.n_layers,
+    .sites = sites,
+    .n_sites = n_sites,
     .n_items = net->B,
     .n_steps = TAP_STEPS,
     .times = times,
@@ -262,7 +266,7 @@ take_turn (PmBench *bench, Net *net, PmTap *tap, int i, Turn *turn, GError **err
 static void
 print_turns (PmBench *bench, const Net *net, const Turn *turns, int n)
 {
-  double flops = net->family->flops (net->network, net->B);
+  double flops = net->family->flops (net->network, &net->shape, net->B);
   double sgemm[TAP_STEPS], plain[TAP_STEPS], recorded[TAP_STEPS], speeds[TAP_STEPS], cpu_speeds[TAP_STEPS], costs[TAP_STEPS];
   double shares[TAP_STEPS], cpu[TAP_STEPS];
 
@@ -346,7 +350,7 @@ pm_bench_run_dit_s (PmBench *bench, GError **error)
     }
   if (ok)
     {
-      double rate = net.family->flops (net.network, net.B) / best;
+      double rate = net.family->flops (net.network, &net.shape, net.B) / best;
       pm_bench_row (bench, "DiT-S/2 256 px, batch 1, f32: one step", best, "s", -1, NULL);
       pm_bench_row (bench, "DiT-S/2 256 px: speed", rate / 1e9, "GFLOP/s", rate / sgemm, "sgemm 2048");
     }

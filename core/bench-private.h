@@ -25,8 +25,8 @@ double pm_bench_cpu (void); /* seconds of processor time of all threads: what ot
 void   pm_bench_row (PmBench *bench, const char *name, double value, const char *unit, double ratio, const char *ratio_of);
 double pm_bench_median (double *values, int n); /* sorts values */
 
-/* Operations per second of one product of 2048 cubed on all threads: the better of the backend's linear and of plain
- * BLAS calls on equal shares of the rows. cpu_rate: the same per second of processor time; may be NULL. */
+/* Operations per second of one product of 2048 cubed by BLAS on all threads, each with an equal share of the rows, or of the
+ * columns: the better counts. cpu_rate: the same per second of processor time; may be NULL. */
 double pm_bench_sgemm (PmBench *bench, double *cpu_rate);
 
 /* The measurements: FALSE with an error. */

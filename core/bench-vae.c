@@ -93,20 +93,20 @@ pm_bench_run_vae (PmBench *bench, GError **error)
   g_autofree float *latent = g_new (float, CHANNELS *LATENT *LATENT);
   g_autofree float *picture = g_new (float, 3 * 64 * LATENT * LATENT);
   PmVaeCall call = { .direction = PM_VAE_DECODE, .h = LATENT, .w = LATENT };
-  double flops, best = G_MAXDOUBLE, ratios[5];
-  gsize bytes;
+  double best = G_MAXDOUBLE, ratios[5];
   PmRandom random;
   int n = bench->is_quick ? 2 : 5;
 
   if (! vae)
     return FALSE;
-  pm_vae_measure (vae, &call, &flops, &bytes);
+  PmVaeCost cost = pm_vae_measure (vae, &call);
+  double flops = cost.flops;
   pm_random_init (&random, 1);
   pm_random_normal (&random, CHANNELS * LATENT * LATENT, latent);
   for (int i = 0; i < n; i++)
     {
       double before = pm_bench_sgemm (bench, NULL), start = pm_bench_now ();
-      if (! pm_vae_decode (vae, bench->backend, LATENT, LATENT, latent, PM_VAE_MEMORY_AUTO, picture, bench->job, error))
+      if (! pm_vae_decode (vae, bench->backend, LATENT, LATENT, latent, call.memory, picture, bench->job, error))
         return FALSE;
       double seconds = pm_bench_now () - start;
       ratios[i] = flops / seconds / ((before + pm_bench_sgemm (bench, NULL)) / 2);
@@ -118,6 +118,6 @@ pm_bench_run_vae (PmBench *bench, GError **error)
   pm_bench_row (bench, "VAE: speed by the operations as published", (flops + folded_flops ()) / best / 1e9, "GFLOP/s",
                 ratio * (flops + folded_flops ()) / flops, "sgemm 2048");
   pm_bench_row (bench, "VAE: operations run", flops / 1e9, "GFLOP", -1, NULL);
-  pm_bench_row (bench, "VAE: memory beside the weights", bytes / 1048576.0, "MiB", -1, NULL);
+  pm_bench_row (bench, "VAE: memory beside the weights", cost.work_bytes / 1048576.0, "MiB", -1, NULL);
   return TRUE;
 }

@@ -16,17 +16,22 @@ open_vae (const char *name, GError **error)
   return config ? pm_vae_open (inside ? inside : path, error) : NULL;
 }
 
+/* NULL: the default. */
 static gboolean
 read_memory (const char *text, PmVaeMemory *memory, GError **error)
 {
-  static const char *const names[] = { "auto", "full", "half" };
-  for (guint i = 0; i < G_N_ELEMENTS (names); i++)
-    if (! text || strcmp (text, names[i]) == 0)
-      {
-        *memory = (PmVaeMemory) i;
-        return TRUE;
-      }
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The decoder's memory is auto, full or half, not “%s”."), text);
+  guint64 mib;
+
+  *memory = (PmVaeMemory) { .is_half = g_strcmp0 (text, "half") == 0, .limit = g_strcmp0 (text, "full") == 0 ? G_MAXSIZE : 0 };
+  if (! text || memory->is_half || memory->limit)
+    return TRUE;
+  if (g_ascii_string_to_unsigned (text, 10, 1, 1 << 20, &mib, NULL))
+    {
+      memory->limit = (gsize) mib << 20;
+      return TRUE;
+    }
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("The decoder's memory is full, half or a number of MiB, not “%s”; give one of these."), text);
   return FALSE;
 }
 

@@ -11,16 +11,24 @@
 #include "record.h"
 #include "run.h"
 
-/* Operations of the VAE in that direction, 0 where the run has none; bytes may be NULL. */
-static double
-vae_flops (const PmRun *run, PmVaeDirection direction, gsize *bytes)
+/* Of the VAE in that direction; nothing where the run has none. */
+static PmVaeCost
+vae_cost (const PmRun *run, PmVaeDirection direction)
 {
   PmVaeCall call = pm_run_vae_call (run, direction);
-  double    flops = 0;
-  gsize     unused;
 
-  if (run->model->vae && (direction == PM_VAE_DECODE || run->encodes))
-    pm_vae_measure (run->model->vae, &call, &flops, bytes ? bytes : &unused);
+  if (run->model->vae && (direction == PM_VAE_DECODE ? ! run->request->maps_only : run->encodes))
+    return pm_vae_measure (run->model->vae, &call);
+  return (PmVaeCost) { 0 };
+}
+
+static double
+text_flops (const PmRun *run)
+{
+  double flops;
+  gsize  bytes;
+
+  pm_run_measure_text (run, &flops, &bytes);
   return flops;
 }
 
@@ -28,11 +36,26 @@ vae_flops (const PmRun *run, PmVaeDirection direction, gsize *bytes)
 static void
 add_vae (const PmRun *run, PmEstimate *estimate)
 {
-  gsize bytes[2] = { 0, 0 };
+  PmVaeCost decode = vae_cost (run, PM_VAE_DECODE), encode = vae_cost (run, PM_VAE_ENCODE);
 
-  estimate->floor_flops = vae_flops (run, PM_VAE_DECODE, &bytes[0]) + vae_flops (run, PM_VAE_ENCODE, &bytes[1]);
+  estimate->floor_flops = decode.flops + encode.flops;
   estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
-  estimate->work_bytes = MAX (estimate->work_bytes, MAX (bytes[0], bytes[1]));
+  estimate->work_bytes = MAX (estimate->work_bytes, MAX (decode.work_bytes, encode.work_bytes));
+  estimate->vae_file_bytes = MAX (decode.file_bytes, encode.file_bytes);
+}
+
+/* It too is over before there is a workspace of the sampler. */
+static void
+add_text (const PmRun *run, PmEstimate *estimate)
+{
+  double flops;
+  gsize  bytes;
+
+  pm_run_measure_text (run, &flops, &bytes);
+  estimate->floor_flops += flops;
+  estimate->work_bytes = MAX (estimate->work_bytes, bytes);
+  if (run->model->encoder && flops > 0)
+    estimate->weight_bytes += pm_text_encoder_get_info (run->model->encoder)->n_bytes;
 }
 
 /* Fills everything but the speed; FALSE with PM_ERROR_MEMORY when it does not fit. */
@@ -57,12 +80,13 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
                            _("A reading was chosen, but no layer, head or step to show it of; choose one, or no reading."));
       return FALSE;
     }
-  estimate->work_bytes = model->family->work_bytes (model->network, run->max_items) + pm_run_cache_bytes (run)
+  estimate->work_bytes = model->family->work_bytes (model->network, &run->shape) + pm_run_cache_bytes (run)
                          + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   if (model->vae)
     add_vae (run, estimate);
+  add_text (run, estimate);
   for (int i = 0; i < run->steps.n_steps; i++)
-    estimate->floor_flops += model->family->flops (model->network, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
+    estimate->floor_flops += model->family->flops (model->network, &run->shape, pm_sampling_is_guided (&sampling, i) ? 2 : 1);
 
   if (estimate->work_bytes + estimate->map_bytes <= estimate->free_bytes)
     return TRUE;
@@ -77,7 +101,7 @@ gboolean
 pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstimate *estimate, GError **error)
 {
   PmRun run;
-  if (! pm_run_init (&run, model, request, error))
+  if (! pm_run_init (&run, model, request, NULL, error))
     return FALSE;
   gboolean fits = estimate_run (&run, estimate, error);
   pm_run_clear (&run);
@@ -122,7 +146,7 @@ decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GEr
       return FALSE;
     }
   if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, result->trajectory + run->steps.n_steps * pm_run_size (run),
-                       PM_VAE_MEMORY_AUTO, picture, job, error))
+                       call.memory, picture, job, error))
     return FALSE;
   result->picture = make_picture (picture, result->width, result->height, error);
   return result->picture != NULL;
@@ -135,12 +159,13 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
-  double               begin = vae_flops (run, PM_VAE_ENCODE, NULL) / MAX (flops, 1);
-  double               end = 1 - vae_flops (run, PM_VAE_DECODE, NULL) / MAX (flops, 1);
+  double               text = text_flops (run) / MAX (flops, 1);
+  double               begin = text + vae_cost (run, PM_VAE_ENCODE).flops / MAX (flops, 1);
+  double               end = 1 - vae_cost (run, PM_VAE_DECODE).flops / MAX (flops, 1);
 
   result->channels = info->in_channels;
-  result->latent_width = info->grid_w * info->patch;
-  result->latent_height = info->grid_h * info->patch;
+  result->latent_width = pm_run_width (run);
+  result->latent_height = pm_run_height (run);
   result->width = run->request->width;
   result->height = run->request->height;
   result->n_steps = run->steps.n_steps;
@@ -152,7 +177,9 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
                            _("There is not enough memory to keep the steps of the run; choose fewer steps."));
       return FALSE;
     }
-  pm_job_set_range (job, 0, begin);
+  if (! pm_run_encode_text (run, backend, text, job, error))
+    return FALSE;
+  pm_job_set_range (job, text, begin);
   if (! pm_run_start (run, backend, noise, result->trajectory, job, error))
     return FALSE;
   pm_job_set_range (job, begin, end);
@@ -162,6 +189,8 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
   result->maps = tap ? pm_tap_finish (tap, job, error) : g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
   if (! result->maps)
     return FALSE;
+  if (run->request->maps_only)
+    return TRUE;
   if (run->model->vae)
     return decode_result (result, run, backend, job, error);
   if (run->model->info.makes_picture)
@@ -175,7 +204,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   g_autoptr (PmResult)  result = g_new0 (PmResult, 1);
   g_autoptr (PmBackend) backend = NULL;
   g_autoptr (PmTap)      tap = NULL;
-  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL;
+  g_autoptr (PmIdentity) identity = NULL, vae_identity = NULL, text_identity = NULL;
   PmEstimate            estimate;
   gint64                start = g_get_monotonic_time ();
 
@@ -190,22 +219,26 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   identity = pm_identity_start (run->model->checkpoint);
   if (run->model->vae)
     vae_identity = pm_identity_start (pm_vae_get_checkpoint (run->model->vae));
+  if (run->model->encoder)
+    text_identity = pm_identity_start (pm_text_encoder_get_checkpoint (run->model->encoder));
   if (! fill_result (result, run, noise, estimate.floor_flops, backend, tap, job, error)
       || ! pm_identity_finish (identity, job, error)
-      || (vae_identity && ! pm_identity_finish (vae_identity, job, error)))
+      || (vae_identity && ! pm_identity_finish (vae_identity, job, error))
+      || (text_identity && ! pm_identity_finish (text_identity, job, error)))
     return NULL;
+  pm_run_keep_text (run);
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
-  result->record = pm_record_new (run, backend, identity, vae_identity, result->seconds);
+  result->record = pm_record_new (run, backend, &(PmRecordSums) { identity, vae_identity, text_identity }, result->seconds);
   return g_steal_pointer (&result);
 }
 
 PmResult *
-pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error)
+pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error)
 {
   PmRun run;
-  if (! pm_run_init (&run, model, request, error))
+  if (! pm_run_init (&run, model, request, given, error))
     return NULL;
-  PmResult *result = generate_run (&run, noise, job, error);
+  PmResult *result = generate_run (&run, given ? given->noise : NULL, job, error);
   pm_run_clear (&run);
   return result;
 }

@@ -14,6 +14,7 @@ typedef struct
   double  seconds;       /* at the speed this machine just showed in a product of 0.05 s */
   guint64 weight_bytes;  /* mapped, shared with the page cache */
   guint64 work_bytes;    /* allocated for the run */
+  guint64 vae_file_bytes; /* of temporary files while a VAE runs, where the picture is large */
   guint64 map_bytes;     /* recorded maps, in memory */
   guint64 map_file_bytes; /* of the temporary file for recorded maps */
   PmMapStorage map_storage;
@@ -24,7 +25,7 @@ typedef struct
 typedef struct
 {
   int        width, height;
-  float     *picture;      /* [height, width, 3] 0..1; NULL for a latent model without a VAE */
+  float     *picture;      /* [height, width, 3] 0..1; NULL for a latent model without a VAE, and of a request for maps only */
   int        channels, latent_width, latent_height;
   int        n_steps;
   float     *trajectory;   /* [n_steps + 1, C, h, w]: x_t before each step, and the result */
@@ -41,8 +42,16 @@ gboolean pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstim
 /* Blocks; progress and cancel through job (may be NULL). */
 PmResult *pm_generate (PmModel *model, const PmRequest *request, PmJob *job, GError **error);
 
-/* The same from a given start instead of seeded noise: noise [C, h, w], or NULL. */
-PmResult *pm_generate_from (PmModel *model, const PmRequest *request, const float *noise, PmJob *job, GError **error);
+/* What a run would make itself, given instead; host memory. */
+typedef struct
+{
+  const float *noise;          /* [C, h, w] the start instead of seeded noise; NULL: seeded */
+  const float *text[2];        /* [text_length, E] embeddings instead of the prompt's, and of the one guided away from; NULL */
+  int          text_length[2];
+} PmGiven;
+
+/* The same with something given. */
+PmResult *pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error);
 
 /* Whether a record was made with the files that model has now: NULL when it was, or when the record does not say; else a
  * sentence that tells the difference, to be freed with g_free. Sums the files, which may take seconds the first time. */

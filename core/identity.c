@@ -11,7 +11,8 @@ struct _PmIdentity
 {
   GThread   *thread;
   GPtrArray *paths; /* of char* */
-  GPtrArray *sums;  /* of char* or NULL; the thread's until it is done */
+  GPtrArray *sums;  /* of char* or NULL; the thread's until it is done, as the next two */
+  GPtrArray *groups, *stamps; /* of char*: of sums that are not remembered yet; else NULL */
   gint       stop;  /* atomic, as done */
   gint       done;
 };
@@ -55,34 +56,56 @@ sum_file (PmIdentity *identity, const char *path)
   return whole ? g_strdup (g_checksum_get_string (checksum)) : NULL;
 }
 
+/* The remembered sum of a file that has not changed since; NULL when there is none. Free with g_free. */
+static char *
+find_sum (GKeyFile *known, const char *group, const char *stamp)
+{
+  g_autofree char *known_stamp = stamp ? g_key_file_get_string (known, group, "stamp", NULL) : NULL;
+  return known_stamp && g_str_equal (stamp, known_stamp) ? g_key_file_get_string (known, group, "sha256", NULL) : NULL;
+}
+
+/* Adds new sums to what is remembered by now: other programs add theirs, and other identities of this one. */
+static void
+remember (PmIdentity *identity)
+{
+  g_autofree char     *cache = cache_path (), *folder = g_path_get_dirname (cache);
+  g_autoptr (GKeyFile) known = g_key_file_new ();
+  gboolean             is_new = FALSE;
+
+  g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
+  for (guint i = 0; i < identity->stamps->len; i++)
+    if (identity->stamps->pdata[i])
+      {
+        g_key_file_set_string (known, identity->groups->pdata[i], "stamp", identity->stamps->pdata[i]);
+        g_key_file_set_string (known, identity->groups->pdata[i], "sha256", identity->sums->pdata[i]);
+        g_clear_pointer (&identity->stamps->pdata[i], g_free);
+        is_new = TRUE;
+      }
+  if (is_new && g_mkdir_with_parents (folder, 0700) == 0)
+    g_key_file_save_to_file (known, cache, NULL);
+}
+
 static gpointer
 identity_thread (gpointer data)
 {
   PmIdentity          *identity = data;
-  g_autofree char     *cache = cache_path (), *folder = g_path_get_dirname (cache);
+  g_autofree char     *cache = cache_path ();
   g_autoptr (GKeyFile) known = g_key_file_new ();
-  gboolean             changed = FALSE;
 
   g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
   for (guint i = 0; i < identity->paths->len; i++)
     {
       const char      *path = identity->paths->pdata[i];
       g_autofree char *group = NULL, *stamp = file_stamp (path, &group);
-      g_autofree char *known_stamp = stamp ? g_key_file_get_string (known, group, "stamp", NULL) : NULL;
-      char            *sum = NULL;
+      char            *sum = find_sum (known, group, stamp);
 
-      if (known_stamp && g_str_equal (stamp, known_stamp))
-        sum = g_key_file_get_string (known, group, "sha256", NULL);
       if (! sum && stamp && (sum = sum_file (identity, path)))
         {
-          g_key_file_set_string (known, group, "stamp", stamp);
-          g_key_file_set_string (known, group, "sha256", sum);
-          changed = TRUE;
+          identity->groups->pdata[i] = g_steal_pointer (&group);
+          identity->stamps->pdata[i] = g_steal_pointer (&stamp);
         }
       identity->sums->pdata[i] = sum;
     }
-  if (changed && g_mkdir_with_parents (folder, 0700) == 0)
-    g_key_file_save_to_file (known, cache, NULL);
   g_atomic_int_set (&identity->done, 1);
   return NULL;
 }
@@ -94,8 +117,12 @@ pm_identity_start (PmCheckpoint *checkpoint)
   guint       n = pm_checkpoint_get_n_files (checkpoint);
 
   identity->paths = g_ptr_array_new_with_free_func (g_free);
-  identity->sums = g_ptr_array_new_with_free_func (g_free);
-  g_ptr_array_set_size (identity->sums, n);
+  GPtrArray **filled[] = { &identity->sums, &identity->groups, &identity->stamps };
+  for (gsize i = 0; i < G_N_ELEMENTS (filled); i++)
+    {
+      *filled[i] = g_ptr_array_new_with_free_func (g_free);
+      g_ptr_array_set_size (*filled[i], n);
+    }
   for (guint i = 0; i < n; i++)
     g_ptr_array_add (identity->paths, g_strdup (pm_checkpoint_get_file (checkpoint, i)));
   identity->thread = g_thread_try_new ("identity", identity_thread, identity, NULL);
@@ -111,6 +138,7 @@ pm_identity_finish (PmIdentity *identity, PmJob *job, GError **error)
         return FALSE;
       g_usleep (WAIT_US);
     }
+  remember (identity);
   return TRUE;
 }
 
@@ -118,6 +146,26 @@ const char *
 pm_identity_get (PmIdentity *identity, guint i)
 {
   return identity->sums->pdata[i];
+}
+
+char *
+pm_identity_find (PmCheckpoint *checkpoint)
+{
+  g_autofree char      *cache = cache_path ();
+  g_autoptr (GKeyFile)  known = g_key_file_new ();
+  g_autoptr (GChecksum) all = g_checksum_new (G_CHECKSUM_SHA256);
+  guint                 n = pm_checkpoint_get_n_files (checkpoint);
+
+  g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
+  for (guint i = 0; i < n; i++)
+    {
+      g_autofree char *group = NULL, *stamp = file_stamp (pm_checkpoint_get_file (checkpoint, i), &group);
+      g_autofree char *sum = find_sum (known, group, stamp);
+      if (! sum)
+        return NULL;
+      g_checksum_update (all, (const guchar *) sum, -1);
+    }
+  return n > 0 ? g_strdup (g_checksum_get_string (all)) : NULL;
 }
 
 void
@@ -128,7 +176,10 @@ pm_identity_free (PmIdentity *identity)
   g_atomic_int_set (&identity->stop, 1);
   if (identity->thread)
     g_thread_join (identity->thread);
+  remember (identity); /* of a run that was cancelled meanwhile */
   g_ptr_array_unref (identity->paths);
   g_ptr_array_unref (identity->sums);
+  g_ptr_array_unref (identity->groups);
+  g_ptr_array_unref (identity->stamps);
   g_free (identity);
 }

@@ -16,6 +16,10 @@ gboolean pm_identity_finish (PmIdentity *identity, PmJob *job, GError **error);
 /* The sum of the checkpoint's file i in hexadecimal digits, or NULL; after finish. */
 const char *pm_identity_get (PmIdentity *identity, guint i);
 
+/* One name for all files of the checkpoint, made of their sums, where these are remembered already; NULL where they are not, and
+ * for a checkpoint in memory. Sums nothing. Free with g_free. */
+char *pm_identity_find (PmCheckpoint *checkpoint);
+
 /* Stops the thread when it still runs. */
 void pm_identity_free (PmIdentity *identity);
 

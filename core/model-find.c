@@ -1,10 +1,12 @@
 /* Where models are looked for. */
+#include "model-hub.h"
 #include "model-private.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "format/link.h"
 
 /* Where the program's own models lie: models/ beside the executable (the plug-in's folder). */
 static char *
@@ -78,6 +80,11 @@ pm_model_list (void)
           g_hash_table_add (seen, names->pdata[names->len - 1]);
         }
     }
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  pm_hub_list (builder);
+  g_auto (GStrv) cached = g_strv_builder_end (builder);
+  for (int i = 0; cached[i]; i++)
+    g_ptr_array_add (names, g_strdup (cached[i]));
   g_ptr_array_sort (names, compare_names_cb);
   g_ptr_array_add (names, NULL);
   return (char **) g_ptr_array_free (names, FALSE);
@@ -117,16 +124,19 @@ resolve_model (const char *name)
       if (g_file_test (path, G_FILE_TEST_EXISTS))
         return g_steal_pointer (&path);
     }
-  return NULL;
+  return pm_hub_find (name);
 }
 
 char *
 pm_model_resolve (const char *name_or_path, GError **error)
 {
-  char *path = resolve_model (name_or_path);
-  if (! path)
+  g_autofree char *path = resolve_model (name_or_path);
+
+  if (path)
+    return pm_hub_resolve (path, error);
+  if (! name_or_path || pm_link_check (name_or_path, error))
     set_no_model (error, name_or_path ? name_or_path : "");
-  return path;
+  return NULL;
 }
 
 char *
@@ -146,7 +156,8 @@ pm_model_open (const char *name_or_path, GError **error)
     return NULL;
   g_autoptr (PmConfig)     config = pm_config_load (path, error);
   g_autoptr (PmCheckpoint) checkpoint = config ? pm_checkpoint_open (path, error) : NULL;
-  g_autofree char         *name = g_path_get_basename (path);
+  g_autofree char         *published = pm_hub_name (path);
+  g_autofree char         *name = published ? g_steal_pointer (&published) : g_path_get_basename (path);
   if (! checkpoint)
     return NULL;
   return pm_model_new_from_checkpoint (g_steal_pointer (&checkpoint), g_steal_pointer (&config), name, error);

@@ -4,6 +4,8 @@
 
 #include "family/family.h"
 #include "model.h"
+#include "text/encoder.h"
+#include "text/tokenizer.h"
 #include "vae/vae.h"
 
 struct _PmModel
@@ -17,10 +19,15 @@ struct _PmModel
   PmNetworkInfo   network_info;
   PmVae          *vae;         /* NULL: a pixel model, or none was found */
   char           *vae_path;    /* behind info.vae */
+  PmTextEncoder  *encoder;     /* of a model that reads prompts; NULL with the reason in encoder_error */
+  PmTokenizer    *tokenizer;   /* likewise */
+  char           *encoder_path, *tokenizer_path; /* NULL: not found */
+  GError         *encoder_error, *tokenizer_error;
   PmModelInfo     info;
   char          **class_names; /* behind info.classes */
   int            *recommended; /* behind info.recommended_layers */
   char          **notes;       /* behind info.notes */
+  GArray         *parts;       /* of PmModelPart, behind info.parts */
 };
 
 /* The path of a model's name, or of a path that exists. Errors: PM_ERROR_NO_MODEL. Free with g_free. */
@@ -30,10 +37,25 @@ char *pm_model_resolve (const char *name_or_path, GError **error);
  * with g_free. */
 char *pm_model_find_vae (const char *path, const PmConfig *config);
 
+/* The same of the encoder of prompts, a folder or a file, and of its tokenizer: what the configuration says, else a folder beside
+ * the weights as published models have it. */
+char *pm_model_find_text_encoder (const char *path, const PmConfig *config);
+char *pm_model_find_tokenizer (const char *path, const PmConfig *config);
+
+/* Fills the text parts of a model whose network is loaded, and frees them. */
+void pm_model_open_text (PmModel *model);
+void pm_model_close_text (PmModel *model);
+
+/* FALSE with the reason when the model reads no prompts, or lacks its tokenizer, or (encodes) its text encoder. */
+gboolean pm_model_check_prompts (PmModel *model, gboolean encodes, GError **error);
+
 /* The row of the class table for a class of pm_model_find_class. */
 int pm_model_get_class_row (PmModel *model, int class_index);
 
-/* The sentence that says why info.makes_picture is FALSE. */
+/* Fills info.parts, once the rest of the model is. */
+void pm_model_set_parts (PmModel *model);
+
+/* The sentence that says why no picture can be made; NULL where one can. */
 const char *pm_model_no_picture (PmModel *model);
 
 /* Takes checkpoint and config (freed on failure too). */

@@ -72,6 +72,8 @@ set_notes (PmModel *model, gboolean is_imagenet)
 const char *
 pm_model_no_picture (PmModel *model)
 {
+  if (model->vae || (! model->network_info.is_latent && model->network_info.in_channels == 3))
+    return model->encoder_error ? model->encoder_error->message : model->tokenizer_error ? model->tokenizer_error->message : NULL;
   if (model->network_info.is_latent)
     return _("This model paints latents, and its VAE is not here (diffusers' folder “vae”, in the model's folder); it can be "
              "evaluated and inspected, but makes no picture.");
@@ -131,22 +133,38 @@ set_info (PmModel *model)
     .is_latent = network->is_latent,
     .vae = model->vae_path,
     .n_classes = network->n_classes,
-    .makes_picture = model->vae || (! network->is_latent && network->in_channels == 3),
+    .takes_prompt = network->text_width > 0,
+    .max_tokens = network->text_width > 0 ? network->max_text : 0,
+    .text_encoder = model->encoder ? model->encoder_path : NULL,
+    .makes_picture = pm_model_no_picture (model) == NULL,
     .prediction = prediction_names[network->prediction],
     .schedule = is_flow ? "flow" : "linear",
-    .default_sampler = config->default_sampler ? config->default_sampler : is_flow ? "euler" : "ddim",
-    .default_steps = config->default_steps > 0 ? config->default_steps : is_flow ? 24 : 50,
-    .default_guidance = network->null_class < 0            ? 1
+    .default_sampler = config->default_sampler ? config->default_sampler
+                       : network->sampler      ? network->sampler
+                       : is_flow               ? "euler"
+                                               : "ddim",
+    .default_steps = config->default_steps > 0 ? config->default_steps
+                     : network->steps > 0      ? network->steps
+                     : is_flow                 ? 24
+                                               : 50,
+    .default_guidance = ! network->has_null             ? 1
                         : config->default_guidance >= 0 ? config->default_guidance
+                        : network->guidance > 0         ? network->guidance
                                                         : 4,
     .guidance_interval = { config->guidance_interval[0], config->guidance_interval[1] },
     .default_size = network->grid_w * network->patch * scale,
+    .any_size = network->any_size,
+    .text_width = network->text_width,
+    .size_multiple = network->patch * scale,
+    .min_size = network->any_size ? network->patch * scale : network->grid_w * network->patch * scale,
+    .max_size = (network->any_size ? network->max_side : network->grid_w) * network->patch * scale,
   };
   for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
     info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
   gboolean is_imagenet = set_class_names (model);
   set_recommended (model);
   set_notes (model, is_imagenet);
+  pm_model_set_parts (model);
 }
 
 /* The decoder of a latent model; none at all is no error, for the model can still be looked into. */
@@ -204,6 +222,7 @@ pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const 
       pm_model_unref (model);
       return NULL;
     }
+  pm_model_open_text (model);
   set_info (model);
   return model;
 }
@@ -225,6 +244,8 @@ pm_model_unref (PmModel *model)
   pm_checkpoint_free (model->checkpoint);
   pm_config_free (model->config);
   pm_vae_free (model->vae);
+  pm_model_close_text (model);
+  g_clear_pointer (&model->parts, g_array_unref);
   g_free (model->vae_path);
   g_strfreev (model->class_names);
   g_free (model->recommended);

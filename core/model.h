@@ -6,6 +6,15 @@
 
 typedef struct _PmModel PmModel;
 
+/* A part of a model: its network, and what else it needs to make a picture. */
+typedef struct
+{
+  const char *name;    /* as diffusers calls the folder: "vae", "text_encoder", "tokenizer"; or "network" */
+  const char *path;    /* NULL: not found */
+  const char *is;      /* a few words for `info`; NULL: not known */
+  const char *problem; /* a sentence: what is missing or wrong, and what helps; NULL: nothing */
+} PmModelPart;
+
 /* What is known of a model without running it. Borrowed from the model. */
 typedef struct
 {
@@ -20,7 +29,10 @@ typedef struct
   int          n_channels; /* of the input: 3 for pixel models */
   gboolean     is_latent;  /* paints through a VAE, 8 times smaller than the picture */
   const char  *vae;        /* path of the VAE; NULL: a pixel model, or there is none and no picture comes out */
-  gboolean     makes_picture;      /* pm_generate gives a picture; else maps and the latent alone */
+  gboolean     takes_prompt;       /* paints what a prompt says; else a class */
+  int          max_tokens;         /* of a prompt, the end token included */
+  const char  *text_encoder;       /* path; NULL: reads no prompts, or the encoder is missing */
+  gboolean     makes_picture;      /* pm_generate gives a picture; FALSE where a part of it is missing */
   int          n_classes;  /* the null class left out */
   const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when there are only numbers */
   const int   *recommended_layers; /* [n_recommended_layers] */
@@ -31,7 +43,12 @@ typedef struct
   int          default_steps;
   double       default_guidance;
   double       guidance_interval[2];
-  int          default_size;       /* pixels; the only size of a model with a fixed table of positions */
+  int          default_size;       /* pixels of both sides; the only size without any_size */
+  gboolean     any_size;           /* paints any width and height that are multiples of size_multiple in min_size..max_size */
+  int          size_multiple, min_size, max_size; /* pixels */
+  const PmModelPart *parts;        /* [n_parts] */
+  int          n_parts;
+  int          text_width;         /* of the text embeddings that it reads; 0: it has classes */
   const char *const *notes;        /* sentences for `info`; NULL-terminated, never NULL */
 } PmModelInfo;
 
@@ -53,7 +70,8 @@ const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL w
  * directories, models/ beside the program. Free with g_strfreev. */
 char **pm_model_folders (void);
 
-/* Names of what is found there, sorted, each once. Free with g_strfreev. */
+/* Names of what is found there, and "ORG/NAME" of what Hugging Face's programs keep in their cache, sorted, each once. Of the
+ * latter only pipelines that this version knows. Free with g_strfreev. */
 char **pm_model_list (void);
 
 /* Names of devices that work here: "cpu" first. Free with g_strfreev. */

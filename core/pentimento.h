@@ -36,9 +36,12 @@
 #include "eval.h"
 #include "export/gif.h"
 #include "export/npy.h"
+#include "export/raw.h"
 #include "export/sheet.h"
 #include "generate.h"
 #include "model.h"
 #include "request.h"
+#include "text/prompt.h"
+#include "words-at.h"
 
 #endif

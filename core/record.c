@@ -41,8 +41,19 @@ add_files (JsonBuilder *builder, PmCheckpoint *checkpoint, PmIdentity *identity)
   json_builder_end_object (builder);
 }
 
+/* NAME: {"bytes": ..., "files": ...}, a part of the model that has a checkpoint of its own. */
 static void
-add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity, PmIdentity *vae_identity)
+add_part (JsonBuilder *builder, const char *name, guint64 n_bytes, PmCheckpoint *checkpoint, PmIdentity *identity)
+{
+  json_builder_set_member_name (builder, name);
+  json_builder_begin_object (builder);
+  add_int (builder, "bytes", (gint64) n_bytes);
+  add_files (builder, checkpoint, identity);
+  json_builder_end_object (builder);
+}
+
+static void
+add_model (JsonBuilder *builder, PmModel *model, const PmRecordSums *sums)
 {
   json_builder_set_member_name (builder, "model");
   json_builder_begin_object (builder);
@@ -50,15 +61,12 @@ add_model (JsonBuilder *builder, PmModel *model, PmIdentity *identity, PmIdentit
   add_string (builder, "family", model->info.family);
   add_int (builder, "parameters", (gint64) model->info.n_parameters);
   add_int (builder, "bytes", (gint64) model->info.n_bytes);
-  add_files (builder, model->checkpoint, identity);
+  add_files (builder, model->checkpoint, sums->model);
   if (model->vae)
-    {
-      json_builder_set_member_name (builder, "vae");
-      json_builder_begin_object (builder);
-      add_int (builder, "bytes", (gint64) pm_vae_get_info (model->vae)->n_bytes);
-      add_files (builder, pm_vae_get_checkpoint (model->vae), vae_identity);
-      json_builder_end_object (builder);
-    }
+    add_part (builder, "vae", pm_vae_get_info (model->vae)->n_bytes, pm_vae_get_checkpoint (model->vae), sums->vae);
+  if (model->encoder)
+    add_part (builder, "text-encoder", pm_text_encoder_get_info (model->encoder)->n_bytes,
+              pm_text_encoder_get_checkpoint (model->encoder), sums->text_encoder);
   json_builder_end_object (builder);
 }
 
@@ -108,7 +116,7 @@ pm_record_compare_model (const char *record, PmModel *model, PmJob *job)
 }
 
 char *
-pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, PmIdentity *vae_identity, double seconds)
+pm_record_new (const PmRun *run, PmBackend *backend, const PmRecordSums *sums, double seconds)
 {
   g_autoptr (JsonBuilder)   builder = json_builder_new ();
   g_autoptr (JsonGenerator) generator = json_generator_new ();
@@ -118,7 +126,7 @@ pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, PmIde
   json_builder_begin_object (builder);
   add_string (builder, "program", "Pentimento");
   add_string (builder, "version", pm_version ());
-  add_model (builder, run->model, identity, vae_identity);
+  add_model (builder, run->model, sums);
   add_int (builder, "class-row", run->class_row);
   if (class_name)
     add_string (builder, "class-name", class_name);

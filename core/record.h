@@ -5,7 +5,13 @@
 #include "identity.h"
 #include "run.h"
 
-/* identity: finished, of the model's files; NULL leaves their sums out. Free with g_free. */
-char *pm_record_new (const PmRun *run, PmBackend *backend, PmIdentity *identity, PmIdentity *vae_identity, double seconds);
+/* Of the files of a run; finished. */
+typedef struct
+{
+  PmIdentity *model, *vae, *text_encoder; /* NULL leaves their sums out */
+} PmRecordSums;
+
+/* Free with g_free. */
+char *pm_record_new (const PmRun *run, PmBackend *backend, const PmRecordSums *sums, double seconds);
 
 #endif

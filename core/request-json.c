@@ -1,5 +1,5 @@
 /* Requests as JSON, the member "request" of a record. A record may come from a stranger's picture: everything is checked. */
-#include "request.h"
+#include "request-private.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,27 +8,23 @@
 #include "base/i18n.h"
 #include "format/json.h"
 
-#define MAX_SIDE 65536 /* of pictures and regions */
-#define MAX_REGION_PIXELS (1 << 28)
-
 /* Coverage in 256 levels as [value, count, value, count, ...]: regions are mostly flat. */
-static void
-add_region (JsonBuilder *builder, const PmRequest *request)
+void
+pm_request_write_region (JsonBuilder *builder, const float *region, int width, int height)
 {
-  gsize n = (gsize) request->region_width * request->region_height;
+  gsize n = (gsize) width * height;
 
-  json_builder_set_member_name (builder, "region");
   json_builder_begin_object (builder);
   json_builder_set_member_name (builder, "width");
-  json_builder_add_int_value (builder, request->region_width);
+  json_builder_add_int_value (builder, width);
   json_builder_set_member_name (builder, "height");
-  json_builder_add_int_value (builder, request->region_height);
+  json_builder_add_int_value (builder, height);
   json_builder_set_member_name (builder, "runs");
   json_builder_begin_array (builder);
   for (gsize i = 0, count; i < n; i += count)
     {
-      int value = (int) lrintf (request->region[i] * 255);
-      for (count = 1; i + count < n && (int) lrintf (request->region[i + count] * 255) == value; count++)
+      int value = (int) lrintf (region[i] * 255);
+      for (count = 1; i + count < n && (int) lrintf (region[i + count] * 255) == value; count++)
         ;
       json_builder_add_int_value (builder, value);
       json_builder_add_int_value (builder, count);
@@ -71,6 +67,8 @@ pm_request_to_json (const PmRequest *request)
   const char *const strings[][2] = { { "model", request->model },
                                      { "device", request->device },
                                      { "class", request->class_name },
+                                     { "prompt", request->prompt },
+                                     { "negative-prompt", request->negative_prompt },
                                      { "sampler", request->sampler },
                                      { "show", show }, { "cache", pm_cache_id (request->cache) } };
 
@@ -78,7 +76,7 @@ pm_request_to_json (const PmRequest *request)
   for (guint i = 0; i < G_N_ELEMENTS (strings); i++)
     {
       json_builder_set_member_name (builder, strings[i][0]);
-      json_builder_add_string_value (builder, strings[i][1]);
+      json_builder_add_string_value (builder, strings[i][1] ? strings[i][1] : "");
     }
   json_builder_set_member_name (builder, "num-steps");
   json_builder_add_int_value (builder, request->num_steps);
@@ -98,7 +96,11 @@ pm_request_to_json (const PmRequest *request)
   json_builder_set_member_name (builder, "height");
   json_builder_add_int_value (builder, request->height);
   if (request->region)
-    add_region (builder, request);
+    {
+      json_builder_set_member_name (builder, "region");
+      pm_request_write_region (builder, request->region, request->region_width, request->region_height);
+    }
+  pm_request_write_steers (builder, request);
   if (request->start || request->start_sum)
     add_start (builder, request);
   json_builder_end_object (builder);
@@ -203,26 +205,36 @@ read_runs (JsonArray *runs, float *region, gsize n)
   return done == n;
 }
 
-static gboolean
-read_region (JsonObject *object, PmRequest *request, GError **error)
+float *
+pm_request_read_region (JsonNode *node, gsize *left, int *width, int *height)
 {
-  JsonNode   *node = json_object_get_member (object, "region");
-  JsonObject *region = node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
-  JsonNode   *runs = region ? json_object_get_member (region, "runs") : NULL;
-  int         width = 0, height = 0;
+  JsonObject       *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
+  JsonNode         *runs = object ? json_object_get_member (object, "runs") : NULL;
+  g_autofree float *region = NULL;
+  gsize             n;
 
-  if (! node)
-    return TRUE;
-  if (! runs || ! JSON_NODE_HOLDS_ARRAY (runs) || ! read_int (region, "width", 1, MAX_SIDE, &width, NULL)
-      || ! read_int (region, "height", 1, MAX_SIDE, &height, NULL) || width < 1 || height < 1
-      || (gsize) width * height > MAX_REGION_PIXELS)
+  *width = *height = 0;
+  if (! runs || ! JSON_NODE_HOLDS_ARRAY (runs) || ! read_int (object, "width", 1, PM_REQUEST_MAX_SIDE, width, NULL)
+      || ! read_int (object, "height", 1, PM_REQUEST_MAX_SIDE, height, NULL) || *width < 1 || *height < 1)
+    return NULL;
+  n = (gsize) *width * *height;
+  if (n > *left || ! (region = g_try_new (float, n)) || ! read_runs (json_node_get_array (runs), region, n))
+    return NULL;
+  *left -= n;
+  return g_steal_pointer (&region);
+}
+
+/* That of the readings and those of steered words. */
+static gboolean
+read_regions (JsonObject *object, PmRequest *request, GError **error)
+{
+  JsonNode *region = json_object_get_member (object, "region");
+  gsize     left = PM_REQUEST_MAX_PIXELS;
+
+  if (region
+      && ! (request->region = pm_request_read_region (region, &left, &request->region_width, &request->region_height)))
     return set_wrong (error, "region");
-  request->region = g_try_new (float, (gsize) width * height);
-  if (! request->region || ! read_runs (json_node_get_array (runs), request->region, (gsize) width * height))
-    return set_wrong (error, "region");
-  request->region_width = width;
-  request->region_height = height;
-  return TRUE;
+  return pm_request_read_steers (json_object_get_member (object, "steers"), &left, request) || set_wrong (error, "steers");
 }
 
 static gboolean
@@ -268,11 +280,13 @@ pm_request_from_json (const char *json, GError **error)
     }
   if (! read_string (object, "model", &request->model, error) || ! read_string (object, "device", &request->device, error)
       || ! read_string (object, "class", &request->class_name, error)
+      || ! read_string (object, "prompt", &request->prompt, error)
+      || ! read_string (object, "negative-prompt", &request->negative_prompt, error)
       || ! read_string (object, "sampler", &request->sampler, error) || ! read_string (object, "show", &show, error)
       || ! read_int (object, "num-steps", 0, G_MAXINT, &request->num_steps, error)
-      || ! read_int (object, "width", 0, MAX_SIDE, &request->width, error)
-      || ! read_int (object, "height", 0, MAX_SIDE, &request->height, error) || ! read_numbers (object, request, error)
-      || ! read_cache (object, request, error) || ! read_region (object, request, error) || ! read_start (object, request, error)
+      || ! read_int (object, "width", 0, PM_REQUEST_MAX_SIDE, &request->width, error)
+      || ! read_int (object, "height", 0, PM_REQUEST_MAX_SIDE, &request->height, error) || ! read_numbers (object, request, error)
+      || ! read_cache (object, request, error) || ! read_regions (object, request, error) || ! read_start (object, request, error)
       || (show && ! pm_request_set_show (request, show, error)))
     return NULL;
   return g_steal_pointer (&request);

@@ -1,5 +1,5 @@
-/* Requests: defaults, copies, regions. Their JSON is in request-json.c. */
-#include "request.h"
+/* Requests: defaults, copies, regions. Steers are in request-steer.c, JSON in request-json.c. */
+#include "request-private.h"
 
 #include <string.h>
 
@@ -54,6 +54,8 @@ pm_request_new (void)
   request->model = g_strdup ("");
   request->device = g_strdup ("cpu");
   request->class_name = g_strdup ("");
+  request->prompt = g_strdup ("");
+  request->negative_prompt = g_strdup ("");
   request->sampler = g_strdup ("");
   request->guidance = 1;
   request->guidance_interval[1] = 1;
@@ -80,9 +82,8 @@ pm_request_new_for_model (PmModel *model)
   return request;
 }
 
-/* NULL when memory is short, or of NULL. */
-static gpointer
-try_copy (gconstpointer from, gsize size)
+gpointer
+pm_request_try_copy (gconstpointer from, gsize size)
 {
   gpointer copy = from ? g_try_malloc (size) : NULL;
   return copy ? memcpy (copy, from, size) : NULL;
@@ -98,15 +99,20 @@ pm_request_copy (const PmRequest *request)
   copy->model = g_strdup (request->model);
   copy->device = g_strdup (request->device);
   copy->class_name = g_strdup (request->class_name);
+  copy->prompt = g_strdup (request->prompt);
+  copy->negative_prompt = g_strdup (request->negative_prompt);
   copy->sampler = g_strdup (request->sampler);
-  copy->region = try_copy (request->region, n * sizeof (float));
-  copy->start = try_copy (request->start, pm_request_start_size (request) * sizeof (float));
-  copy->mask = try_copy (request->mask, (gsize) request->mask_width * request->mask_height);
+  copy->region = pm_request_try_copy (request->region, n * sizeof (float));
+  copy->start = pm_request_try_copy (request->start, pm_request_start_size (request) * sizeof (float));
+  copy->mask = pm_request_try_copy (request->mask, (gsize) request->mask_width * request->mask_height);
   copy->start_sum = g_strdup (request->start_sum);
   copy->mask_sum = g_strdup (request->mask_sum);
   pm_show_init (&copy->show);
   pm_show_copy (&request->show, &copy->show);
-  if (! copy->region != ! request->region || ! copy->start != ! request->start || ! copy->mask != ! request->mask)
+  copy->steers = NULL;
+  copy->n_steers = 0;
+  if (! pm_request_copy_steers (request, copy) || ! copy->region != ! request->region || ! copy->start != ! request->start
+      || ! copy->mask != ! request->mask)
     g_clear_pointer (&copy, pm_request_free);
   return copy;
 }
@@ -119,6 +125,9 @@ pm_request_free (PmRequest *request)
   g_free (request->model);
   g_free (request->device);
   g_free (request->class_name);
+  g_free (request->prompt);
+  g_free (request->negative_prompt);
+  pm_request_clear_steers (request);
   g_free (request->sampler);
   g_free (request->region);
   g_free (request->start);
@@ -172,7 +181,7 @@ set_start (PmRequest *request, const float *start, int channels, int width, int 
   request->start_channels = channels;
   request->start_width = width;
   request->start_height = height;
-  request->start = try_copy (start, pm_request_start_size (request) * sizeof (float));
+  request->start = pm_request_try_copy (start, pm_request_start_size (request) * sizeof (float));
   return request->start != NULL;
 }
 
@@ -198,6 +207,6 @@ pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int heig
     return TRUE;
   request->mask_width = width;
   request->mask_height = height;
-  request->mask = try_copy (mask, (gsize) width * height);
+  request->mask = pm_request_try_copy (mask, (gsize) width * height);
   return request->mask != NULL;
 }

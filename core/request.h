@@ -14,11 +14,26 @@ typedef enum
   PM_CACHE_TAYLOR  /* extrapolated */
 } PmCache;
 
+/* How some words of the prompt are steered. Steers of the same words add up. */
+#define PM_MAX_STEERS 64
+#define PM_MAX_STEER_WEIGHT 100.0
+typedef struct
+{
+  char  *words;   /* a word or phrase of the prompt, as pm_prompt_find takes it */
+  double weight;  /* 0..PM_MAX_STEER_WEIGHT: ln of it is added to the logits of their tokens; 1 changes nothing, 0 hides them */
+  float *region;  /* [region_height, region_width] 0..1, where in the picture they may be looked at: ln of the share of a patch
+                   * that it covers is added likewise; NULL: everywhere */
+  int    region_width, region_height;
+} PmSteer;
+
 typedef struct
 {
   char   *model;           /* name or path, for the record */
   char   *device;          /* "cpu" */
   char   *class_name;      /* name or number; "" paints without a class */
+  char   *prompt, *negative_prompt; /* of a model that reads words; "": none */
+  PmSteer *steers;         /* [n_steers], of the prompt; owned */
+  int     n_steers;
   char   *sampler;         /* of pm_sampler_ids() */
   int     num_steps;
   double  guidance;        /* 1: none */
@@ -40,6 +55,7 @@ typedef struct
   int     mask_width, mask_height;
   char   *start_sum, *mask_sum; /* sha256 of what a record began with and does not hold; NULL: nothing missing */
   int     preview_every;   /* steps from one preview in PmProgress to the next; 0: none */
+  gboolean maps_only;      /* no picture comes out: what was painted is not decoded */
 } PmRequest;
 
 PmRequest *pm_request_new (void);
@@ -62,6 +78,12 @@ gboolean pm_request_set_show (PmRequest *request, const char *text, GError **err
 /* mask: [height, width] bytes, 0..255 coverage; copied. NULL removes the region. FALSE, and no region, when memory is short. */
 gboolean pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
+/* Adds a steer; mask: [height, width] bytes, 0..255 coverage, or NULL; copied. PM_ERROR_USAGE for no words, a weight out of
+ * range, an empty mask, or more than PM_MAX_STEERS; PM_ERROR_MEMORY. Whether the prompt has the words is found when it is run. */
+gboolean pm_request_add_steer (PmRequest *request, const char *words, double weight, const guint8 *mask, int width, int height,
+                               GError **error);
+void     pm_request_clear_steers (PmRequest *request);
+
 /* The picture [height, width, 3] 0..1 of the model's size to begin with; copied. NULL begins with noise. FALSE,
  * without it, when memory is short; the same of the next two. */
 gboolean pm_request_set_start (PmRequest *request, const float *picture, int width, int height);
@@ -74,7 +96,7 @@ gsize pm_request_start_size (const PmRequest *request); /* floats of start */
 /* [height, width] of the picture: 255 where it is painted anew, 0 where start is kept, mixed between; copied. NULL: none. */
 gboolean pm_request_set_mask (PmRequest *request, const guint8 *mask, int width, int height);
 
-/* To and from the JSON of a record (the member "request"). A region is stored as a run-length list.
+/* To and from the JSON of a record (the member "request"). Regions are stored as run-length lists.
  * Of start and mask only checksums are: a request read back must be given them again. Unknown members are ignored; a wrong
  * type is PM_ERROR_DAMAGED. */
 char      *pm_request_to_json (const PmRequest *request);

@@ -19,7 +19,7 @@ check_start (PmRun *run, GError **error)
 {
   const PmRequest     *request = run->request;
   const PmNetworkInfo *info = &run->model->network_info;
-  int w = info->grid_w * info->patch, h = info->grid_h * info->patch;
+  int                  w = pm_run_width (run), h = pm_run_height (run);
   const char *message = NULL;
 
   if ((request->start_sum && ! request->start) || (request->mask_sum && ! request->mask))
@@ -59,10 +59,9 @@ check_start (PmRun *run, GError **error)
 gboolean
 pm_run_read_start (PmRun *run, GError **error)
 {
-  const PmRequest     *request = run->request;
-  const PmNetworkInfo *info = &run->model->network_info;
-  int                  w = info->grid_w * info->patch, h = info->grid_h * info->patch, n_steps = run->steps.n_steps;
-  gsize                n = pm_run_size (run), area = (gsize) w * h;
+  const PmRequest *request = run->request;
+  int              w = pm_run_width (run), h = pm_run_height (run), n_steps = run->steps.n_steps;
+  gsize            n = pm_run_size (run), area = (gsize) w * h;
 
   if (! check_start (run, error))
     return FALSE;
@@ -92,8 +91,7 @@ pm_run_read_start (PmRun *run, GError **error)
 PmVaeCall
 pm_run_vae_call (const PmRun *run, PmVaeDirection direction)
 {
-  const PmNetworkInfo *info = &run->model->network_info;
-  return (PmVaeCall) { .direction = direction, .h = info->grid_h * info->patch, .w = info->grid_w * info->patch };
+  return (PmVaeCall) { .direction = direction, .h = pm_run_height (run), .w = pm_run_width (run) };
 }
 
 /* The mean of what the picture may be as a latent: the same start whatever the seed. */
@@ -113,7 +111,7 @@ encode_start (PmRun *run, PmBackend *backend, PmJob *job, GError **error)
     }
   for (gsize i = 0; i < 3 * area; i++)
     picture[i] = request->start[i % area * 3 + i / area] * 2 - 1;
-  return pm_vae_encode (run->model->vae, backend, call.h, call.w, picture, PM_VAE_MEMORY_AUTO, NULL, run->known, job, error);
+  return pm_vae_encode (run->model->vae, backend, call.h, call.w, picture, call.memory, NULL, run->known, job, error);
 }
 
 gboolean

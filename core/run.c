@@ -25,17 +25,45 @@ find_sampler (PmRun *run, GError **error)
   return FALSE;
 }
 
+/* The sides in pixels, and from them the grid. */
+static gboolean
+choose_shape (PmRun *run, GError **error)
+{
+  const PmRequest     *request = run->request;
+  const PmNetworkInfo *info = &run->model->network_info;
+  const PmModelInfo   *shown = &run->model->info;
+  int                  w = request->width, h = request->height, multiple = shown->size_multiple;
+
+  run->shape = pm_shape_trained (info, request->guidance != 1 ? 2 : 1);
+  if (! shown->any_size && (w != shown->default_size || h != shown->default_size))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints %d × %d pixels, not %d × %d; choose that size, and scale the picture afterwards."),
+                 run->model->name, shown->default_size, shown->default_size, w, h);
+  else if (shown->any_size && (w % multiple != 0 || h % multiple != 0))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints sides that are multiples of %d pixels, not %d × %d; choose such a size, and crop or "
+                   "scale the picture afterwards."),
+                 run->model->name, multiple, w, h);
+  else if (shown->any_size && (w < shown->min_size || h < shown->min_size || w > shown->max_size || h > shown->max_size))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints sides of %d to %d pixels, not %d × %d; choose such a size, and scale the picture "
+                   "afterwards."),
+                 run->model->name, shown->min_size, shown->max_size, w, h);
+  else
+    {
+      run->shape.grid_w = w / multiple;
+      run->shape.grid_h = h / multiple;
+      return TRUE;
+    }
+  return FALSE;
+}
+
 static gboolean
 check_numbers (PmRun *run, GError **error)
 {
   const PmRequest *request = run->request;
-  int              size = run->model->info.default_size;
 
-  if (request->width != size || request->height != size)
-    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                 _("The model “%s” paints %d × %d pixels, not %d × %d; choose that size, and scale the picture afterwards."),
-                 run->model->name, size, size, request->width, request->height);
-  else if (! isfinite (request->guidance) || fabs (request->guidance) > 1000)
+  if (! isfinite (request->guidance) || fabs (request->guidance) > 1000)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                          _("The guidance is out of range; choose from -1000 to 1000, usually 1 to 10."));
   else if (! (request->guidance_interval[0] <= request->guidance_interval[1]))
@@ -43,10 +71,35 @@ check_numbers (PmRun *run, GError **error)
                          _("The guidance interval ends before it begins; give two numbers from 0 to 1, the smaller first."));
   else if (request->cache != PM_CACHE_NONE && request->cache_interval < 2)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The interval of the cache must be 2 steps at least."));
-  else if (request->guidance != 1 && run->model->network_info.null_class < 0)
+  else if (request->guidance != 1 && ! run->model->network_info.has_null)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                  _("The model “%s” was trained without a null class and cannot be guided; set the guidance to 1."),
                  run->model->name);
+  else
+    return TRUE;
+  return FALSE;
+}
+
+static gboolean
+has_text (const char *text)
+{
+  return text && *text;
+}
+
+/* A model is told a class or a prompt; the other one would be ignored in silence. */
+static gboolean
+check_words (PmRun *run, GError **error)
+{
+  const PmRequest *request = run->request;
+  gboolean         reads = run->model->network_info.text_width > 0;
+
+  if (reads && has_text (request->class_name))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints what a prompt says and knows no classes; write a prompt instead of the class “%s”."),
+                 run->model->name, request->class_name);
+  else if (! reads && (has_text (request->prompt) || has_text (request->negative_prompt) || request->n_steers > 0))
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                 _("The model “%s” paints classes and reads no words; choose a class instead of a prompt."), run->model->name);
   else
     return TRUE;
   return FALSE;
@@ -98,28 +151,43 @@ pm_run_average_cells (const void *values, gboolean is_bytes, int width, int heig
 static gboolean
 make_region (PmRun *run, GError **error)
 {
-  const PmRequest     *request = run->request;
-  const PmNetworkInfo *info = &run->model->network_info;
+  const PmRequest *request = run->request;
 
   if (! request->region)
     return TRUE;
-  run->region = g_new0 (float, (gsize) info->grid_w * info->grid_h);
-  if (pm_run_average_cells (request->region, FALSE, request->region_width, request->region_height, info->grid_w, info->grid_h,
-                            run->region) > 0)
+  run->region = g_new0 (float, pm_shape_tokens (&run->shape));
+  if (pm_run_average_cells (request->region, FALSE, request->region_width, request->region_height, run->shape.grid_w,
+                            run->shape.grid_h, run->region) > 0)
     return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The region is empty; select a part of the picture first."));
   return FALSE;
 }
 
+/* The class of a model that has classes. */
+static gboolean
+find_class (PmRun *run, GError **error)
+{
+  run->class_index = run->class_row = -1;
+  if (! check_words (run, error))
+    return FALSE;
+  if (run->model->network_info.text_width > 0)
+    return TRUE;
+  run->class_index = pm_model_find_class (run->model, run->request->class_name, error);
+  if (run->class_index < 0)
+    return FALSE;
+  run->class_row = pm_model_get_class_row (run->model, run->class_index);
+  return TRUE;
+}
+
 gboolean
-pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **error)
+pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, const PmGiven *given, GError **error)
 {
   const PmNetworkInfo *info = &model->network_info;
+  int                  n_sites = 0;
 
   *run = (PmRun) { .model = model, .request = request, .has_maps = request->show.readings && request->show.readings[0] };
-  run->class_index = pm_model_find_class (model, request->class_name, error);
-  run->class_row = run->class_index < 0 ? -1 : pm_model_get_class_row (model, run->class_index);
-  if (run->class_index < 0 || ! find_sampler (run, error) || ! check_numbers (run, error)
+  if (! find_class (run, error) || ! find_sampler (run, error) || ! choose_shape (run, error) || ! check_numbers (run, error)
+      || ! pm_run_read_text (run, given, error)
       || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! pm_run_read_start (run, error)
       || ! check_halves (run, error) || ! make_region (run, error))
     {
@@ -127,11 +195,11 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **erro
       return FALSE;
     }
   run->steps.prediction = info->prediction;
-  run->max_items = request->guidance != 1 ? 2 : 1;
+  run->sites = model->family->sites (model->network, &run->shape, &n_sites);
   pm_random_init (&run->random, request->seed);
-  run->tap_options = (PmTapOptions) { .sites = info->sites,
-                                      .n_sites = info->n_layers,
-                                      .n_items = run->max_items,
+  run->tap_options = (PmTapOptions) { .sites = run->sites,
+                                      .n_sites = n_sites,
+                                      .n_items = run->shape.max_items,
                                       .n_steps = run->steps.n_steps,
                                       .times = run->steps.shown_time,
                                       .recommended_layers = model->info.recommended_layers,
@@ -146,17 +214,30 @@ void
 pm_run_clear (PmRun *run)
 {
   pm_steps_clear (&run->steps);
+  pm_run_clear_text (run);
+  g_clear_pointer (&run->sites, g_free);
   g_clear_pointer (&run->region, g_free);
   g_clear_pointer (&run->known, g_free);
   g_clear_pointer (&run->known_noise, g_free);
   g_clear_pointer (&run->mask, g_free);
 }
 
+int
+pm_run_width (const PmRun *run)
+{
+  return run->shape.grid_w * run->model->network_info.patch;
+}
+
+int
+pm_run_height (const PmRun *run)
+{
+  return run->shape.grid_h * run->model->network_info.patch;
+}
+
 gsize
 pm_run_size (const PmRun *run)
 {
-  const PmNetworkInfo *info = &run->model->network_info;
-  return (gsize) info->in_channels * info->grid_w * info->grid_h * info->patch * info->patch;
+  return run->model->network_info.in_channels * pm_shape_area (&run->shape, &run->model->network_info);
 }
 
 PmSampling
@@ -165,9 +246,11 @@ pm_run_sampling (PmRun *run)
   const PmRequest *request = run->request;
   return (PmSampling) { .family = run->model->family,
                         .info = &run->model->network_info,
+                        .shape = run->shape,
                         .sampler = run->sampler,
                         .steps = &run->steps,
                         .class_row = run->class_row,
+                        .told = { run->told[0], run->told[1] },
                         .guidance = request->guidance,
                         .interval = { request->guidance_interval[0], request->guidance_interval[1] },
                         .random = &run->random,
@@ -182,8 +265,7 @@ pm_run_sampling (PmRun *run)
 static gsize
 stream_floats (const PmRun *run)
 {
-  const PmNetworkInfo *info = &run->model->network_info;
-  return (gsize) info->grid_w * info->grid_h * info->width;
+  return pm_shape_tokens (&run->shape) * run->model->network_info.width;
 }
 
 static int
@@ -211,7 +293,7 @@ pm_run_sample (PmRun *run, PmBackend *backend, PmTap *tap, float *trajectory, Pm
   if (run->request->cache != PM_CACHE_NONE
       && ! (cache = pm_feature_cache_new (backend, stream_floats (run), cache_order (run->request), error)))
     return FALSE;
-  sampling.prepared = model->family->prepare (model->network, backend, run->max_items, error);
+  sampling.prepared = model->family->prepare (model->network, backend, &run->shape, error);
   if (! sampling.prepared)
     return FALSE;
   sampling.tap = tap;

@@ -5,15 +5,21 @@
 #include "generate.h"
 #include "model-private.h"
 #include "sampler/loop.h"
+#include "text/prompt.h"
 
 typedef struct
 {
   PmModel         *model;     /* borrowed */
   const PmRequest *request;   /* borrowed */
   const PmSampler *sampler;
+  PmShape          shape;
   PmSteps          steps;
   int              class_index, class_row; /* of pm_model_find_class, and of the class table */
-  int              max_items;
+  PmPrompt        *prompts[2]; /* with a prompt: what it says, and what is guided away from (NULL without guidance) */
+  float           *embeddings[2]; /* [n_tokens, E] of theirs; NULL until pm_run_encode_text */
+  gboolean         is_encoded[2]; /* the embedding was computed, not found on disk */
+  PmTold           told[2];   /* with text: of PmSampling */
+  PmSite          *sites;     /* of the shape; n_sites in tap_options */
   float           *region;    /* [N] of the grid, or NULL */
   float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
   gboolean         encodes;   /* known is a picture that is still to go through the VAE: pm_run_start */
@@ -25,7 +31,8 @@ typedef struct
 } PmRun;
 
 /* Checks and plans; allocates no workspace. Errors as pm_generate_estimate. */
-gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, GError **error);
+gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, const PmGiven *given /* or NULL */,
+                      GError **error);
 void     pm_run_clear (PmRun *run);
 
 /* Means over the values [height, width] that each cell of a grid of gw x gh covers, one at least; f32, or bytes that stand for
@@ -36,8 +43,24 @@ double pm_run_average_cells (const void *values, gboolean is_bytes, int width, i
 /* Checks and takes start, strength and mask once the steps are planned. */
 gboolean pm_run_read_start (PmRun *run, GError **error);
 
-/* Floats of one x: C * h * w. */
+/* What the halves of a run are told in words, of a model that reads text: prompts, shape.max_text, and told but for embeddings
+ * that are not given. */
+gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GError **error);
+
+/* What encoding those prompts costs that are not found on disk: operations, and bytes at most at a time. */
+void pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes);
+
+/* Runs the text encoder where an embedding is missing, and lets go of it. */
+gboolean pm_run_encode_text (PmRun *run, PmBackend *backend, double share /* of the job */, PmJob *job, GError **error);
+
+/* Keeps what was computed on disk; once the encoder's files are summed. */
+void pm_run_keep_text (PmRun *run);
+void pm_run_clear_text (PmRun *run);
+
+/* Floats of one x: C * h * w; and its sides. */
 gsize pm_run_size (const PmRun *run);
+int   pm_run_width (const PmRun *run);
+int   pm_run_height (const PmRun *run);
 
 /* What the loop is told, but for the prepared network, tap and job. */
 PmSampling pm_run_sampling (PmRun *run);

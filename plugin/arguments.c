@@ -3,9 +3,6 @@
  * Open sets (models, classes, samplers, readings) are strings, because GIMP caches declared choices. */
 #include "plugin/arguments.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "plugin/i18n.h"
 
 typedef struct
@@ -39,9 +36,17 @@ static const struct
 {
   const char *id, *label, *help;
 } targets[] = {
-  { "new-image", N_("New image"), N_("Open the result as a new image") },
-  { "current-image", N_("Current image"), N_("Add the result to the image, covering the canvas") },
-  { "selection", N_("Selection"), N_("Add the result to the image, covering the selection, behind a layer mask") },
+  [PM_TARGET_NEW_IMAGE] = { "new-image", N_("New image"), N_("Open the result as a new image") },
+  [PM_TARGET_CURRENT_IMAGE]
+  = { "current-image", N_("Current image"), N_("Add the result to the image, covering the canvas") },
+  [PM_TARGET_SELECTION] = { "selection", N_("Selection"),
+                            N_("Add the result to the image, covering the selection, behind a layer mask") },
+  [PM_TARGET_OVER_LAYER]
+  = { "over-layer", N_("Paint over the layer"),
+      N_("Begin with the pixels of the selected layer, as far as strength leaves them, and cover the layer with the result") },
+  [PM_TARGET_INTO_SELECTION]
+  = { "into-selection", N_("Paint into the selection"),
+      N_("Begin with the pixels of the selected layer and paint only what is selected, so that it fits its surroundings") },
 };
 
 static const struct
@@ -52,6 +57,12 @@ static const struct
   { "null", N_("Without a class"), N_("Attention of the unguided half") },
   { "difference", N_("Difference"), N_("With the class minus without; only at guided steps") },
 };
+
+const char *
+pm_which_id (PmWhich which)
+{
+  return whiches[which].id;
+}
 
 const char *
 pm_blend_mode_id (GimpLayerMode mode)
@@ -91,18 +102,16 @@ pm_target_from_id (const char *id)
 
 static const struct
 {
-  const char *id, *label, *help;
+  const char *label, *help;
 } caches[] = {
-  [PM_CACHE_NONE] = { "none", N_("Every step"), N_("Compute every step") },
-  [PM_CACHE_STATIC] = { "static", N_("Every second step"), N_("Repeat what a step computed in the next one") },
-  [PM_CACHE_TAYLOR] = { "taylor", N_("Every second step, extrapolated"), N_("Extrapolate from the computed steps") },
+  [PM_CACHE_NONE] = { N_("Every step"), N_("Compute every step") },
+  [PM_CACHE_STATIC] = { N_("Some steps"), N_("Repeat what a step computed in the next ones") },
+  [PM_CACHE_TAYLOR] = { N_("Some steps, extrapolated"), N_("Extrapolate from the computed steps") },
 };
 
 static void
-declare_picture (GimpProcedure *procedure)
+declare_what (GimpProcedure *procedure)
 {
-  GimpChoice *cache = gimp_choice_new ();
-
   gimp_procedure_add_string_argument (procedure, "model", _("_Model"),
                                       _("Name of an installed model, or the path of a model folder or checkpoint"),
                                       "starter-pixel", G_PARAM_READWRITE);
@@ -111,6 +120,11 @@ declare_picture (GimpProcedure *procedure)
                                       "", G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "device", _("Device"), _("Where to compute: cpu, or another device found here"),
                                       "cpu", G_PARAM_READWRITE);
+}
+
+static void
+declare_picture (GimpProcedure *procedure)
+{
   gimp_procedure_add_int_argument (procedure, "num-steps", _("Number o_f steps"),
                                    _("Number of sampler steps; 0 takes the model's default"), 0, 1000, 0, G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "sampler", _("Sampler"),
@@ -123,16 +137,39 @@ declare_picture (GimpProcedure *procedure)
                                    _("Start of the random numbers: the same seed paints the same picture; -1 draws a new one, "
                                      "which the layer's name then shows"),
                                    -1, G_MAXINT, -1, G_PARAM_READWRITE);
+  gimp_procedure_add_int_argument (procedure, "width", _("W_idth"), _("Width in pixels; 0 takes the model's default"),
+                                   0, 16384, 0, G_PARAM_READWRITE);
+  gimp_procedure_add_int_argument (procedure, "height", _("_Height"), _("Height in pixels; 0 takes the model's default"),
+                                   0, 16384, 0, G_PARAM_READWRITE);
+  gimp_procedure_add_double_argument (procedure, "strength", _("Stre_ngth"),
+                                      _("How much of the layer is painted anew, where the target begins with its pixels: the "
+                                        "share of the steps that are run. 0.5 keeps what is large in it, 1 hardly anything; above 0"),
+                                      0.0, 1.0, 0.75, G_PARAM_READWRITE);
+}
+
+/* What few runs need: the dialog folds it away. */
+static void
+declare_advanced (GimpProcedure *procedure)
+{
+  GimpChoice *cache = gimp_choice_new ();
+
+  gimp_procedure_add_double_argument (procedure, "guidance-from", _("Guide from"),
+                                      _("Guidance works only above this part of the model's time, 0 to 1; -1 takes the model's "
+                                        "default"),
+                                      -1.0, 1.0, -1.0, G_PARAM_READWRITE);
+  gimp_procedure_add_double_argument (procedure, "guidance-to", _("Guide up to"),
+                                      _("Guidance works only below this part of the model's time, 0 to 1; -1 takes the model's "
+                                        "default"),
+                                      -1.0, 1.0, -1.0, G_PARAM_READWRITE);
   for (guint i = 0; i < G_N_ELEMENTS (caches); i++)
-    gimp_choice_add (cache, caches[i].id, i, _(caches[i].label), _(caches[i].help));
+    gimp_choice_add (cache, pm_cache_id (i), i, _(caches[i].label), _(caches[i].help));
   gimp_procedure_add_choice_argument (procedure, "cache", _("Compute"),
-                                      _("Which steps are computed; the others, about half, follow from them. Steps whose maps "
-                                        "are shown are always computed"),
+                                      _("Which steps are computed; the others follow from them. Steps whose maps are shown are "
+                                        "always computed"),
                                       cache, "none", G_PARAM_READWRITE);
-  gimp_procedure_add_int_argument (procedure, "width", _("_Width"), _("Width in pixels; 0 takes the model's default"),
-                                   0, 16384, 0, G_PARAM_READWRITE);
-  gimp_procedure_add_int_argument (procedure, "height", _("Heigh_t"), _("Height in pixels; 0 takes the model's default"),
-                                   0, 16384, 0, G_PARAM_READWRITE);
+  gimp_procedure_add_int_argument (procedure, "cache-interval", _("Compute one step of"),
+                                   _("Every so many steps one is computed, unless every step is"), 2, 10,
+                                   PM_CACHE_DEFAULT_INTERVAL, G_PARAM_READWRITE);
 }
 
 static void
@@ -151,7 +188,7 @@ declare_show (GimpProcedure *procedure)
   gimp_procedure_add_string_argument (procedure, "show-heads", _("Hea_ds"),
                                       _("Attention heads to show: mean, all, or numbers from 0 such as 0,5"),
                                       "mean", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "show-steps", _("Steps show_n"),
+  gimp_procedure_add_string_argument (procedure, "show-steps", _("Steps sho_wn"),
                                       _("Sampler steps to show: auto takes three in the middle of the run; or all, mean, or "
                                         "numbers from 0, the noisiest; -1 is the last"),
                                       "auto", G_PARAM_READWRITE);
@@ -188,146 +225,18 @@ pm_arguments_declare_target (GimpProcedure *procedure)
 
   for (guint i = 0; i < G_N_ELEMENTS (targets); i++)
     gimp_choice_add (target, targets[i].id, i, _(targets[i].label), _(targets[i].help));
-  gimp_procedure_add_choice_argument (procedure, "target", _("Pa_int into"), _("Where the result goes"), target, "new-image",
+  gimp_procedure_add_choice_argument (procedure, "target", _("_Target"),
+                                      _("Where the result goes, and whether it begins with what is there"), target, "new-image",
                                       G_PARAM_READWRITE);
 }
 
 void
 pm_arguments_declare (GimpProcedure *procedure)
 {
+  declare_what (procedure);
   declare_picture (procedure);
+  declare_advanced (procedure);
   declare_show (procedure);
   declare_look (procedure);
   pm_arguments_declare_target (procedure);
-}
-
-char *
-pm_arguments_auto_steps (int num_steps)
-{
-  int     last = -1;
-  GString *list = g_string_new (NULL);
-
-  for (int quarter = 1; quarter <= 3; quarter++)
-    {
-      int step = CLAMP ((int) lround (quarter * num_steps / 4.0), 0, MAX (num_steps - 1, 0));
-
-      if (step != last)
-        g_string_append_printf (list, "%s%d", list->len ? "," : "", step);
-      last = step;
-    }
-  return g_string_free (list, FALSE);
-}
-
-static gboolean
-is_nothing (const char *text)
-{
-  return ! text || ! *text || strcmp (text, "none") == 0;
-}
-
-static gboolean
-set_show (GimpProcedureConfig *config, PmRequest *request, GError **error)
-{
-  g_autofree char *layers = NULL, *heads = NULL, *steps = NULL, *read = NULL, *which = NULL, *text = NULL;
-
-  g_object_get (config, "show-layers", &layers, "show-heads", &heads, "show-steps", &steps, "read", &read, "show-which", &which,
-                NULL);
-  if (is_nothing (read))
-    return TRUE;
-
-  if (g_strcmp0 (steps, "auto") == 0)
-    {
-      g_free (steps);
-      steps = pm_arguments_auto_steps (request->num_steps);
-    }
-  text = g_strdup_printf ("layers=%s;heads=%s;steps=%s;read=%s;which=%s", layers ? layers : "", heads ? heads : "",
-                          steps ? steps : "", read, which);
-  return pm_request_set_show (request, text, error);
-}
-
-PmRequest *
-pm_arguments_get_request (GimpProcedureConfig *config, PmModel *model, GError **error)
-{
-  g_autoptr (PmRequest) request = pm_request_new_for_model (model);
-  g_autofree char *name = NULL, *class_name = NULL, *device = NULL, *sampler = NULL;
-  int    num_steps, seed, width, height;
-  double guidance;
-
-  g_object_get (config, "model", &name, "class", &class_name, "device", &device, "sampler", &sampler, "num-steps", &num_steps,
-                "seed", &seed, "width", &width, "height", &height, "guidance", &guidance, NULL);
-
-  g_set_str (&request->model, name);
-  g_set_str (&request->class_name, class_name ? class_name : "");
-  g_set_str (&request->device, device && *device ? device : "cpu");
-  if (sampler && *sampler)
-    g_set_str (&request->sampler, sampler);
-  if (num_steps > 0)
-    request->num_steps = num_steps;
-  if (guidance >= 0.0)
-    request->guidance = guidance;
-  if (width > 0)
-    request->width = width;
-  if (height > 0)
-    request->height = height;
-  request->cache = gimp_procedure_config_get_choice_id (config, "cache");
-  request->seed = seed >= 0 ? (guint64) seed : (guint64) g_random_int_range (0, G_MAXINT);
-
-  if (pm_model_find_class (model, request->class_name, error) < 0)
-    return NULL;
-  if (! set_show (config, request, error))
-    return NULL;
-  return g_steal_pointer (&request);
-}
-
-void
-pm_arguments_get_look (GimpProcedureConfig *config, PmLook *look)
-{
-  g_autofree char *blend = NULL;
-
-  g_object_get (config, "opacity", &look->opacity, "blend-mode", &blend, NULL);
-  look->palette = gimp_procedure_config_get_choice_id (config, "palette");
-  look->target = gimp_procedure_config_get_choice_id (config, "target");
-  if (! pm_blend_mode_from_id (blend, &look->blend_mode))
-    look->blend_mode = GIMP_LAYER_MODE_NORMAL;
-}
-
-/* The value of one part ("steps") of "layers=..;heads=..;..", as pm_show_to_string() writes it; free with g_free. */
-static char *
-show_part (const char *text, const char *part)
-{
-  g_auto (GStrv) parts = g_strsplit (text, ";", -1);
-
-  for (int i = 0; parts[i]; i++)
-    {
-      gsize length = strlen (part);
-
-      if (strncmp (parts[i], part, length) == 0 && parts[i][length] == '=')
-        return g_strdup (parts[i] + length + 1);
-    }
-  return g_strdup ("");
-}
-
-static void
-set_show_arguments (GimpProcedureConfig *config, const PmShow *show)
-{
-  g_autofree char *text = pm_show_to_string (show);
-  g_autofree char *layers = show_part (text, "layers"), *heads = show_part (text, "heads"), *steps = show_part (text, "steps");
-  g_autofree char *read = show_part (text, "read");
-
-  g_object_set (config, "read", read, "show-which", whiches[show->which].id, NULL);
-  if (*read)
-    g_object_set (config, "show-layers", layers, "show-heads", heads, "show-steps", steps, NULL);
-}
-
-void
-pm_arguments_set (GimpProcedureConfig *config, const PmRequest *request, const PmLook *look)
-{
-  g_object_set (config, "model", request->model, "class", request->class_name ? request->class_name : "", "device",
-                request->device ? request->device : "cpu", "sampler", request->sampler ? request->sampler : "", "num-steps",
-                CLAMP (request->num_steps, 0, 1000), "guidance", CLAMP (request->guidance, -1.0, 50.0), "seed",
-                request->seed <= G_MAXINT ? (int) request->seed : -1, "width", CLAMP (request->width, 0, 16384), "height",
-                CLAMP (request->height, 0, 16384), NULL);
-  g_object_set (config, "cache", caches[request->cache].id, NULL);
-  g_object_set (config, "palette", pm_palette_id (look->palette), "blend-mode", pm_blend_mode_id (look->blend_mode), "opacity",
-                look->opacity, "target", pm_target_id (look->target), NULL);
-  set_show_arguments (config, &request->show);
 }

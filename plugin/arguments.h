@@ -13,7 +13,9 @@ typedef enum
 {
   PM_TARGET_NEW_IMAGE,
   PM_TARGET_CURRENT_IMAGE,
-  PM_TARGET_SELECTION
+  PM_TARGET_SELECTION,
+  PM_TARGET_OVER_LAYER,    /* begins with the layer's pixels */
+  PM_TARGET_INTO_SELECTION /* the same, and keeps what is not selected */
 } PmTarget;
 
 /* How the result is laid into an image; the request says what is painted and recorded. */
@@ -31,8 +33,8 @@ void pm_arguments_declare (GimpProcedure *procedure);
 void pm_arguments_declare_target (GimpProcedure *procedure);
 
 /* The request that config asks of model; defaults of the model where an argument says so. A seed of -1 is drawn here, so
- * that the request holds the seed really used. */
-PmRequest *pm_arguments_get_request (GimpProcedureConfig *config, PmModel *model, GError **error);
+ * that the request holds the seed really used. has_start: the run will begin with a picture. */
+PmRequest *pm_arguments_get_request (GimpProcedureConfig *config, PmModel *model, gboolean has_start, GError **error);
 
 /* The same without touching the model's defaults: which steps "auto" shows in a run of num_steps. Free with g_free. */
 char *pm_arguments_auto_steps (int num_steps);
@@ -47,5 +49,6 @@ const char   *pm_blend_mode_id (GimpLayerMode mode);
 gboolean      pm_blend_mode_from_id (const char *id, GimpLayerMode *mode);
 const char   *pm_target_id (PmTarget target);
 int           pm_target_from_id (const char *id); /* -1 when unknown */
+const char   *pm_which_id (PmWhich which);
 
 #endif

@@ -14,16 +14,18 @@ static gboolean
 prepare (GimpProcedureConfig *config, PmPaint *paint, GError **error)
 {
   g_autofree char *model = NULL;
+  PmPlace place;
 
   g_object_get (config, "model", &model, NULL);
   pm_arguments_get_look (config, &paint->look);
-  if (! pm_placement_check (paint->image, paint->look.target, error))
+  place = (PmPlace) { paint->image, paint->drawables, paint->look.target };
+  if (! pm_placement_check (&place, error))
     return FALSE;
   paint->model = pm_model_open (model, error);
   if (! paint->model)
     return FALSE;
-  paint->request = pm_arguments_get_request (config, paint->model, error);
-  return paint->request && pm_paint_set_region (paint, error);
+  paint->request = pm_arguments_get_request (config, paint->model, pm_paint_has_start (paint), error);
+  return paint->request && pm_paint_set_inputs (paint, error);
 }
 
 static GimpValueArray *

@@ -6,9 +6,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "plugin/errors.h"
 #include "plugin/heatmap.h"
 #include "plugin/i18n.h"
 #include "plugin/record.h"
+#include "plugin/start.h"
 
 #define STRIP_PIXELS (1 << 18)
 
@@ -85,7 +87,7 @@ pm_layers_estimate (GimpImage *image, PmTarget target, const PmPlacement *placem
   gboolean is_grey = ! is_new && gimp_image_get_base_type (image) == GIMP_GRAY;
   guint64  n_channels = (is_grey ? 2 : 4) * (1 + (guint64) n_maps) - (is_new ? 1 : 0); /* a new image's picture has no alpha */
 
-  if (target == PM_TARGET_SELECTION)
+  if (pm_target_has_mask (target))
     n_channels += n_maps > 0 ? 2 : 1; /* masks */
   return channel_bytes (is_new ? GIMP_PRECISION_U16_NON_LINEAR : gimp_image_get_precision (image)) * n_channels
          * placement->width * placement->height;
@@ -158,7 +160,7 @@ write_picture (const Laying *laying, GimpLayer *layer, GError **error)
 static gboolean
 add_selection_mask (const Laying *laying, GimpLayer *layer)
 {
-  if (laying->look->target != PM_TARGET_SELECTION)
+  if (! pm_target_has_mask (laying->look->target))
     return TRUE;
   return gimp_layer_add_mask (layer, gimp_layer_create_mask (layer, GIMP_ADD_MASK_SELECTION));
 }
@@ -271,7 +273,7 @@ add_map (Laying *laying, const PmMap *map, GimpLayer *group, int position, GErro
   gimp_drawable_update (GIMP_DRAWABLE (layer), 0, 0, at->width, at->height);
   record = pm_record_of_map (map, &look, laying->operation_missing);
   if (! gimp_layer_set_offsets (layer, at->x, at->y) || ! pm_record_set_item (GIMP_ITEM (layer), record)
-      || ! gimp_item_set_visible (GIMP_ITEM (layer), position == 0))
+      || ! pm_record_set_values (GIMP_ITEM (layer), map) || ! gimp_item_set_visible (GIMP_ITEM (layer), position == 0))
     return fail_gimp (error);
   return TRUE;
 }
@@ -337,6 +339,8 @@ add_all (Laying *laying, PmLaid *laid, GError **error)
   selected[0] = laid->picture;
   gimp_image_set_selected_layers (laying->image, (const GimpLayer **) selected);
   laid->baked = laying->operation_missing && laying->result->maps->len > 0;
+  if (! pm_start_keep (laying->image, laying->request))
+    pm_log ("what the run began with is not in the image; it cannot be run again from there");
   return pm_record_set_image (laying->image, laying->record) || fail_gimp (error);
 }
 
@@ -378,10 +382,11 @@ add_to_image (Laying *laying, PmLaid *laid, GError **error)
 
 gboolean
 pm_layers_add (const PmResult *result, const PmRequest *request, const char *class_label, const PmLook *look, GimpImage *image,
-               GimpDrawable **drawables, PmLaid *laid, GError **error)
+               GimpDrawable **drawables, const PmPlacement *placement, PmLaid *laid, GError **error)
 {
   g_autofree char *record = pm_record_of_run (result->record, look);
-  Laying laying = { result, request, class_label, look, image, .record = record };
+  Laying laying = { result, request, class_label, look, image, *placement, .record = record };
+  const PmPlace place = { image, drawables, look->target };
 
   memset (laid, 0, sizeof (*laid));
   if (! result->picture)
@@ -391,12 +396,11 @@ pm_layers_add (const PmResult *result, const PmRequest *request, const char *cla
           _("The model paints latents and has no decoder, so there is no picture; add its VAE to the model's folder."));
       return FALSE;
     }
-  if (! pm_placement_check (image, look->target, error))
+  if (! pm_placement_check (&place, error))
     return FALSE;
 
   laying.is_new = look->target == PM_TARGET_NEW_IMAGE;
   laying.is_grey = ! laying.is_new && gimp_image_get_base_type (image) == GIMP_GRAY;
-  pm_placement_compute (image, look->target, result->width, result->height, &laying.placement);
   if (laying.is_new)
     return add_to_new_image (&laying, laid, error);
 

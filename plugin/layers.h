@@ -22,8 +22,9 @@ typedef struct
 guint64 pm_layers_estimate (GimpImage *image, PmTarget target, const PmPlacement *placement, int n_maps);
 
 /* Lays result into image, or into a new one when look asks for it. In an existing image this is one undo group, and
- * nothing of it is left on failure. class_label: for the layer's name. drawables: the selected ones, to insert above. */
+ * nothing of it is left on failure. class_label: for the layer's name. drawables: the selected ones, to insert above.
+ * placement: of the picture in image, or in a new one. */
 gboolean pm_layers_add (const PmResult *result, const PmRequest *request, const char *class_label, const PmLook *look,
-                        GimpImage *image, GimpDrawable **drawables, PmLaid *laid, GError **error);
+                        GimpImage *image, GimpDrawable **drawables, const PmPlacement *placement, PmLaid *laid, GError **error);
 
 #endif

@@ -23,6 +23,7 @@ static const PmProcedure *const procedures[] = {
   &pm_procedure_run_again,
   &pm_procedure_reapply,
   &pm_procedure_bake,
+  &pm_procedure_export_maps,
 };
 
 static GList *

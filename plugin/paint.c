@@ -6,6 +6,7 @@
 
 #include "plugin/errors.h"
 #include "plugin/i18n.h"
+#include "plugin/start.h"
 #include "ui/progress.h"
 
 typedef struct
@@ -21,6 +22,12 @@ pm_paint_clear (PmPaint *paint)
   g_clear_pointer (&paint->request, pm_request_free);
 }
 
+static PmPlace
+place_of (const PmPaint *paint)
+{
+  return (PmPlace) { paint->image, paint->drawables, paint->look.target };
+}
+
 void
 pm_paint_keep_hidden (PmPaint *paint, GimpProcedureConfig *config)
 {
@@ -33,13 +40,6 @@ pm_paint_keep_hidden (PmPaint *paint, GimpProcedureConfig *config)
   g_object_get (config, "seed", &seed, NULL);
   if (seed < 0 && recorded->seed > G_MAXINT)
     request->seed = recorded->seed;
-  if (request->cache == recorded->cache)
-    request->cache_interval = recorded->cache_interval;
-  if (g_strcmp0 (request->model, recorded->model) == 0)
-    {
-      request->guidance_interval[0] = recorded->guidance_interval[0];
-      request->guidance_interval[1] = recorded->guidance_interval[1];
-    }
 }
 
 /* The core scales a region to the model's patches, so it need not have the picture's size. */
@@ -55,10 +55,11 @@ take_recorded_region (PmRequest *request, const PmRequest *recorded)
                                (gsize) recorded->region_width * recorded->region_height * sizeof (float));
 }
 
-gboolean
-pm_paint_set_region (PmPaint *paint, GError **error)
+static gboolean
+set_region (PmPaint *paint, GError **error)
 {
-  const char *needy = NULL;
+  const PmPlace place = place_of (paint);
+  const char   *needy = NULL;
 
   for (int i = 0; paint->request->show.readings && paint->request->show.readings[i] && ! needy; i++)
     if (pm_reading_needs_region (paint->request->show.readings[i]))
@@ -66,7 +67,7 @@ pm_paint_set_region (PmPaint *paint, GError **error)
   if (! needy)
     return TRUE;
 
-  if (! pm_placement_set_region (paint->image, paint->look.target, paint->request, error))
+  if (! pm_placement_set_region (&place, paint->request, error))
     return FALSE;
   if (! paint->request->region)
     take_recorded_region (paint->request, paint->recorded);
@@ -76,6 +77,42 @@ pm_paint_set_region (PmPaint *paint, GError **error)
                _("The reading “%s” asks about a region; select one in the image first, or choose another reading."),
                pm_reading_title (needy));
   return FALSE;
+}
+
+gboolean
+pm_paint_has_start (const PmPaint *paint)
+{
+  return pm_target_has_start (paint->look.target) || (paint->recorded && paint->recorded->start_sum);
+}
+
+/* The layer's pixels where the target begins with them, else what the record began with. Pixels of a size that the model
+ * would refuse are not read first. */
+static gboolean
+set_start (PmPaint *paint, GError **error)
+{
+  const PmPlace     place = place_of (paint);
+  const PmModelInfo *info = pm_model_get_info (paint->model);
+  PmRequest *request = paint->request;
+  PmEstimate unused;
+
+  if (! pm_paint_has_start (paint))
+    return TRUE;
+  if ((request->width != info->default_size || request->height != info->default_size)
+      && ! pm_generate_estimate (paint->model, request, &unused, error))
+    return FALSE;
+  if (pm_target_has_start (paint->look.target))
+    return pm_placement_set_start (&place, request, error);
+  g_set_str (&request->start_sum, paint->recorded->start_sum);
+  g_set_str (&request->mask_sum, paint->recorded->mask_sum);
+  return pm_start_take (paint->image, request, error);
+}
+
+gboolean
+pm_paint_set_inputs (PmPaint *paint, GError **error)
+{
+  const PmPlace place = place_of (paint);
+
+  return pm_placement_check (&place, error) && set_region (paint, error) && set_start (paint, error);
 }
 
 static gboolean
@@ -100,14 +137,14 @@ check_model (PmModel *model, GError **error)
 static gboolean
 estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError **error)
 {
-  PmPlacement placement;
+  const PmPlace place = place_of (paint);
 
-  if (! check_model (paint->model, error) || ! pm_placement_check (paint->image, paint->look.target, error)
+  if (! check_model (paint->model, error) || ! pm_placement_check (&place, error)
       || ! pm_generate_estimate (paint->model, paint->request, estimate_out, error))
     return FALSE;
 
-  pm_placement_compute (paint->image, paint->look.target, paint->request->width, paint->request->height, &placement);
-  *layer_bytes = pm_layers_estimate (paint->image, paint->look.target, &placement, estimate_out->n_maps);
+  pm_placement_compute (&place, paint->request->width, paint->request->height, &paint->placement);
+  *layer_bytes = pm_layers_estimate (paint->image, paint->look.target, &paint->placement, estimate_out->n_maps);
   if (estimate_out->n_maps > PM_LAYERS_MAX)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
@@ -124,7 +161,7 @@ pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
 {
   PmEstimate now;
   guint64    layer_bytes;
-  g_autofree char *work = NULL, *layers = NULL, *time = NULL;
+  g_autofree char *work = NULL, *layers = NULL, *time = NULL, *costs = NULL;
 
   if (! estimate (paint, &now, &layer_bytes, error))
     return NULL;
@@ -134,10 +171,13 @@ pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
   layers = g_format_size (layer_bytes);
   time = now.seconds < 0.0 ? g_strdup (_("unknown"))
                            : g_strdup_printf (now.seconds < 10.0 ? _("%.1f s") : _("%.0f s"), now.seconds);
-  return g_strdup_printf (g_dngettext (GETTEXT_PACKAGE,
-                                       "%d heat map. Time: about %s. Memory: %s to paint, %s of layers.",
-                                       "%d heat maps. Time: about %s. Memory: %s to paint, %s of layers.", now.n_maps),
-                          now.n_maps, time, work, layers);
+  costs = g_strdup_printf (g_dngettext (GETTEXT_PACKAGE,
+                                        "%d heat map. Time: about %s. Memory: %s to paint, %s of layers.",
+                                        "%d heat maps. Time: about %s. Memory: %s to paint, %s of layers.", now.n_maps),
+                           now.n_maps, time, work, layers);
+  if (paint->request->start && ! pm_target_has_start (paint->look.target))
+    return g_strdup_printf (_("%s It begins with the picture of the recorded run."), costs);
+  return g_steal_pointer (&costs);
 }
 
 /* Many layers make GIMP slow and files large: better asked than undone. */
@@ -219,14 +259,16 @@ keep_target (PmPaint *paint)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
+  PmPlace place = place_of (paint);
 
-  if (paint->run_mode == GIMP_RUN_NONINTERACTIVE || pm_placement_check (paint->image, paint->look.target, &error))
+  if (paint->run_mode == GIMP_RUN_NONINTERACTIVE || pm_placement_check (&place, &error))
     return;
   text = g_strdup_printf (_("The picture was opened as a new image, because where it should go has changed meanwhile: %s"),
                           error->message);
   pm_log ("%s", text);
   gimp_message (text);
-  paint->look.target = PM_TARGET_NEW_IMAGE;
+  place.target = paint->look.target = PM_TARGET_NEW_IMAGE;
+  pm_placement_compute (&place, paint->request->width, paint->request->height, &paint->placement);
 }
 
 /* A name may stand for other weights than when the record was written. Asked after the run, whose own record needed the files'
@@ -269,8 +311,8 @@ pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
       pm_log ("painted in %.2f s", task.result->seconds);
       tell_other_model (paint);
       keep_target (paint);
-      done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables, laid,
-                            error);
+      done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables,
+                            &paint->placement, laid, error);
     }
   g_clear_pointer (&task.result, pm_result_free);
   if (done && laid->baked)

@@ -16,18 +16,22 @@ typedef struct
   PmModel       *model;      /* owned */
   PmRequest     *request;    /* owned */
   PmLook         look;
+  PmPlacement    placement;  /* where the picture will lie, as it was when the run was estimated */
   const PmRequest *recorded; /* borrowed: the run to run again; NULL for a new one */
   const char      *record;   /* borrowed: the text it was read from */
 } PmPaint;
 
 void pm_paint_clear (PmPaint *paint);
 
-/* When running again: takes from the record what the arguments in config cannot say, as far as they still ask for that run:
- * the guidance interval of the same model, the interval of the same cache, and a seed above the argument's range. */
+/* When running again: takes from the record what the arguments in config cannot say, a seed above their range. */
 void pm_paint_keep_hidden (PmPaint *paint, GimpProcedureConfig *config);
 
-/* Sets the region where a reading needs one: from the selection, else from the record. PM_ERROR_USAGE when neither has any. */
-gboolean pm_paint_set_region (PmPaint *paint, GError **error);
+/* Whether the run begins with a picture: its look's target says so, or the record of the run to run again. */
+gboolean pm_paint_has_start (const PmPaint *paint);
+
+/* Sets what the run takes from the image: the region where a reading needs one, from the selection, else from the record; and
+ * what it begins with, from the layer where the target says so, else from the record. PM_ERROR_USAGE when it is not there. */
+gboolean pm_paint_set_inputs (PmPaint *paint, GError **error);
 
 /* What the run would take, as the dialog shows it; free with g_free. NULL with the error that would stop the run. */
 char *pm_paint_describe (PmPaint *paint, int *n_maps, GError **error);

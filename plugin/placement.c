@@ -1,37 +1,109 @@
-/* Placement of a picture in an image, and the selection as the picture sees it.
+/* Placement of a picture in an image, and the image as the picture sees it.
  * The selection's mask spans the canvas, whatever the layers' offsets are (libgimp, gimp_image_get_selection). */
 #include "plugin/placement.h"
 
 #include <math.h>
 
 #include "plugin/i18n.h"
+#include "plugin/window.h"
+
+#define SURROUNDINGS 0.5 /* of the selection's sides, added when painting into it */
 
 gboolean
-pm_placement_check (GimpImage *image, PmTarget target, GError **error)
+pm_target_has_start (PmTarget target)
 {
-  if (target == PM_TARGET_NEW_IMAGE)
+  return target == PM_TARGET_OVER_LAYER || target == PM_TARGET_INTO_SELECTION;
+}
+
+gboolean
+pm_target_has_mask (PmTarget target)
+{
+  return target == PM_TARGET_SELECTION || target == PM_TARGET_INTO_SELECTION;
+}
+
+/* The layer whose pixels are meant: the first selected one, or that of a selected mask. */
+static GimpLayer *
+layer_of (const PmPlace *place)
+{
+  GimpItem *item = place->drawables && place->drawables[0] ? GIMP_ITEM (place->drawables[0]) : NULL;
+
+  if (! item || ! gimp_item_is_valid (item))
+    return NULL;
+  if (gimp_item_is_layer_mask (item))
+    return gimp_layer_from_mask (GIMP_LAYER_MASK (item));
+  return gimp_item_is_layer (item) ? GIMP_LAYER (item) : NULL;
+}
+
+static GeglRectangle
+layer_bounds (GimpLayer *layer)
+{
+  GeglRectangle bounds = { 0, 0, gimp_drawable_get_width (GIMP_DRAWABLE (layer)), gimp_drawable_get_height (GIMP_DRAWABLE (layer)) };
+
+  gimp_drawable_get_offsets (GIMP_DRAWABLE (layer), &bounds.x, &bounds.y);
+  return bounds;
+}
+
+/* FALSE when nothing is selected; the canvas then. */
+static gboolean
+selection_bounds (GimpImage *image, GeglRectangle *bounds)
+{
+  gboolean non_empty = FALSE;
+  int      x1, y1, x2, y2;
+
+  *bounds = (GeglRectangle) { 0, 0, gimp_image_get_width (image), gimp_image_get_height (image) };
+  if (! gimp_selection_bounds (image, &non_empty, &x1, &y1, &x2, &y2) || ! non_empty)
+    return FALSE;
+  *bounds = (GeglRectangle) { x1, y1, MAX (x2 - x1, 1), MAX (y2 - y1, 1) };
+  return TRUE;
+}
+
+static gboolean
+check_start (const PmPlace *place, GError **error)
+{
+  GimpLayer    *layer = layer_of (place);
+  GeglRectangle selection, bounds;
+
+  if (! layer)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("There is no layer to begin with; select the layer to paint over, or choose another target."));
+      return FALSE;
+    }
+  bounds = layer_bounds (layer);
+  if (place->target != PM_TARGET_INTO_SELECTION
+      || (selection_bounds (place->image, &selection) && gegl_rectangle_intersect (NULL, &selection, &bounds)))
+    return TRUE;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("The selection lies outside the layer to begin with; select another layer or another place."));
+  return FALSE;
+}
+
+gboolean
+pm_placement_check (const PmPlace *place, GError **error)
+{
+  if (place->target == PM_TARGET_NEW_IMAGE)
     return TRUE;
 
-  if (! image || ! gimp_image_is_valid (image))
+  if (! place->image || ! gimp_image_is_valid (place->image))
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                            _("There is no image to paint into; open one, or paint into a new image."));
       return FALSE;
     }
-  if (gimp_image_get_base_type (image) == GIMP_INDEXED)
+  if (gimp_image_get_base_type (place->image) == GIMP_INDEXED)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
                            _("The image is in indexed colours, which cannot hold the picture; "
                              "change it with Image > Mode > RGB, or paint into a new image."));
       return FALSE;
     }
-  if (target == PM_TARGET_SELECTION && gimp_selection_is_empty (image))
+  if (pm_target_has_mask (place->target) && gimp_selection_is_empty (place->image))
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                            _("Nothing is selected; select where to paint, or paint into the whole image."));
       return FALSE;
     }
-  return TRUE;
+  return ! pm_target_has_start (place->target) || check_start (place, error);
 }
 
 static void
@@ -45,84 +117,156 @@ cover (PmPlacement *placement, int picture_width, int picture_height)
   placement->crop_y = (placement->scaled_height - placement->height) / 2;
 }
 
-static void
-set_rectangle (PmPlacement *placement, GimpImage *image, gboolean of_selection)
+/* Where a window of size begins that has the middle of [inner, inner + inner_size) in its own, moved into the outer range as far
+ * as it goes. */
+static int
+centre_in (int inner, int inner_size, int outer, int outer_size, int size)
 {
-  gboolean non_empty;
-  int      x1, y1, x2, y2;
+  int begin = inner + (inner_size - size) / 2;
 
-  placement->x = placement->y = 0;
-  placement->width = gimp_image_get_width (image);
-  placement->height = gimp_image_get_height (image);
-  if (of_selection && gimp_selection_bounds (image, &non_empty, &x1, &y1, &x2, &y2) && non_empty)
-    {
-      placement->x = x1;
-      placement->y = y1;
-      placement->width = MAX (x2 - x1, 1);
-      placement->height = MAX (y2 - y1, 1);
-    }
+  if (size >= outer_size)
+    return outer + (outer_size - size) / 2;
+  return CLAMP (begin, outer, outer + outer_size - size);
+}
+
+/* Of the picture's shape around the selection's part of the layer. */
+static GeglRectangle
+surroundings (const PmPlace *place, int picture_width, int picture_height)
+{
+  GeglRectangle selection, bounds = layer_bounds (layer_of (place)), inner = bounds, window;
+  double w = picture_width, h = picture_height, scale;
+
+  selection_bounds (place->image, &selection);
+  if (! gegl_rectangle_intersect (&inner, &selection, &bounds))
+    inner = bounds;
+  scale = MAX (MAX (inner.width / w, inner.height / h) * (1.0 + SURROUNDINGS), 1.0);
+  scale = MIN (scale, MIN (bounds.width / w, bounds.height / h));
+  scale = MAX (scale, MAX (inner.width / w, inner.height / h));
+  window.width = MAX ((int) rint (w * scale), inner.width);
+  window.height = MAX ((int) rint (h * scale), inner.height);
+  window.x = centre_in (inner.x, inner.width, bounds.x, bounds.width, window.width);
+  window.y = centre_in (inner.y, inner.height, bounds.y, bounds.height, window.height);
+  return window;
+}
+
+/* Of the canvas, what the target is; a new image is painted from the canvas's region. */
+static GeglRectangle
+target_rectangle (const PmPlace *place, int picture_width, int picture_height)
+{
+  GeglRectangle rectangle = { 0, 0, gimp_image_get_width (place->image), gimp_image_get_height (place->image) };
+
+  if (place->target == PM_TARGET_SELECTION)
+    selection_bounds (place->image, &rectangle);
+  else if (place->target == PM_TARGET_OVER_LAYER)
+    rectangle = layer_bounds (layer_of (place));
+  else if (place->target == PM_TARGET_INTO_SELECTION)
+    rectangle = surroundings (place, picture_width, picture_height);
+  return rectangle;
+}
+
+static void
+cover_target (const PmPlace *place, int picture_width, int picture_height, PmPlacement *placement)
+{
+  GeglRectangle at = target_rectangle (place, picture_width, picture_height);
+
+  *placement = (PmPlacement) { at.x, at.y, at.width, at.height };
+  cover (placement, picture_width, picture_height);
 }
 
 void
-pm_placement_compute (GimpImage *image, PmTarget target, int picture_width, int picture_height, PmPlacement *placement)
+pm_placement_compute (const PmPlace *place, int picture_width, int picture_height, PmPlacement *placement)
 {
-  if (! image || target == PM_TARGET_NEW_IMAGE)
+  if (! place->image || place->target == PM_TARGET_NEW_IMAGE)
     *placement = (PmPlacement) { 0, 0, picture_width, picture_height, picture_width, picture_height, 0, 0 };
   else
-    {
-      set_rectangle (placement, image, target == PM_TARGET_SELECTION);
-      cover (placement, picture_width, picture_height);
-    }
+    cover_target (place, picture_width, picture_height, placement);
 }
 
-/* One row of the picture's mask from a row of the rectangle's selection. */
-static void
-cover_row (const PmPlacement *at, const guint8 *row, int picture_width, guint8 *mask)
+static gboolean
+fail_memory (GError **error)
 {
-  for (int x = 0; x < picture_width; x++)
-    {
-      int at_x = (int) ((x + 0.5) * at->scaled_width / picture_width) - at->crop_x;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                       _("There is too little memory to read the image; close other images or paint a smaller picture."));
+  return FALSE;
+}
 
-      mask[x] = at_x >= 0 && at_x < at->width ? row[at_x] : 0;
-    }
+/* The whole picture's pixels of source, not only those that are kept after cropping. */
+static gboolean
+read_covered (const PmWindowSource *source, const PmPlacement *at, int width, int height, float *out)
+{
+  return pm_window_read (source, at->x - at->crop_x, at->y - at->crop_y, at->scaled_width, at->scaled_height, width, height, out);
+}
+
+/* The selection under the picture: [height, width] of the request; NULL when memory is short. */
+static guint8 *
+read_selection (const PmPlace *place, const PmRequest *request)
+{
+  GimpSelection *selection = gimp_image_get_selection (place->image);
+  gsize       n = (gsize) request->width * request->height;
+  PmPlacement at;
+  g_autofree float  *values = g_try_new (float, n);
+  g_autofree guint8 *mask = g_try_malloc (n);
+  g_autoptr (GeglBuffer) buffer = selection ? gimp_drawable_get_buffer (GIMP_DRAWABLE (selection)) : NULL;
+  PmWindowSource source = { .buffer = buffer, .format = babl_format ("Y float"), .n_channels = 1 };
+
+  source.domain = (GeglRectangle) { 0, 0, gimp_image_get_width (place->image), gimp_image_get_height (place->image) };
+  cover_target (place, request->width, request->height, &at);
+  if (! values || ! mask || ! buffer || ! read_covered (&source, &at, request->width, request->height, values))
+    return NULL;
+  for (gsize i = 0; i < n; i++)
+    mask[i] = (guint8) lrintf (CLAMP (values[i], 0.0f, 1.0f) * 255.0f);
+  return g_steal_pointer (&mask);
 }
 
 gboolean
-pm_placement_set_region (GimpImage *image, PmTarget target, PmRequest *request, GError **error)
+pm_placement_set_region (const PmPlace *place, PmRequest *request, GError **error)
 {
-  PmPlacement    at;
-  GimpSelection *selection;
-  g_autoptr (GeglBuffer) buffer = NULL;
-  g_autofree guint8 *row = NULL;  /* [width] of the placement's rectangle */
-  g_autofree guint8 *mask = NULL; /* [request->height, request->width] */
+  g_autofree guint8 *mask = NULL;
 
-  if (! image || ! gimp_image_is_valid (image) || request->width < 1 || request->height < 1
-      || gimp_selection_is_empty (image))
+  if (! place->image || ! gimp_image_is_valid (place->image) || request->width < 1 || request->height < 1
+      || gimp_selection_is_empty (place->image))
     return TRUE;
-  set_rectangle (&at, image, target == PM_TARGET_SELECTION);
-  cover (&at, request->width, request->height);
+  mask = read_selection (place, request);
+  return (mask && pm_request_set_region (request, mask, request->width, request->height)) || fail_memory (error);
+}
 
-  row = g_try_malloc (at.width);
-  mask = g_try_malloc0 ((gsize) request->width * request->height);
-  selection = gimp_image_get_selection (image);
-  if (! row || ! mask || ! selection)
-    {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
-                           _("There is too little memory to read the selection; close other images or paint a smaller picture."));
-      return FALSE;
-    }
+/* The layer's pixels [n, 4], alpha multiplied in, as [n, 3] on white in steps of 1 / 255. */
+static void
+lay_on_white (gsize n, const float *pixels, float *picture)
+{
+  for (gsize i = 0; i < n; i++)
+    for (int c = 0; c < 3; c++)
+      picture[3 * i + c] = rintf (CLAMP (pixels[4 * i + c] + 1.0f - pixels[4 * i + 3], 0.0f, 1.0f) * 255.0f) / 255.0f;
+}
 
-  buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (selection));
-  for (int y = 0; y < request->height; y++)
-    {
-      int at_y = (int) ((y + 0.5) * at.scaled_height / request->height) - at.crop_y;
+gboolean
+pm_placement_set_start (const PmPlace *place, PmRequest *request, GError **error)
+{
+  gsize          n = (gsize) request->width * request->height;
+  PmPlacement    at;
+  PmWindowSource source = { .is_mirrored = TRUE, .format = babl_format ("R'aG'aB'aA float"), .n_channels = 4 };
+  g_autoptr (GeglBuffer) buffer = NULL;
+  g_autofree float  *pixels = NULL, *picture = NULL;
+  g_autofree guint8 *mask = NULL;
 
-      if (at_y < 0 || at_y >= at.height)
-        continue;
-      gegl_buffer_get (buffer, GEGL_RECTANGLE (at.x, at.y + at_y, at.width, 1), 1.0, babl_format ("Y u8"), row,
-                       GEGL_AUTO_ROWSTRIDE, GEGL_ABYSS_NONE);
-      cover_row (&at, row, request->width, mask + (gsize) y * request->width);
-    }
-  pm_request_set_region (request, mask, request->width, request->height);
-  return TRUE;
+  if (! pm_target_has_start (place->target) || request->width < 1 || request->height < 1)
+    return TRUE;
+  pixels = g_try_malloc_n (n, 4 * sizeof (float));
+  picture = g_try_malloc_n (n, 3 * sizeof (float));
+  if (! pixels || ! picture)
+    return fail_memory (error);
+
+  buffer = gimp_drawable_get_buffer (GIMP_DRAWABLE (layer_of (place)));
+  source.buffer = buffer;
+  source.domain = layer_bounds (layer_of (place));
+  cover_target (place, request->width, request->height, &at);
+  if (! read_covered (&source, &at, request->width, request->height, pixels))
+    return fail_memory (error);
+  lay_on_white (n, pixels, picture);
+  if (! pm_request_set_start (request, picture, request->width, request->height))
+    return fail_memory (error);
+  if (place->target != PM_TARGET_INTO_SELECTION)
+    return TRUE;
+  mask = read_selection (place, request);
+  return (mask && pm_request_set_mask (request, mask, request->width, request->height)) || fail_memory (error);
 }

@@ -15,6 +15,7 @@ extern const PmProcedure pm_procedure_generate;
 extern const PmProcedure pm_procedure_run_again;
 extern const PmProcedure pm_procedure_reapply;
 extern const PmProcedure pm_procedure_bake;
+extern const PmProcedure pm_procedure_export_maps;
 
 /* To be called first by every run. */
 void pm_procedure_begin (GimpProcedure *procedure);

@@ -3,11 +3,15 @@
 #include "plugin/record.h"
 
 #include <json-glib/json-glib.h>
+#include <math.h>
 #include <string.h>
 
 #include "plugin/i18n.h"
 
 #define MAX_RECORD_BYTES (16 << 20)
+#define MAX_TITLE_BYTES 4096
+#define MAX_GRID 4096.0
+#define VALUES_PARASITE "pentimento-values" /* f32, little-endian, [grid_h, grid_w] */
 
 static char *
 parasite_text (GimpParasite *parasite)
@@ -248,7 +252,10 @@ pm_record_of_map (const PmMap *map, const PmHeatmapLook *look, gboolean baked)
   json_object_set_string_member (record, "version", pm_version ());
   json_object_set_string_member (member, "id", map->id);
   json_object_set_string_member (member, "title", map->title);
+  json_object_set_string_member (member, "what", map->what);
   json_object_set_string_member (member, "reading", map->reading);
+  if (map->word)
+    json_object_set_string_member (member, "word", map->word);
   json_object_set_int_member (member, "layer", map->layer);
   json_object_set_int_member (member, "head", map->head);
   json_object_set_int_member (member, "step", map->step);
@@ -263,6 +270,100 @@ pm_record_of_map (const PmMap *map, const PmHeatmapLook *look, gboolean baked)
   json_object_set_object_member (record, "map", member);
   set_display (record, look, baked);
   return object_text (record);
+}
+
+gboolean
+pm_record_set_values (GimpItem *item, const PmMap *map)
+{
+  gsize n = (gsize) map->grid_w * map->grid_h;
+  g_autofree guint32 *bits = g_try_new (guint32, n);
+  GimpParasite *parasite;
+  gboolean      done;
+
+  if (! bits)
+    return FALSE;
+  memcpy (bits, map->values, n * sizeof (float));
+  for (gsize i = 0; i < n; i++)
+    bits[i] = GUINT32_TO_LE (bits[i]);
+  parasite = gimp_parasite_new (VALUES_PARASITE, GIMP_PARASITE_PERSISTENT | GIMP_PARASITE_UNDOABLE, (guint32) (n * sizeof (float)),
+                                bits);
+  done = gimp_item_attach_parasite (item, parasite);
+  gimp_parasite_free (parasite);
+  return done;
+}
+
+/* [grid_h, grid_w] of map; NULL when they are not there or not so many, or one is not finite. */
+static float *
+get_values (GimpItem *item, const PmMap *map)
+{
+  GimpParasite *parasite = gimp_item_get_parasite (item, VALUES_PARASITE);
+  gsize         n = (gsize) map->grid_w * map->grid_h;
+  guint32       size = 0;
+  const void   *data = parasite ? gimp_parasite_get_data (parasite, &size) : NULL;
+  g_autofree guint32 *bits = data && size == n * sizeof (float) ? g_try_new (guint32, n) : NULL;
+  g_autofree float   *values = bits ? g_try_new (float, n) : NULL;
+  gboolean      is_good = values != NULL;
+
+  if (bits)
+    memcpy (bits, data, n * sizeof (float));
+  g_clear_pointer (&parasite, gimp_parasite_free);
+  for (gsize i = 0; i < n && is_good; i++)
+    {
+      bits[i] = GUINT32_FROM_LE (bits[i]);
+      memcpy (&values[i], &bits[i], sizeof (float));
+      is_good = isfinite (values[i]);
+    }
+  return is_good ? g_steal_pointer (&values) : NULL;
+}
+
+static gboolean
+read_map (JsonObject *member, PmMap *map)
+{
+  const char *texts[] = { get_string (member, "title"), get_string (member, "what"), get_string (member, "id"),
+                          get_string (member, "reading") };
+
+  for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
+    if (! texts[i] || strlen (texts[i]) > MAX_TITLE_BYTES)
+      return FALSE;
+  map->title = g_strdup (texts[0]);
+  map->what = g_strdup (texts[1]);
+  map->id = g_strdup (texts[2]);
+  map->reading = g_strdup (texts[3]);
+  map->word = g_strdup (get_string (member, "word"));
+  map->layer = (int) CLAMP (get_number (member, "layer", -1.0), -1.0, 10000.0);
+  map->head = (int) CLAMP (get_number (member, "head", -1.0), -1.0, 10000.0);
+  map->step = (int) CLAMP (get_number (member, "step", -1.0), -1.0, 10000.0);
+  map->group = (int) CLAMP (get_number (member, "group", 0.0), 0.0, 1e6);
+  map->time = CLAMP (get_number (member, "time", 0.0), 0.0, 1000.0);
+  map->grid_w = (int) CLAMP (get_number (member, "grid_width", 0.0), 0.0, MAX_GRID);
+  map->grid_h = (int) CLAMP (get_number (member, "grid_height", 0.0), 0.0, MAX_GRID);
+  map->is_signed = get_boolean (member, "signed");
+  map->low = get_number (member, "low", 0.0);
+  map->high = get_number (member, "high", 1.0);
+  return map->grid_w > 0 && map->grid_h > 0 && isfinite (map->low) && isfinite (map->high) && map->low < map->high
+         && ! strpbrk (map->id, "/\\") && *map->id && *map->id != '.';
+}
+
+PmMap *
+pm_record_read_map (GimpItem *item, GError **error)
+{
+  g_autoptr (JsonParser) parser = NULL;
+  g_autoptr (PmMap) map = g_new0 (PmMap, 1);
+  g_autofree char *text = pm_record_get_item (item);
+  JsonObject *member = get_object (parse_object (text, &parser), "map");
+
+  if (member && read_map (member, map))
+    map->values = get_values (item, map);
+  if (map->values)
+    {
+      pm_map_compute_stats (map->values, map->grid_w, map->grid_h, &map->stats);
+      return g_steal_pointer (&map);
+    }
+  g_free (text);
+  text = gimp_item_get_name (item);
+  g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+               _("The layer “%s” does not hold the values of its heat map; paint it once more with Run again."), text);
+  return NULL;
 }
 
 gboolean

@@ -7,6 +7,7 @@
 #include "plugin/paint.h"
 #include "plugin/procedures.h"
 #include "plugin/record.h"
+#include "plugin/start.h"
 
 #include <libgimp/gimpui.h>
 
@@ -31,7 +32,7 @@ repeat (PmPaint *paint, PmRequest *recorded, GError **error)
 {
   paint->request = pm_request_copy (recorded);
   paint->model = pm_model_open (recorded->model, error);
-  return paint->model != NULL;
+  return paint->model && pm_start_take (paint->image, paint->request, error);
 }
 
 static GimpValueArray *

@@ -19,6 +19,7 @@ pm_map_free (PmMap *map)
   g_free (map->what);
   g_free (map->id);
   g_free (map->reading);
+  g_free (map->word);
   if (map->owner)
     g_bytes_unref (map->owner);
   else

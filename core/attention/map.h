@@ -35,6 +35,7 @@ typedef struct
   char      *what;        /* the part of it that maps of a group share: "Received", "Received without the class" */
   char      *id;          /* for file names: "subject-s12-l05-h02" */
   char      *reading;     /* id of the reduction */
+  char      *word;        /* of the prompt, that it is of; NULL: of no word */
   int        layer, head, step; /* -1: averaged over several (or all) */
   double     time;        /* noise level x 1000 at the step, 1000 = pure noise; mean over steps when averaged */
   int        grid_w, grid_h;

@@ -50,3 +50,19 @@ pm_reading_needs_region (const char *id)
 
   return reduction && reduction->needs_region;
 }
+
+gboolean
+pm_reading_needs_prompt (const char *id)
+{
+  const PmReduction *reduction = pm_reduction_find (id);
+
+  return reduction && reduction->kind == PM_SITE_CROSS;
+}
+
+gboolean
+pm_reading_needs_words (const char *id)
+{
+  const PmReduction *reduction = pm_reduction_find (id);
+
+  return reduction && reduction->needs_words;
+}

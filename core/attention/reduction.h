@@ -12,8 +12,10 @@ typedef struct
 {
   const PmSite *site;
   const PmSpan *queries; /* the picture span among the queries */
-  const PmSpan *keys;    /* the picture span among the keys */
+  const PmSpan *keys;    /* of the keys, what the reading is about: the picture span, or that of the text */
   const float  *region;  /* [N] of this item, or NULL */
+  const float  *word;    /* [keys->count] text: how far each token belongs to the word of the map; NULL: no word */
+  const float  *content; /* [keys->count] text: 1 for what the prompt says, 0 for end and pad tokens */
   PmPool       *pool;    /* for a solver to share its work, or NULL */
 } PmReductionPlace;
 
@@ -21,7 +23,10 @@ typedef struct
 {
   const char *id;    /* "received" */
   const char *title; /* untranslated, marked with N_() */
+  PmSiteKind  kind;  /* PM_SITE_SELF: how patches look at patches; PM_SITE_CROSS: how they look at a text. Joint attentions have
+                      * both */
   gboolean    needs_region;
+  gboolean    needs_words;                    /* has maps for each chosen word */
   gboolean    is_signed;
   gboolean    is_matrix;                      /* reads the averaged matrix of chosen layers and heads: no map per layer or head */
   gboolean    is_carried;                     /* goes from layer to layer with `carry`: no map per head */

@@ -1,4 +1,5 @@
-/* Which attention to show: axes of layers, heads and steps, and readings; "layers=2,8;heads=all;steps=0,5;read=received". */
+/* Which attention to show: axes of layers, heads and steps, words of the prompt, and readings;
+ * "layers=2,8;heads=all;steps=0,5;words=cat,red hat;read=word". */
 #ifndef PM_SHOW_H
 #define PM_SHOW_H
 
@@ -23,6 +24,8 @@ typedef enum
 typedef struct
 {
   PmAxis   layers, heads, steps;
+  char   **words;    /* for readings of words: words or phrases of the prompt as pm_prompt_find takes them; NULL-terminated;
+                      * NULL: all words */
   char   **readings; /* ids of reductions: "subject", "received"; NULL-terminated; NULL: show nothing */
   PmWhich  which;
 } PmShow;
@@ -31,9 +34,10 @@ void     pm_show_init (PmShow *show);  /* shows nothing */
 void     pm_show_clear (PmShow *show);
 void     pm_show_copy (const PmShow *from, PmShow *to);
 
-/* Parts left out: layers=recommended, heads=mean, steps=all, read=subject, which=condition. "" and "none" show nothing, as
- * does read=none. PM_ERROR_USAGE names the wrong part and lists what is possible. show must be initialised; it is
- * unchanged on failure. */
+/* Parts left out: layers=recommended, heads=mean, steps=all, words=all, which=condition, and read=subject, or read=word where
+ * words are given. "" and "none" show nothing, as does read=none. A backslash before a character of a word takes it as it is:
+ * "1\,5" has a comma in it, "\all" is the word and not all of them. PM_ERROR_USAGE names the wrong part and lists what is
+ * possible. show must be initialised; it is unchanged on failure. */
 gboolean pm_show_parse (PmShow *show, const char *text, GError **error);
 gboolean pm_axis_parse (PmAxis *axis, const char *axis_name, const char *text, GError **error);
 char    *pm_show_to_string (const PmShow *show);
@@ -46,5 +50,11 @@ int *pm_axis_resolve (const PmAxis *axis, const char *axis_name, int n, const in
 const char *const *pm_reading_ids (void);
 const char *pm_reading_title (const char *id);      /* translated; NULL when unknown */
 gboolean    pm_reading_needs_region (const char *id);
+
+gboolean    pm_reading_needs_prompt (const char *id); /* is of how a picture looks at a prompt */
+gboolean    pm_reading_needs_words (const char *id);  /* of that, has a map for each word */
+
+/* One of `words` with all that has a meaning in the text of what to show behind a backslash; free with g_free. */
+char *pm_show_escape_word (const char *word);
 
 #endif

@@ -44,9 +44,16 @@ typedef struct
   int        n_key_spans;
 } PmSite;
 
+/* The attention of a layer over the patches of a picture, and of those to n_text tokens of a text. */
+PmSite pm_site_new_self (int layer, int n_heads, int grid_w, int grid_h);
+PmSite pm_site_new_cross (int layer, int n_heads, int grid_w, int grid_h, int n_text);
+
 /* The first span of that role; NULL when there is none. */
 const PmSpan *pm_site_find_query_span (const PmSite *site, PmRole role);
 const PmSpan *pm_site_find_key_span (const PmSite *site, PmRole role);
+
+/* How many layers a list of sites has: those over the picture lead it, the cross attentions follow. */
+int pm_site_count_layers (const PmSite *sites, int n_sites);
 
 /* Are the tokens of both the same, query by query and key by key? */
 gboolean pm_site_has_same_tokens (const PmSite *a, const PmSite *b);

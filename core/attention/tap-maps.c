@@ -24,10 +24,12 @@ get_number (const PmTapAxis *axis, int slot)
 }
 
 static char *
-make_reading_title (const PmTapPlan *plan, const PmReduction *reduction)
+make_reading_title (const PmTapPlan *plan, const PmReduction *reduction, int word)
 {
   const char *title = _(reduction->title);
 
+  if (word >= 0)
+    return g_strdup_printf (_("“%s” — %s"), plan->words[word], title);
   if (plan->which == PM_WHICH_NULL)
     return g_strdup_printf (_("%s without the class"), title);
   if (plan->which == PM_WHICH_DIFFERENCE)
@@ -62,12 +64,15 @@ make_title (const Origin *origin, const char *what)
   return g_strdup_printf (_("%s, t %d"), what, t);
 }
 
-/* For file names: "received-null-s12-l05-h02"; what is averaged is left out. */
+/* For file names: "received-null-s12-l05-h02", "word-cat-s12"; what is averaged is left out. */
 static char *
 make_id (const PmTapPlan *plan, const Origin *origin)
 {
-  GString *id = g_string_new (plan->readings[origin->reading].reduction->id);
+  const PmTapReading *reading = &plan->readings[origin->reading];
+  GString            *id = g_string_new (reading->reduction->id);
 
+  if (reading->word >= 0)
+    g_string_append_printf (id, "-%s", plan->word_ids[reading->word]);
   if (plan->which == PM_WHICH_NULL)
     g_string_append (id, "-null");
   else if (plan->which == PM_WHICH_DIFFERENCE)
@@ -88,12 +93,14 @@ make_map (PmTap *tap, const Origin *origin, GBytes *all, const float *values)
 {
   const PmTapPlan   *plan = &tap->plan;
   const PmReduction *reduction = plan->readings[origin->reading].reduction;
+  int                word = plan->readings[origin->reading].word;
   PmMap             *map = g_new0 (PmMap, 1);
 
-  map->what = make_reading_title (plan, reduction);
+  map->what = make_reading_title (plan, reduction, word);
   map->title = make_title (origin, map->what);
   map->id = make_id (plan, origin);
   map->reading = g_strdup (reduction->id);
+  map->word = word >= 0 ? g_strdup (plan->words[word]) : NULL;
   map->layer = origin->layer;
   map->head = origin->head;
   map->step = origin->step;
@@ -125,7 +132,7 @@ add_maps (PmTap *tap, GPtrArray *maps, Origin *origin, GBytes *all)
     {
       gsize    first = l * pm_tap_plan_slot_size (plan, reduction);
       gboolean is_kept = is_matrix ? tap->has_solved[origin->step_slot]
-                                   : tap->n_added[origin->step_slot * plan->layers.n_slots + l] > 0;
+                                   : *pm_tap_get_count (tap, plan->readings[origin->reading].kind, origin->step_slot, l) > 0;
 
       for (int h = 0; is_kept && h < heads->n_slots; h++)
         {
@@ -212,7 +219,7 @@ pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, G
     is_kept = tap->has_solved[step_slot];
   else
     is_kept = layer_slot >= 0 && ! plan->layers.mean && (plan->readings[r].reduction->is_carried || ! plan->heads.mean)
-              && tap->n_added[step_slot * plan->layers.n_slots + layer_slot];
+              && *pm_tap_get_count (tap, plan->readings[r].kind, step_slot, layer_slot) > 0;
   if (! is_kept)
     return set_not_kept (reading, step, layer, error);
 
@@ -223,48 +230,56 @@ pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, G
 }
 
 gboolean
-pm_tap_set_probe_layer (PmTap *tap, int layer, GError **error)
+pm_tap_set_probe_layer (PmTap *tap, gboolean is_cross, int layer, GError **error)
 {
-  const PmSite *site = layer >= 0 && layer < tap->n_sites ? &tap->sites[layer] : NULL;
+  PmTapProbe   *probe = &tap->probes[is_cross ? 1 : 0];
+  int           at = layer + (is_cross ? tap->n_layers : 0);
+  const PmSite *site = layer >= 0 && layer < tap->n_layers && at < tap->n_sites ? &tap->sites[at] : NULL;
   gsize         n_probs;
 
+  if (! site && is_cross && tap->n_sites == tap->n_layers)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("This model looks at no text by itself; choose the attention over the picture."));
+      return FALSE;
+    }
   if (! site)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no layer %d; choose layers from 0 to %d."), layer,
-                   tap->n_sites - 1);
+                   tap->n_layers - 1);
       return FALSE;
     }
 
   n_probs = (gsize) tap->plan.n_items * site->n_heads * site->n_queries * site->n_keys;
-  tap->device.row_probs = pm_tap_own_device_floats (tap, n_probs, error);
-  if (! tap->device.row_probs)
+  probe->probs = pm_tap_own_device_floats (tap, n_probs, error);
+  if (! probe->probs)
     return FALSE;
 
-  tap->probe_rows = g_new (int, site->n_queries);
-  g_ptr_array_add (tap->owned, tap->probe_rows);
+  probe->rows = g_new (int, site->n_queries);
+  g_ptr_array_add (tap->owned, probe->rows);
   for (int i = 0; i < site->n_queries; i++)
-    tap->probe_rows[i] = i;
-  tap->probe_layer = layer;
-  tap->n_probed_items = 0;
+    probe->rows[i] = i;
+  probe->site = site;
+  probe->n_items = 0;
 
   return TRUE;
 }
 
 gboolean
-pm_tap_read_probs (PmTap *tap, float *out, GError **error)
+pm_tap_read_probs (PmTap *tap, gboolean is_cross, float *out, GError **error)
 {
-  const PmSite *site;
+  const PmTapProbe *probe = &tap->probes[is_cross ? 1 : 0];
+  const PmSite     *site = probe->site;
 
-  if (! tap->n_probed_items)
+  if (! probe->n_items)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
                            _("No layer's attention was recorded whole; choose the layer before the run."));
       return FALSE;
     }
 
-  site = &tap->sites[tap->probe_layer];
-  pm_backend_download (tap->backend, out, tap->device.row_probs,
-                       (gsize) tap->n_probed_items * site->n_heads * site->n_queries * site->n_keys * sizeof (float));
+  pm_backend_download (tap->backend, out, probe->probs,
+                       (gsize) probe->n_items * site->n_heads * site->n_queries * site->n_keys * sizeof (float));
 
   return TRUE;
 }

@@ -12,7 +12,7 @@ solve (PmTap *tap, const float *matrix, const PmTapSource *source, int step_slot
   for (int r = 0; r < plan->n_readings; r++)
     {
       const PmReduction *reduction = plan->readings[r].reduction;
-      PmReductionPlace   place = pm_tap_get_place (tap, site, source->item);
+      PmReductionPlace   place = pm_tap_get_place (tap, &plan->readings[r], site, source->item);
       float             *values;
 
       if (! reduction->is_matrix)
@@ -32,7 +32,7 @@ solve (PmTap *tap, const float *matrix, const PmTapSource *source, int step_slot
 static const float *
 get_matrix (PmTap *tap, int item)
 {
-  gsize        size = (gsize) tap->plan.n_queries * tap->plan.n_keys;
+  gsize        size = pm_tap_plan_matrix_size (&tap->plan);
   const float *matrix = tap->device.matrix + item * size;
 
   if (! tap->matrix)
@@ -47,7 +47,7 @@ static void
 settle_matrix (PmTap *tap, PmJob *job)
 {
   const PmTapPlan *plan = &tap->plan;
-  gsize            size = (gsize) plan->n_queries * plan->n_keys;
+  gsize            size = pm_tap_plan_matrix_size (plan);
   GError         **error = tap->failure ? NULL : &tap->failure;
   gboolean         is_good = TRUE;
 
@@ -98,18 +98,18 @@ pm_tap_average (PmTap *tap, int step_slot)
 
   for (int l = 0; l < plan->layers.n_slots; l++)
     {
-      int *n_added = &tap->n_added[step_slot * plan->layers.n_slots + l];
-
-      for (int r = 0; *n_added > 1 && r < plan->n_readings; r++)
+      for (int r = 0; r < plan->n_readings; r++)
         {
           const PmReduction *reduction = plan->readings[r].reduction;
-          gsize              n = reduction->is_matrix ? 0 : pm_tap_plan_slot_size (plan, reduction);
+          int                n_added = *pm_tap_get_count (tap, plan->readings[r].kind, step_slot, l);
+          gsize              n = reduction->is_matrix || n_added < 2 ? 0 : pm_tap_plan_slot_size (plan, reduction);
           float             *values = n ? pm_tap_get_values (tap, r, step_slot, l, 0, TRUE) : NULL;
 
           for (gsize i = 0; i < n; i++)
-            values[i] /= (float) *n_added;
+            values[i] /= (float) n_added;
         }
-      *n_added = MIN (*n_added, 1);
+      for (int kind = 0; kind < PM_TAP_N_KINDS; kind++)
+        *pm_tap_get_count (tap, kind, step_slot, l) = MIN (*pm_tap_get_count (tap, kind, step_slot, l), 1);
     }
 }
 

@@ -55,27 +55,30 @@ allocate_pair (PmTap *tap, gsize n_here, float **here, gsize n_device, float **d
 static gboolean
 allocate_streams (PmTap *tap, GError **error)
 {
-  const PmTapPlan *plan = &tap->plan;
-  PmTapBuffers    *device = &tap->device;
-  gsize            items = plan->n_items, heads = plan->n_heads, queries = plan->n_queries, keys = plan->n_keys;
-  gsize            n_query_weights = items * plan->n_query_weights * queries;
-  gsize            n_key_weights = items * plan->n_key_weights * keys;
-  gsize            n_query_sums = heads * plan->n_query_weights * keys;
-  gsize            n_key_sums = heads * plan->n_key_weights * queries;
-  gsize            n_entropy = plan->needs_entropy ? heads * queries : 0;
+  const PmTapSizes *sizes = &tap->plan.sizes;
+  PmTapBuffers     *device = &tap->device;
+  gsize             items = tap->plan.n_items;
 
-  return allocate_pair (tap, n_query_weights, &tap->query_weights, n_query_weights, &device->query_weights, error)
-         && allocate_pair (tap, n_key_weights, &tap->key_weights, n_key_weights, &device->key_weights, error)
-         && allocate_pair (tap, n_query_sums, &tap->query_sums, items * n_query_sums, &device->query_sums, error)
-         && allocate_pair (tap, n_key_sums, &tap->key_sums, items * n_key_sums, &device->key_sums, error)
-         && allocate_pair (tap, n_entropy, &tap->entropy, items * n_entropy, &device->entropy, error);
+  for (int set = 0; set < 2; set++)
+    {
+      PmTapWeights *weights = &tap->weights[set];
+      gsize         n_query = items * sizes->query_weights[set], n_key = items * sizes->key_weights[set];
+
+      if (! allocate_pair (tap, n_query, &weights->query_weights, n_query, &weights->device_query_weights, error)
+          || ! allocate_pair (tap, n_key, &weights->key_weights, n_key, &weights->device_key_weights, error))
+        return FALSE;
+    }
+
+  return allocate_pair (tap, sizes->query_sums, &tap->query_sums, items * sizes->query_sums, &device->query_sums, error)
+         && allocate_pair (tap, sizes->key_sums, &tap->key_sums, items * sizes->key_sums, &device->key_sums, error)
+         && allocate_pair (tap, sizes->entropy, &tap->entropy, items * sizes->entropy, &device->entropy, error);
 }
 
 static gboolean
 allocate_matrix (PmTap *tap, GError **error)
 {
   const PmTapPlan *plan = &tap->plan;
-  gsize            size = (gsize) plan->n_queries * plan->n_keys;
+  gsize            size = pm_tap_plan_matrix_size (plan);
   float            share = (float) (1.0 / ((double) plan->matrix_layers.n * plan->matrix_heads.n));
 
   tap->matrix_sums = own (tap, g_new0 (float *, plan->n_sources + 1));
@@ -102,7 +105,7 @@ pm_tap_allocate (PmTap *tap, GError **error)
   const PmTapPlan *plan = &tap->plan;
   int              n_step_slots = plan->steps.n_slots + 1;
 
-  tap->n_added = own (tap, g_new0 (int, n_step_slots *(plan->layers.n_slots + 1)));
+  tap->n_added = own (tap, g_new0 (int, PM_TAP_N_KINDS *n_step_slots *(plan->layers.n_slots + 1)));
   tap->n_added_steps = own (tap, g_new0 (int, n_step_slots));
   tap->time_sums = own (tap, g_new0 (double, n_step_slots));
   tap->has_solved = own (tap, g_new0 (gboolean, n_step_slots));
@@ -110,7 +113,7 @@ pm_tap_allocate (PmTap *tap, GError **error)
   tap->composed = own (tap, g_new0 (float, plan->N + 1));
   tap->sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
 
-  tap->carried = own (tap, g_new0 (float, plan->n_carried_layers ? (gsize) plan->n_key_weights * plan->n_queries : 1));
+  tap->carried = own (tap, g_new0 (float, plan->sizes.carried + 1));
   tap->store = pm_tap_store_new (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N, error);
 
   return tap->store && allocate_matrix (tap, error) && allocate_streams (tap, error);

@@ -15,6 +15,8 @@ void
 pm_tap_plan_clear (PmTapPlan *plan)
 {
   g_free (plan->readings);
+  g_strfreev (plan->words);
+  g_strfreev (plan->word_ids);
   g_free (plan->layers.numbers);
   g_free (plan->heads.numbers);
   g_free (plan->steps.numbers);
@@ -81,9 +83,10 @@ check_region (const PmReduction *reduction, const PmTapOptions *options, int N, 
 }
 
 static gboolean
-add_reading (PmTapPlan *plan, const char *id, GError **error)
+add_reading (PmTapPlan *plan, const char *id, int n_words, GError **error)
 {
   const PmReduction *reduction = pm_reduction_find (id);
+  PmTapKind          kind;
 
   if (! reduction)
     {
@@ -93,42 +96,14 @@ add_reading (PmTapPlan *plan, const char *id, GError **error)
       return FALSE;
     }
 
-  plan->readings[plan->n_readings++] = (PmTapReading) { reduction, plan->n_query_weights, plan->n_key_weights, 0 };
-  plan->n_query_weights += reduction->n_query_weights;
-  plan->n_key_weights += reduction->n_key_weights;
-  plan->needs_entropy |= reduction->needs_entropy;
+  kind = reduction->kind == PM_SITE_CROSS ? PM_TAP_TEXT : PM_TAP_PICTURE;
+  for (int word = 0; word < (reduction->needs_words ? n_words : 1); word++)
+    plan->readings[plan->n_readings++] = (PmTapReading) { reduction, kind, reduction->needs_words ? word : -1, 0, 0, 0 };
+  plan->has_kind[kind] = TRUE;
+  plan->needs_entropy[kind] |= reduction->needs_entropy;
   plan->needs_matrix |= reduction->is_matrix;
   if (reduction->is_carried)
     plan->n_carried_layers = plan->layers.numbers[plan->layers.n - 1] + 1;
-
-  return TRUE;
-}
-
-/* All chosen layers must look at one picture, and for the averaged matrix at the same tokens. */
-static gboolean
-add_site (PmTapPlan *plan, const PmSite *site, gboolean in_matrix, GError **error)
-{
-  const PmSpan *queries = pm_site_find_query_span (site, PM_ROLE_PICTURE);
-  const PmSpan *keys = pm_site_find_key_span (site, PM_ROLE_PICTURE);
-  gboolean      is_first = plan->N == 0;
-
-  if (! queries || ! keys || queries->count != keys->count || (! is_first && queries->count != plan->N)
-      || (in_matrix && ! is_first && (site->n_queries != plan->n_queries || site->n_keys != plan->n_keys)))
-    {
-      g_set_error (
-          error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-          _("The attention of layer %d is not between the same patches of the picture as that of the other chosen layers; "
-             "leave this layer out."),
-          site->layer);
-      return FALSE;
-    }
-
-  plan->N = queries->count;
-  plan->grid_w = queries->grid_w;
-  plan->grid_h = queries->grid_h;
-  plan->n_queries = MAX (plan->n_queries, site->n_queries);
-  plan->n_keys = MAX (plan->n_keys, site->n_keys);
-  plan->n_heads = MAX (plan->n_heads, site->n_heads);
 
   return TRUE;
 }
@@ -182,16 +157,18 @@ resolve_axes (PmTapPlan *plan, const PmShow *show, const PmTapOptions *options, 
   PmAxis       heads = options->matrix_recommended ? all : show->heads;
   int          n_heads = G_MAXINT; /* the fewest of a layer, so that a chosen head is in all */
 
+  int          n_layers = pm_site_count_layers (options->sites, options->n_sites);
+
   for (int i = 0; i < options->n_sites; i++)
     n_heads = MIN (n_heads, options->sites[i].n_heads);
   n_heads = options->n_sites ? n_heads : 0;
 
   layers.mean = heads.mean = TRUE;
 
-  return resolve_axis (&plan->layers, &show->layers, "layers", options->n_sites, options, error)
+  return resolve_axis (&plan->layers, &show->layers, "layers", n_layers, options, error)
          && resolve_axis (&plan->heads, &show->heads, "heads", n_heads, options, error)
          && resolve_axis (&plan->steps, &show->steps, "steps", options->n_steps, options, error)
-         && resolve_axis (&plan->matrix_layers, &layers, "layers", options->n_sites, options, error)
+         && resolve_axis (&plan->matrix_layers, &layers, "layers", n_layers, options, error)
          && resolve_axis (&plan->matrix_heads, &heads, "heads", n_heads, options, error);
 }
 
@@ -209,24 +186,19 @@ pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *op
   plan->n_sources = plan->keep_all_items ? plan->n_items : (plan->which == PM_WHICH_DIFFERENCE ? 2 : 1);
   plan->n_item_slots = plan->keep_all_items ? plan->n_items : 1;
   plan->has_matrix_copy = options->backend && pm_backend_get_class (options->backend)->download;
-  plan->readings = g_new0 (PmTapReading, n_wanted + 1);
+  plan->readings = g_new0 (PmTapReading, (gsize) n_wanted * MAX (options->n_words, 1) + 1);
 
   if (! plan->layers.n || ! plan->heads.n || ! plan->steps.n)
     return TRUE;
 
   for (int i = 0; i < n_wanted; i++)
-    if (! add_reading (plan, show->readings[i], error))
+    if (! add_reading (plan, show->readings[i], options->n_words, error))
       return FALSE;
+  pm_tap_plan_assign_rows (plan);
+  pm_tap_plan_name_words (plan, options);
 
-  for (int layer = 0; n_wanted && layer < options->n_sites; layer++)
-    {
-      gboolean in_matrix = plan->needs_matrix && pm_tap_axis_find (&plan->matrix_layers, layer) >= 0;
-
-      g_assert (options->sites[layer].layer == layer);
-      if ((in_matrix || layer < plan->n_carried_layers || pm_tap_axis_find (&plan->layers, layer) >= 0)
-          && ! add_site (plan, &options->sites[layer], in_matrix, error))
-        return FALSE;
-    }
+  if (! pm_tap_plan_check_words (plan, show, options, error) || ! pm_tap_plan_add_sites (plan, options, error))
+    return FALSE;
 
   for (int r = 0; r < plan->n_readings; r++)
     {
@@ -258,6 +230,12 @@ pm_tap_plan_slot_size (const PmTapPlan *plan, const PmReduction *reduction)
   return (gsize) plan->n_item_slots * pm_tap_plan_count_heads (plan, reduction) * plan->N;
 }
 
+gsize
+pm_tap_plan_matrix_size (const PmTapPlan *plan)
+{
+  return (gsize) plan->matrix_queries * plan->matrix_keys;
+}
+
 int
 pm_tap_plan_count_maps (const PmTapPlan *plan)
 {
@@ -278,14 +256,14 @@ pm_tap_plan_count_maps (const PmTapPlan *plan)
 gsize
 pm_tap_plan_count_bytes (const PmTapPlan *plan)
 {
-  gsize items = (gsize) plan->n_items, heads = (gsize) plan->n_heads;
-  gsize queries = (gsize) plan->n_queries, keys = (gsize) plan->n_keys;
-  gsize n = 0; /* floats */
+  const PmTapSizes *sizes = &plan->sizes;
+  gsize             items = (gsize) plan->n_items, n = 0; /* floats */
 
-  n += 2 * items * (plan->n_query_weights * queries + plan->n_key_weights * keys);
-  n += (items + 1) * heads * (plan->n_query_weights * keys + plan->n_key_weights * queries + (plan->needs_entropy ? queries : 0));
+  for (int set = 0; set < 2; set++)
+    n += 2 * items * (sizes->query_weights[set] + sizes->key_weights[set]);
+  n += (items + 1) * (sizes->query_sums + sizes->key_sums + sizes->entropy) + sizes->carried;
   if (plan->needs_matrix)
-    n += queries * keys * (items + (plan->has_matrix_copy ? 1 : 0) + (plan->steps.mean ? plan->n_sources : 0));
+    n += pm_tap_plan_matrix_size (plan) * (items + (plan->has_matrix_copy ? 1 : 0) + (plan->steps.mean ? plan->n_sources : 0));
 
   return n * sizeof (float) + pm_tap_store_count_bytes (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N);
 }

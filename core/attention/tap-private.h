@@ -13,41 +13,56 @@ typedef struct
   float sign;
 } PmTapSource;
 
+/* The weights of all readings at the last attention of a kind. n: its rows. */
+typedef struct
+{
+  float        *query_weights, *key_weights;               /* [n_items, n, T] here */
+  float        *device_query_weights, *device_key_weights; /* the same in the backend */
+  const PmSite *weighed;                                   /* whose weights these are; NULL: none */
+} PmTapWeights;
+
 /* Memory of the backend. */
 typedef struct
 {
-  float *query_weights; /* [B, n, Tq] */
   float *query_sums;    /* [B, H, n, Tk] */
-  float *key_weights;   /* [B, n, Tk] */
   float *key_sums;      /* [B, H, n, Tq] */
   float *entropy;       /* [B, H, Tq] */
   float *matrix;        /* [B, Tq, Tk] */
-  float *row_probs;     /* [B, H, Tq, Tk] of the probed layer */
 } PmTapBuffers;
+
+/* All of P of one attention. */
+typedef struct
+{
+  const PmSite *site;    /* NULL: none */
+  int          *rows;    /* [Tq] 0, 1, 2, ... */
+  float        *probs;   /* [B, H, Tq, Tk] memory of the backend */
+  int           n_items; /* of the last batch; 0: not passed yet */
+} PmTapProbe;
 
 struct _PmTap
 {
   PmTapPlan  plan;
   PmBackend *backend;
   PmSite    *sites; /* [n_sites] */
-  int        n_sites;
+  int        n_sites, n_layers; /* those of the layers lead, cross attentions follow */
   int        n_steps;
   double    *times;  /* [n_steps] */
   float     *region; /* [region_items, N], or NULL */
   int        region_items;
+  float     *words;   /* [words, n_text] of the plan; NULL: none */
+  float     *content; /* [n_text] */
 
   GPtrArray *owned;        /* of memory here, freed with the tap */
   GPtrArray *device_owned; /* of memory of the backend, likewise */
 
   PmTapBuffers  device;
-  float        *query_weights, *key_weights;     /* [n_items, n, T] of the last site, here */
+  PmTapWeights  weights[2]; /* of attentions over the picture, which those that are carried live in, and of cross attentions */
   float        *query_sums, *key_sums, *entropy; /* of one item, here */
   float        *head_weights;                    /* [n_heads] */
-  const PmSite *weighed;                         /* whose weights lie in the backend; NULL: none */
   PmReduce      reduce;                          /* what pm_tap_want hands out */
 
   PmTapStore *store;     /* [step slots] of the values of all readings */
-  int    *n_added;       /* [step slots, layer slots] layers and steps that are summed up in a slot */
+  int    *n_added;       /* [kinds, step slots, layer slots] layers and steps that are summed up in a slot */
   int    *n_added_steps; /* [step slots] */
   double *time_sums;     /* [step slots] */
   double *map;           /* [N] sum over heads */
@@ -65,9 +80,7 @@ struct _PmTap
   PmTapSource *sources; /* [n_sources of this batch] */
   int          n_sources;
 
-  int  probe_layer;    /* -1: none */
-  int *probe_rows;     /* [Tq] 0, 1, 2, ... */
-  int  n_probed_items; /* 0: not passed yet */
+  PmTapProbe probes[2]; /* of an attention over the picture, of a cross attention */
 };
 
 /* All memory of the run (tap-memory.c). One allocation of n zeroed floats, and one of the backend: */
@@ -80,7 +93,19 @@ float   *pm_tap_own_device_floats (PmTap *tap, gsize n, GError **error);
 float *pm_tap_get_values (PmTap *tap, int reading, int step_slot, int layer_slot, int item_slot, gboolean for_writing);
 
 /* Everything about the place; item picks the region. */
-PmReductionPlace pm_tap_get_place (PmTap *tap, const PmSite *site, int item);
+PmReductionPlace pm_tap_get_place (PmTap *tap, const PmTapReading *reading, const PmSite *site, int item);
+
+/* What is wanted of an attention in the coming batch: streams (of a layer that is not chosen, only what is carried through it),
+ * the averaged matrix, and the probe when it is there (NULL else). */
+gboolean    pm_tap_wants_streams (const PmTap *tap, const PmSite *site);
+gboolean    pm_tap_wants_matrix (const PmTap *tap, const PmSite *site);
+PmTapProbe *pm_tap_find_probe (PmTap *tap, const PmSite *site);
+
+/* The weights of the attention's kind. */
+PmTapWeights *pm_tap_get_weights (PmTap *tap, const PmSite *site);
+
+/* How many layers and steps are summed up in a slot, for readings of that kind. */
+int *pm_tap_get_count (PmTap *tap, PmTapKind kind, int step_slot, int layer_slot);
 
 /* Ends the step before: its averaged matrix goes into its map or into the sum over steps, sums over layers become means. A
  * failure waits in tap->failure. */

@@ -3,15 +3,13 @@
  * Letters: N values of a map. */
 #include "attention/tap-store.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/spill.h"
 #include "tensor/tensor.h"
 
 struct _PmTapStore
@@ -36,78 +34,10 @@ count_values (const PmTapStore *store)
   return store->n_chunks * store->n_rows * store->N;
 }
 
-static void
-set_file_error (GError **error, int number)
-{
-  g_set_error (error, PM_ERROR, PM_ERROR_IO,
-               _("The temporary file for the maps cannot be kept in “%s” (%s); choose fewer maps, or set TMPDIR to a folder with "
-                 "more room."),
-               g_get_tmp_dir (), g_strerror (number));
-}
-
-/* Blocks are reserved now, so that a full disk is known before the run; a file system that cannot is believed. */
-static int
-reserve (int fd, gsize n_bytes)
-{
-  int number;
-
-  do
-    number = posix_fallocate (fd, 0, (off_t) n_bytes);
-  while (number == EINTR);
-
-  if (number == EINVAL || number == EOPNOTSUPP)
-    number = ftruncate (fd, (off_t) n_bytes) == 0 ? 0 : errno;
-
-  return number;
-}
-
-/* A file of that size which has no name any more; -1 with PM_ERROR_IO. */
-static int
-open_file (gsize n_bytes, GError **error)
-{
-  g_autofree char *path = g_build_filename (g_get_tmp_dir (), "pentimento-maps-XXXXXX", NULL);
-  int              fd = g_mkstemp_full (path, O_RDWR | O_CLOEXEC, 0600);
-  int              number = fd < 0 ? errno : 0;
-
-  if (fd >= 0)
-    {
-      g_unlink (path);
-      number = reserve (fd, n_bytes);
-    }
-  if (number == 0)
-    return fd;
-
-  if (fd >= 0)
-    g_close (fd, NULL);
-  set_file_error (error, number);
-
-  return -1;
-}
-
 static gboolean
 transfer (int fd, float *values, gsize n, gsize first, gboolean is_write, GError **error)
 {
-  char  *at = (char *) values;
-  gsize  left = n * sizeof (float);
-  goffset place = (goffset) (first * sizeof (float));
-
-  while (left)
-    {
-      gssize done = is_write ? pwrite (fd, at, left, place) : pread (fd, at, left, place);
-
-      if (done < 0 && errno == EINTR)
-        continue;
-      if (done <= 0)
-        {
-          set_file_error (error, done < 0 ? errno : EIO);
-          return FALSE;
-        }
-      at += done;
-      place += done;
-      left -= (gsize) done;
-    }
-
-  return TRUE;
+  return pm_spill_transfer (fd, values, n * sizeof (float), first * sizeof (float), is_write, error);
 }
 
 /* The power of two in (max / 2, max], times 2; 1 for a map of zeros. Values that are not finite stay so. */
@@ -198,12 +128,11 @@ pm_tap_store_new (PmMapStorage storage, int n_chunks, gsize n_rows, int N, GErro
   if (! is_good)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                   _("There is not enough memory to record %" G_GSIZE_FORMAT
-                     " maps; choose fewer layers, heads or steps, or average over them."),
+                   _("There is not enough memory to record %zu maps; choose fewer layers, heads or steps, or average over them."),
                    n_chunks * n_rows);
       return NULL;
     }
-  if (storage == PM_MAP_STORAGE_FILE && (store->fd = open_file (n_chunks * n * sizeof (float), error)) < 0)
+  if (storage == PM_MAP_STORAGE_FILE && (store->fd = pm_spill_open (n_chunks * n * sizeof (float), error)) < 0)
     return NULL;
 
   return g_steal_pointer (&store);
@@ -277,38 +206,48 @@ pm_tap_store_check (PmTapStore *store, GError **error)
 static GBytes *
 map_file (int fd, gsize n_bytes, GError **error)
 {
-  g_autoptr (GError)      local = NULL;
-  g_autoptr (GMappedFile) file = n_bytes ? g_mapped_file_new_from_fd (fd, FALSE, &local) : NULL;
+  g_autoptr (GError)      cause = NULL;
+  g_autoptr (GMappedFile) file = n_bytes ? g_mapped_file_new_from_fd (fd, FALSE, &cause) : NULL;
 
   if (file)
     return g_mapped_file_get_bytes (file);
   if (! n_bytes)
     return g_bytes_new (NULL, 0);
-  set_file_error (error, EIO);
+  g_set_error (error, PM_ERROR, PM_ERROR_IO,
+               _("The temporary file of the maps cannot be read (%s); close other programs and try again."), cause->message);
 
   return NULL;
+}
+
+/* into: [n_chunks, n_rows, N], or NULL to write to the file. */
+static gboolean
+spread_into (PmTapStore *store, float *into, int fd, GError **error)
+{
+  gsize    n = store->n_rows * store->N;
+  gboolean is_good = TRUE;
+
+  for (int chunk = 0; is_good && chunk < store->n_chunks; chunk++)
+    {
+      decode (store, chunk, into ? into + chunk * n : store->open);
+      is_good = into || transfer (fd, store->open, n, chunk * n, TRUE, error);
+    }
+  store->n_open = -1;
+
+  return is_good;
 }
 
 static GBytes *
 spread_halves (PmTapStore *store, GError **error)
 {
-  gsize  n = store->n_rows * store->N, n_bytes = count_values (store) * sizeof (float);
-  int    fd = open_file (MAX (n_bytes, 1), NULL);
-  float *memory = fd < 0 ? g_try_new (float, MAX (count_values (store), 1)) : NULL;
-  GBytes *bytes = NULL;
-  gboolean is_good = fd >= 0 || memory;
+  g_autoptr (GError) full = NULL;
+  gsize    n_bytes = count_values (store) * sizeof (float);
+  int      fd = pm_spill_open (n_bytes, &full);
+  float   *memory = fd < 0 ? g_try_malloc (MAX (n_bytes, 1)) : NULL;
+  GBytes  *bytes = NULL;
 
-  if (! is_good)
-    set_file_error (error, ENOSPC);
-
-  for (int chunk = 0; is_good && chunk < store->n_chunks; chunk++)
-    {
-      decode (store, chunk, memory ? memory + chunk * n : store->open);
-      is_good = memory || transfer (fd, store->open, n, chunk * n, TRUE, error);
-    }
-  store->n_open = -1;
-
-  if (is_good)
+  if (fd < 0 && ! memory)
+    g_propagate_error (error, g_steal_pointer (&full));
+  else if (spread_into (store, memory, fd, error))
     bytes = memory ? g_bytes_new_take (g_steal_pointer (&memory), n_bytes) : map_file (fd, n_bytes, error);
   g_free (memory);
   if (fd >= 0)

@@ -12,10 +12,17 @@
 
 typedef struct _PmTap PmTap;
 
+/* A word of the prompt, or several. */
+typedef struct
+{
+  const char  *name;
+  const float *weights; /* [n_text] 1: the token belongs to it, 0: it does not */
+} PmTapWord;
+
 typedef struct
 {
   PmBackend    *backend;
-  const PmSite *sites; /* [n_sites], one a layer; copied */
+  const PmSite *sites; /* [n_sites]: of PmFamily.sites; copied */
   int           n_sites;
   int           n_items; /* the largest batch that will come */
   int           n_steps;
@@ -25,6 +32,10 @@ typedef struct
   const float  *region; /* [region_items, N]: picture tokens of each item (or one for all: region_items 1) that are the
                          * region, 0..1; NULL: none. Copied */
   int   region_items;
+  const PmTapWord *words;   /* [n_words] to have maps of; copied */
+  int              n_words;
+  const float     *content; /* [n_text] 1: what the prompt says, 0: its end; NULL: there is no prompt. Copied */
+  int              n_text;  /* tokens of the conditional half's text, the first of the text's span; those behind them are pad */
   gsize budget; /* bytes of memory, 0: 256 MiB; above it maps are kept as f16, then in a temporary file */
 
   /* For `eval`: keep every item of the batch instead of the half that show->which asks for (pm_tap_read needs it), and
@@ -33,8 +44,9 @@ typedef struct
   gboolean matrix_recommended;
 } PmTapOptions;
 
-/* Errors: PM_ERROR_USAGE for a layer, head or step that is not there, for a reading of a region without one, and for too
- * many patches to group; PM_ERROR_UNSUPPORTED for layers whose tokens do not match; PM_ERROR_MEMORY. */
+/* Errors: PM_ERROR_USAGE for a layer, head or step that is not there, for a reading of a region without one, of words without
+ * a prompt or of another half than the prompt's, and for too many patches to group; PM_ERROR_UNSUPPORTED for layers whose
+ * tokens do not match; PM_ERROR_MEMORY. */
 PmTap *pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error);
 void   pm_tap_free (PmTap *tap);
 
@@ -60,8 +72,8 @@ gboolean pm_tap_records_step (const PmTap *tap, int step);
 const PmReduce *pm_tap_want (PmTap *tap, const PmSite *site);
 void            pm_tap_collect (PmTap *tap, const PmSite *site);
 
-/* The maps of the run, scaled and titled, in the order reading, step, layer, head; of PmMap. Takes the first item of each tag;
- * steps whose batch had no such item (which=null or difference where nothing was guided) make no map. NULL with
+/* The maps of the run, scaled and titled, in the order reading, word, step, layer, head; of PmMap. Takes the first item of each
+ * tag; steps whose batch had no such item (which=null or difference where nothing was guided) make no map. NULL with
  * G_IO_ERROR_CANCELLED or PM_ERROR_FAILED (the spectral reading did not converge). */
 GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
 
@@ -71,11 +83,12 @@ GPtrArray *pm_tap_finish (PmTap *tap, PmJob *job, GError **error);
  * pm_tap_finish. */
 gboolean pm_tap_read (PmTap *tap, const char *reading, int step, int layer, float *out, GError **error);
 
-/* Also keeps all of P of one layer, whatever show says; the last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */
-gboolean pm_tap_set_probe_layer (PmTap *tap, int layer, GError **error);
+/* Also keeps all of P of one layer, whatever show says: of its attention over the picture, or of its cross attention (of each
+ * kind one layer may be probed). The last batch stays. PM_ERROR_USAGE, PM_ERROR_MEMORY. */
+gboolean pm_tap_set_probe_layer (PmTap *tap, gboolean is_cross, int layer, GError **error);
 
 /* out: [B, H, Tq, Tk] of the last batch's B items. FALSE with PM_ERROR_USAGE before the layer was passed. */
-gboolean pm_tap_read_probs (PmTap *tap, float *out, GError **error);
+gboolean pm_tap_read_probs (PmTap *tap, gboolean is_cross, float *out, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmTap, pm_tap_free)
 

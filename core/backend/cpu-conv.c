@@ -27,6 +27,7 @@ typedef struct
   int           height, width; /* of places: all */
   int           n_across;
   int           side;       /* of what a place touches */
+  int           first_task; /* of the band that is worked on */
 } PmConvJob;
 
 /* One block. */
@@ -143,7 +144,8 @@ conv_task_cb (int task, int worker, gpointer data)
   const PmConv *op = job->op;
   int           C = op->x.channels, N = op->y.channels;
   int           n_phases = op->is_doubled ? 4 : 1, reach = op->is_doubled ? 2 : op->side;
-  PmConvBlock   block = { .row = task / job->n_across * job->rows, .col = task % job->n_across * job->cols };
+  PmConvBlock   block = { .row = (job->first_task + task) / job->n_across * job->rows,
+                          .col = (job->first_task + task) % job->n_across * job->cols };
 
   block.rows = MIN (job->rows, job->height - block.row);
   block.cols = MIN (job->cols, job->width - block.col);
@@ -184,6 +186,36 @@ cut (PmConvJob *job)
   return job->n_across * ((job->height + job->rows - 1) / job->rows);
 }
 
+/* Rows of blocks that touch no more mapped bytes than a band; all when nothing is mapped. Blocks are the same either way. */
+static int
+band_rows (const PmConvJob *job)
+{
+  const PmConv *op = job->op;
+  gsize         band = MAX (op->x.band, op->y.band), bytes = 0;
+  int           n_rows = (job->height + job->rows - 1) / job->rows;
+
+  if (op->x.band)
+    bytes += pm_features_bytes (&op->x, job->rows * op->stride);
+  if (op->y.band && op->y.data != op->x.data)
+    bytes += pm_features_bytes (&op->y, job->rows * (op->is_doubled ? 2 : 1));
+  return bytes == 0 ? n_rows : (int) CLAMP (band / bytes, 1, (gsize) n_rows);
+}
+
+static void
+run_bands (PmConvJob *job, int n_tasks)
+{
+  const PmConv *op = job->op;
+  int           rows = band_rows (job), step = op->is_doubled ? 2 : 1;
+
+  for (; job->first_task < n_tasks; job->first_task += rows * job->n_across)
+    {
+      gint64 first = (gint64) job->first_task / job->n_across * job->rows, n = (gint64) rows * job->rows;
+      pm_pool_run (pm_backend_get_pool (job->backend), MIN (rows * job->n_across, n_tasks - job->first_task), conv_task_cb, job);
+      pm_features_release (&op->x, first * op->stride - op->pad, n * op->stride + job->side);
+      pm_features_release (&op->y, first * step, n * step);
+    }
+}
+
 void
 pm_cpu_conv (PmBackend *backend, const PmConv *op)
 {
@@ -199,5 +231,5 @@ pm_cpu_conv (PmBackend *backend, const PmConv *op)
         return;
       pm_convert_to_f32 (op->bias->data, op->bias->dtype, op->y.channels, job.bias);
     }
-  pm_pool_run (pm_backend_get_pool (backend), cut (&job), conv_task_cb, &job);
+  run_bands (&job, cut (&job));
 }

@@ -2,35 +2,12 @@
 #include <math.h>
 
 #include "backend/cpu.h"
+#include "backend/epilogue.h"
 #include "base/pool.h"
 #include "base/simd.h"
 
 #define ROWS_PER_TASK 32
 #define ELEMENTS_PER_TASK 16384
-
-PM_INLINE PmVec
-vec_activate (PmActivation activation, PmVec x)
-{
-  if (activation == PM_ACTIVATION_SILU)
-    return x / (1.f + pm_vec_exp (-x));
-  if (activation == PM_ACTIVATION_GELU_TANH) /* 0.5 (1 + tanh (u)) = 1 / (1 + exp (-2u)) */
-    return x / (1.f + pm_vec_exp (-1.5957691216057308f * (x + 0.044715f * x * x * x)));
-  return x;
-}
-
-/* One chunk of 16 columns of the epilogue; pointers may be NULL. */
-PM_INLINE PmVec
-vec_epilogue (PmActivation activation, PmVec x, const float *bias, const float *gate, const float *residual)
-{
-  if (bias)
-    x += pm_vec_load (bias);
-  x = vec_activate (activation, x);
-  if (gate)
-    x *= pm_vec_load (gate);
-  if (residual)
-    x += pm_vec_load (residual);
-  return x;
-}
 
 PM_CLONES void
 pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float *bias, const float *gate,
@@ -38,7 +15,7 @@ pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float
 {
   int i = 0;
   for (; i + PM_LANES <= n; i += PM_LANES)
-    pm_vec_store (y + i, vec_epilogue (activation, pm_vec_load (x + i), bias ? bias + i : NULL, gate ? gate + i : NULL,
+    pm_vec_store (y + i, pm_vec_epilogue (activation, pm_vec_load (x + i), bias ? bias + i : NULL, gate ? gate + i : NULL,
                                        residual ? residual + i : NULL));
   if (i < n) /* the rest through padded copies, so that every element takes the same path */
     {
@@ -51,7 +28,7 @@ pm_cpu_epilogue_row (PmActivation activation, int n, const float *x, const float
         memcpy (tail[2], gate + i, size);
       if (residual)
         memcpy (tail[3], residual + i, size);
-      pm_vec_store (tail[0], vec_epilogue (activation, pm_vec_load (tail[0]), bias ? tail[1] : NULL, gate ? tail[2] : NULL,
+      pm_vec_store (tail[0], pm_vec_epilogue (activation, pm_vec_load (tail[0]), bias ? tail[1] : NULL, gate ? tail[2] : NULL,
                                            residual ? tail[3] : NULL));
       memcpy (y + i, tail[0], size);
     }
@@ -125,6 +102,55 @@ void
 pm_cpu_norm_modulate (PmBackend *backend, const PmNorm *op)
 {
   pm_pool_run (pm_backend_get_pool (backend), (op->M + ROWS_PER_TASK - 1) / ROWS_PER_TASK, norm_task_cb, (gpointer) op);
+}
+
+typedef struct
+{
+  const PmRmsNorm *op;
+  const float     *weight; /* [D] */
+} PmRmsNormJob;
+
+PM_CLONES static void
+rms_norm_row (const PmRmsNorm *op, const float *weight, int m)
+{
+  const float *x = op->x + (gsize) m * op->D;
+  float       *y = op->y + (gsize) m * op->D;
+  int          D = op->D, whole = D / PM_LANES * PM_LANES;
+  PmVec        acc = { 0 };
+  double       squares = 0;
+
+  for (int i = 0; i < whole; i += PM_LANES)
+    acc += pm_vec_load (x + i) * pm_vec_load (x + i);
+  for (int i = 0; i < PM_LANES; i++)
+    squares += acc[i];
+  for (int i = whole; i < D; i++)
+    squares += x[i] * x[i];
+  float inverse = (float) (1 / sqrt (squares / D + op->eps));
+
+  for (int i = 0; i < whole; i += PM_LANES)
+    pm_vec_store (y + i, pm_vec_load (x + i) * inverse * pm_vec_load (weight + i));
+  for (int i = whole; i < D; i++)
+    y[i] = x[i] * inverse * weight[i];
+}
+
+static void
+rms_norm_task_cb (int task, int worker, gpointer data)
+{
+  const PmRmsNormJob *job = data;
+  for (int m = task * ROWS_PER_TASK; m < MIN (job->op->M, (task + 1) * ROWS_PER_TASK); m++)
+    rms_norm_row (job->op, job->weight, m);
+}
+
+void
+pm_cpu_rms_norm (PmBackend *backend, const PmRmsNorm *op)
+{
+  float       *weight = pm_cpu_scratch (backend, 0, PM_SCRATCH_SHARED, op->D);
+  PmRmsNormJob job = { op, weight };
+
+  if (! weight)
+    return;
+  pm_convert_to_f32 (op->weight->data, op->weight->dtype, op->D, weight);
+  pm_pool_run (pm_backend_get_pool (backend), (op->M + ROWS_PER_TASK - 1) / ROWS_PER_TASK, rms_norm_task_cb, &job);
 }
 
 /* Both directions walk the tokens of one row of the grid: task = item * rows + row. */

@@ -21,7 +21,8 @@ typedef struct
   PmBackend         *backend;
   const PmGroupNorm *op;
   gsize              area;
-  PmMoments         *moments; /* [n_runs, n_groups] */
+  int                first_task; /* of the band that is worked on */
+  PmMoments         *moments;    /* [n_runs, n_groups] */
 } PmGroupNormJob;
 
 PM_CLONES static void
@@ -68,9 +69,10 @@ run_task_cb (int task, int worker, gpointer data)
 {
   PmGroupNormJob *job = data;
   int             C = job->op->x.channels, G = job->op->n_groups, per_group = C / G;
-  gsize           first = (gsize) task * RUN_PIXELS, n = MIN (RUN_PIXELS, job->area - first);
+  gsize           number = (gsize) job->first_task + task;
+  gsize           first = number * RUN_PIXELS, n = MIN (RUN_PIXELS, job->area - first);
   float          *row = pm_cpu_scratch (job->backend, worker, PM_SCRATCH_TILE, 3 * (gsize) C);
-  PmMoments      *moments = job->moments + (gsize) task * G;
+  PmMoments      *moments = job->moments + number * G;
 
   if (! row)
     return;
@@ -112,6 +114,21 @@ combine (const PmGroupNormJob *job, int g, double *mean, double *variance)
   *variance = squares / count;
 }
 
+static void
+run_bands (PmGroupNormJob *job, int n_runs)
+{
+  const PmFeatures *x = &job->op->x;
+  gsize             bytes = RUN_PIXELS * x->stride * pm_dtype_size (x->dtype);
+  int               n = x->band ? (int) CLAMP (x->band / bytes, 1, (gsize) n_runs) : n_runs;
+
+  for (; job->first_task < n_runs; job->first_task += n)
+    {
+      gint64 first_row = (gint64) job->first_task * RUN_PIXELS / x->width;
+      pm_pool_run (pm_backend_get_pool (job->backend), MIN (n, n_runs - job->first_task), run_task_cb, job);
+      pm_features_release (x, first_row, (gint64) n * RUN_PIXELS / x->width + 2);
+    }
+}
+
 void
 pm_cpu_group_norm (PmBackend *backend, const PmGroupNorm *op)
 {
@@ -126,7 +143,7 @@ pm_cpu_group_norm (PmBackend *backend, const PmGroupNorm *op)
   float *weight = shared + floats, *bias = weight + C;
   job.moments = (PmMoments *) shared;
   memset (shared, 0, floats * sizeof (float)); /* runs that a cancel skips */
-  pm_pool_run (pm_backend_get_pool (backend), (int) n_runs, run_task_cb, &job);
+  run_bands (&job, (int) n_runs);
 
   pm_convert_to_f32 (op->weight->data, op->weight->dtype, C, weight);
   pm_convert_to_f32 (op->bias->data, op->bias->dtype, C, bias);

@@ -10,4 +10,10 @@ void pm_features_read (const PmFeatures *features, gsize pixel, int n, float *to
 /* from may be changed: it serves as scratch. */
 void pm_features_write (const PmFeatures *features, gsize pixel, int n, float *from /* [n] */);
 
+/* Bytes of n rows. */
+gsize pm_features_bytes (const PmFeatures *features, int n_rows);
+
+/* Lets those of the rows that are mapped and there leave memory. */
+void pm_features_release (const PmFeatures *features, gint64 first_row, gint64 n_rows);
+
 #endif

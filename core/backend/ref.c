@@ -14,7 +14,10 @@ pm_ref_activate (PmActivation activation, double x)
       return x / (1 + exp (-x));
     case PM_ACTIVATION_GELU_TANH: /* Hendrycks and Gimpel, arXiv 1606.08415, section 2 */
       return 0.5 * x * (1 + tanh (sqrt (2 / G_PI) * (x + 0.044715 * x * x * x)));
+    case PM_ACTIVATION_RELU:
+      return MAX (x, 0);
     case PM_ACTIVATION_NONE:
+    case PM_N_ACTIVATIONS:
       break;
     }
   return x;
@@ -68,6 +71,24 @@ ref_norm_modulate (PmBackend *backend, const PmNorm *op)
     }
 }
 
+static void
+ref_rms_norm (PmBackend *backend, const PmRmsNorm *op)
+{
+  g_autofree float *weight = g_new (float, op->D);
+
+  pm_convert_to_f32 (op->weight->data, op->weight->dtype, op->D, weight);
+  for (int m = 0; m < op->M; m++)
+    {
+      const float *x = op->x + (gsize) m * op->D;
+      double       squares = 0;
+      for (int i = 0; i < op->D; i++)
+        squares += (double) x[i] * x[i];
+      double inverse = 1 / sqrt (squares / op->D + op->eps);
+      for (int i = 0; i < op->D; i++)
+        op->y[(gsize) m * op->D + i] = (float) (x[i] * inverse * weight[i]);
+    }
+}
+
 /* The picture's index for channel c and row and column inside the patch of token (ty, tx). */
 static gsize
 picture_index (const PmPatches *op, int b, int c, int ty, int tx, int ph, int pw)
@@ -101,24 +122,43 @@ ref_unpatchify (PmBackend *backend, const PmPatches *op)
               op->to[picture_index (op, b, c, ty, tx, ph, pw)] = *from++;
 }
 
+/* What is added to a logit. */
+static double
+ref_edit (const PmAttention *op, int b, int i, int j)
+{
+  const PmLogitEdit *edit = op->edit;
+  gsize              key = (gsize) b * op->Tk + j;
+  int                region = edit->key_region[key];
+  double             added = edit->key_bias[key];
+
+  if (region >= 0)
+    added += edit->region_bias[((gsize) b * edit->n_regions + region) * op->Tq + i];
+  return added;
+}
+
 /* One row of probabilities. Returns its entropy. */
 static double
 ref_softmax_row (const PmAttention *op, int b, int h, int i, double *p /* [Tk] */)
 {
   const float *q = op->q + b * op->q_item + i * op->q_row + (gsize) h * op->d;
   double       max = -INFINITY, sum = 0, entropy = 0;
-  for (int j = 0; j < op->Tk; j++)
+  int          n_keys = op->key_counts ? op->key_counts[b] : op->Tk;
+
+  for (int j = n_keys; j < op->Tk; j++)
+    p[j] = 0;
+  for (int j = 0; j < n_keys; j++)
     {
       const float *k = op->k + b * op->kv_item + j * op->kv_row + (gsize) h * op->d;
       double       dot = 0;
       for (int c = 0; c < op->d; c++)
         dot += (double) q[c] * k[c];
-      p[j] = dot * op->scale;
+      p[j] = dot * op->scale + (op->edit ? ref_edit (op, b, i, j) : 0);
+      p[j] += op->bias ? op->bias[((gsize) h * op->Tq + i) * op->Tk + j] : 0;
       max = MAX (max, p[j]);
     }
-  for (int j = 0; j < op->Tk; j++)
+  for (int j = 0; j < n_keys; j++)
     sum += p[j] = exp (p[j] - max);
-  for (int j = 0; j < op->Tk; j++)
+  for (int j = 0; j < n_keys; j++)
     {
       p[j] /= sum;
       entropy -= p[j] > 0 ? p[j] * log (p[j]) : 0;
@@ -215,6 +255,7 @@ const PmBackendClass pm_backend_ref = {
   .ops = {
     .linear = ref_linear,
     .norm_modulate = ref_norm_modulate,
+    .rms_norm = ref_rms_norm,
     .patchify = ref_patchify,
     .unpatchify = ref_unpatchify,
     .attention = ref_attention,

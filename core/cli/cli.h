@@ -22,6 +22,7 @@ int pm_cli_info (int argc, char **argv);
 int pm_cli_eval (int argc, char **argv);
 int pm_cli_bench (int argc, char **argv);
 int pm_cli_models (int argc, char **argv);
+int pm_cli_who_named (int argc, char **argv);
 
 /* Prints "pentimento: message" on one line of stderr; returns the exit code that goes with the error. */
 int pm_cli_report (const GError *error);
@@ -92,6 +93,7 @@ guint8 *pm_png_read_rgb (const char *path, int *width, int *height, GError **err
 gboolean pm_cli_parse_seed (const char *text, guint64 *seed, GError **error);
 gboolean pm_cli_parse_size (const char *text, int *width, int *height, GError **error);
 gboolean pm_cli_parse_interval (const char *text, double interval[2], GError **error);
+gboolean pm_cli_parse_place (const char *text, double place[2], GError **error);
 gboolean pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error);
 
 /* The model that name names; without a name the only installed one. */

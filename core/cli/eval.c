@@ -6,7 +6,8 @@
 
 typedef struct
 {
-  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *seed, *size, *device, *memory;
+  char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size;
+  char *device, *memory;
   double guidance;
   int num_steps, n_threads;
   gboolean is_quiet;
@@ -21,7 +22,9 @@ fill_request (const Eval *self, PmRequest *request, GError **error)
     const char *from;
     char **to;
   } texts[]
-      = { { self->sampler, &request->sampler }, { self->class_name, &request->class_name }, { self->device, &request->device } };
+      = { { self->sampler, &request->sampler }, { self->class_name, &request->class_name },
+          { self->prompt, &request->prompt }, { self->negative, &request->negative_prompt },
+          { self->device, &request->device } };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     if (texts[i].from)
@@ -39,14 +42,33 @@ fill_request (const Eval *self, PmRequest *request, GError **error)
          && (! self->seed || pm_cli_parse_seed (self->seed, &request->seed, error));
 }
 
-static gboolean
-is_vae_stage (const Eval *self)
+/* A stage runs on a model that is open already, or (takes_path) opens what it needs of the path itself. */
+typedef struct
 {
-  return strcmp (self->stage, "vae-decode") == 0 || strcmp (self->stage, "vae-encode") == 0;
+  const char *name;
+  gboolean    takes_path;
+  gboolean    prints;     /* where --out is left out */
+  const char *in; /* the tensors that it cannot do without; NULL: --in may be left out */
+  PmBundle *(*run) (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error);
+} Stage;
+
+static PmBundle *
+run_denoise (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
+{
+  return pm_eval_denoise (model, self->device ? self->device : "cpu", in, self->capture, self->n_threads, job, error);
 }
 
 static PmBundle *
-run_vae (const Eval *self, PmBundle *in, PmJob *job, GError **error)
+run_sample (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
+{
+  g_autoptr (PmRequest) request = pm_request_new_for_model (model);
+  if (! fill_request (self, request, error))
+    return NULL;
+  return pm_eval_sample (model, request, in, job, error);
+}
+
+static PmBundle *
+run_vae (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
 {
   PmEvalVae options = { .device = self->device ? self->device : "cpu",
                         .n_threads = self->n_threads,
@@ -59,55 +81,113 @@ run_vae (const Eval *self, PmBundle *in, PmJob *job, GError **error)
 }
 
 static PmBundle *
-run_stage (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
+run_text_encode (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
 {
-  if (strcmp (self->stage, "denoise") == 0)
-    return pm_eval_denoise (model, self->device ? self->device : "cpu", in, self->capture, self->n_threads, job, error);
+  return pm_eval_text_encode (self->model, in, self->device ? self->device : "cpu", self->n_threads, job, error);
+}
 
-  g_autoptr (PmRequest) request = pm_request_new_for_model (model);
-  if (! fill_request (self, request, error))
-    return NULL;
-  return pm_eval_sample (model, request, in, job, error);
+static PmBundle *
+run_tokenize (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
+{
+  return pm_eval_tokenize (model, self->prompt, error);
+}
+
+static gboolean
+print_prompt (const Eval *self, PmModel *model, GError **error)
+{
+  g_autoptr (PmPrompt) prompt = pm_model_read_prompt (model, self->prompt, error);
+  JsonBuilder         *line;
+
+  if (! prompt)
+    return FALSE;
+  line = pm_cli_json_begin ("prompt");
+  pm_cli_json_string (line, "cleaned", prompt->cleaned);
+  pm_cli_json_int (line, "tokens", prompt->n_tokens);
+  pm_cli_json_int (line, "max_tokens", prompt->max_tokens);
+  json_builder_set_member_name (line, "ids");
+  json_builder_begin_array (line);
+  for (int i = 0; i < prompt->n_tokens; i++)
+    json_builder_add_int_value (line, prompt->ids[i]);
+  json_builder_end_array (line);
+  json_builder_set_member_name (line, "words");
+  json_builder_begin_array (line);
+  for (int i = 0; i < prompt->n_words; i++)
+    {
+      json_builder_begin_object (line);
+      pm_cli_json_string (line, "text", prompt->words[i].text);
+      pm_cli_json_int (line, "first", prompt->words[i].first);
+      pm_cli_json_int (line, "n", prompt->words[i].n);
+      json_builder_end_object (line);
+    }
+  json_builder_end_array (line);
+  pm_cli_json_end (line);
+  return TRUE;
+}
+
+static const Stage stages[] = {
+  { "denoise", FALSE, FALSE, "x, t, y or text", run_denoise },
+  { "sample", FALSE, FALSE, NULL, run_sample },
+  { "vae-decode", TRUE, FALSE, "latent", run_vae },
+  { "vae-encode", TRUE, FALSE, "image", run_vae },
+  { "text-encode", TRUE, FALSE, "ids", run_text_encode },
+  { "tokenize", FALSE, TRUE, NULL, run_tokenize },
+};
+
+static const Stage *
+find_stage (const char *name)
+{
+  for (gsize i = 0; name && i < G_N_ELEMENTS (stages); i++)
+    if (strcmp (name, stages[i].name) == 0)
+      return &stages[i];
+  return NULL;
 }
 
 static gboolean
 eval_work (PmJob *job, gpointer data, GError **error)
 {
-  const Eval *self = data;
-  gboolean is_vae = is_vae_stage (self);
-  g_autoptr (PmModel) model = is_vae ? NULL : pm_cli_open_model (self->model, error);
+  const Eval  *self = data;
+  const Stage *stage = find_stage (self->stage);
+  g_autoptr (PmModel) model = stage->takes_path ? NULL : pm_cli_open_model (self->model, error);
   g_autoptr (PmBundle) in = NULL;
 
-  if ((! is_vae && ! model) || (self->in && ! (in = pm_bundle_load (self->in, error))))
+  if ((! stage->takes_path && ! model) || (self->in && ! (in = pm_bundle_load (self->in, error))))
     return FALSE;
+  if (stage->prints && ! self->out)
+    return print_prompt (self, model, error);
   const char *path = pm_cli_outputs_add (self->outputs, self->out, error);
   if (! path)
     return FALSE;
-  g_autoptr (PmBundle) out = is_vae ? run_vae (self, in, job, error) : run_stage (self, model, in, job, error);
+  g_autoptr (PmBundle) out = stage->run (self, model, in, job, error);
   return out && pm_bundle_save (out, path, error) && pm_cli_outputs_commit (self->outputs, error);
 }
 
 static gboolean
 check (const Eval *self, char **rest, GError **error)
 {
-  const char *message = NULL;
+  const Stage        *stage = find_stage (self->stage);
+  g_autoptr (GString) names = g_string_new (NULL);
 
+  for (gsize i = 0; i < G_N_ELEMENTS (stages); i++)
+    g_string_append_printf (names, "%s%s", i ? ", " : "", stages[i].name);
   if (! self->stage || rest[1])
-    message = _("`pentimento eval` takes one stage: denoise, sample, vae-decode or vae-encode.");
-  else if (strcmp (self->stage, "denoise") != 0 && strcmp (self->stage, "sample") != 0 && ! is_vae_stage (self))
-    message = _("There is no such stage; the stages are denoise, sample, vae-decode and vae-encode.");
-  else if (! self->out)
-    message = _("Say where the result goes with --out FILE.safetensors.");
-  else if (strcmp (self->stage, "denoise") == 0 && ! self->in)
-    message = _("The stage denoise needs tensors x, t and y; give them with --in FILE.safetensors.");
-  else if (is_vae_stage (self) && (! self->in || ! self->model))
-    message = _("The stages vae-decode and vae-encode need --model with a VAE, and --in FILE.safetensors with the tensor "
-                 "latent, or image.");
-  else if (strcmp (self->stage, "denoise") != 0 && self->capture)
-    message = _("--capture belongs to the stage denoise; maps of a whole run come from `pentimento generate --raw`.");
-  if (message)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
-  return message == NULL;
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("`pentimento eval` takes one stage; these are there: %s."), names->str);
+  else if (! stage)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no such stage; these are there: %s."), names->str);
+  else if (! self->out && ! stage->prints)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("Say where the result goes with --out FILE.safetensors."));
+  else if (stage->takes_path && ! self->model)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The stage %s needs --model with a path or a name."), stage->name);
+  else if (stage->run == run_tokenize && ! self->prompt)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The stage tokenize needs a text; give it with --prompt."));
+  else if (stage->in && ! self->in)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The stage %s needs tensors (%s); give them with --in FILE.safetensors."),
+                 stage->name, stage->in);
+  else if (stage->run != run_denoise && self->capture)
+    g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                         _("--capture belongs to the stage denoise; maps of a whole run come from `pentimento generate --raw`."));
+  else
+    return TRUE;
+  return FALSE;
 }
 
 static gboolean
@@ -116,7 +196,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &e->model, N_("Name or path of the model"), N_("MODEL") },
     { "in", 0, 0, G_OPTION_ARG_FILENAME, &e->in,
-      N_("Tensors that go in (denoise: x, t, y; sample: noise; vae-decode: latent; vae-encode: image)"), N_("FILE") },
+      N_("Tensors that go in (denoise: x, t, y; sample: noise; vae-decode: latent; vae-encode: image; text-encode: ids)"),
+      N_("FILE") },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &e->out, N_("Tensors that come out"), N_("FILE") },
     { "capture", 0, 0, G_OPTION_ARG_STRING, &e->capture,
       N_("Also: received,entropy,distance,from,to,rollout,probs:LAYER,subject"), N_("LIST") },
@@ -126,19 +207,22 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
     { "guidance-interval", 0, 0, G_OPTION_ARG_STRING, &e->guidance_interval, N_("Guide only inside this part of 0..1"),
       "LO,HI" },
     { "class", 'c', 0, G_OPTION_ARG_STRING, &e->class_name, N_("A class's name or number"), N_("CLASS") },
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &e->prompt, N_("What to paint, for models that read words"), N_("TEXT") },
+    { "negative", 0, 0, G_OPTION_ARG_STRING, &e->negative, N_("What to guide away from"), N_("TEXT") },
     { "seed", 's', 0, G_OPTION_ARG_STRING, &e->seed,
       N_("Seed of the noise; 0 when not given. vae-encode: draw instead of taking the mean"), "N" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &e->size, N_("Size in pixels"), "WxH" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &e->device, N_("Where to compute; `ref` is the plain loops"), N_("NAME") },
     { "threads", 0, 0, G_OPTION_ARG_INT, &e->n_threads, N_("Threads; 0 is one a processor"), "N" },
-    { "memory", 0, 0, G_OPTION_ARG_STRING, &e->memory, N_("VAE: auto, full (f32 inside) or half (f16)"), N_("HOW") },
+    { "memory", 0, 0, G_OPTION_ARG_STRING, &e->memory, N_("VAE: MiB in memory, full (no files) or half (f16)"), N_("HOW") },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &e->is_quiet, N_("Print nothing but errors"), NULL },
     G_OPTION_ENTRY_NULL,
   };
 
   if (! pm_cli_parse (argc, argv, entries, _("STAGE"),
-                      _("Runs one stage (denoise, sample, vae-decode, vae-encode) on the tensors of a safetensors file."), rest,
-                      error))
+                      _("Runs one stage (denoise, sample, vae-decode, vae-encode, text-encode, tokenize) on the tensors of a "
+                         "safetensors file."),
+                      rest, error))
     return FALSE;
   e->stage = (*rest)[0];
   return check (e, *rest, error);
@@ -164,7 +248,7 @@ pm_cli_eval (int argc, char **argv)
     code = pm_cli_report (error);
 
   char *const texts[] = { self.model, self.in,   self.out,        self.capture, self.sampler, self.guidance_interval,
-                          self.seed,  self.size, self.class_name, self.device,  self.memory };
+                          self.seed,  self.size, self.class_name, self.device,  self.memory, self.prompt, self.negative };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   return code;

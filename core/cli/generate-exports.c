@@ -1,7 +1,10 @@
 /* The files that `pentimento generate` makes of all maps together: comparison sheet, animation, NumPy arrays. */
 #include "cli/generate.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#define TITLE_CHARACTERS 60 /* of a prompt */
 
 static gboolean
 write_bytes (const char *path, const char *shown, GBytes *bytes, GError **error)
@@ -16,15 +19,20 @@ write_bytes (const char *path, const char *shown, GBytes *bytes, GError **error)
   return FALSE;
 }
 
-/* "starter-pixel: fox, seed 7" */
+/* "starter-pixel: fox, seed 7"; of a prompt its beginning. */
 static char *
 make_title (const PmRequest *request)
 {
   g_autofree char *model = g_path_get_basename (request->model);
 
-  if (*request->class_name)
-    return g_strdup_printf (_("%s: %s, seed %" G_GUINT64_FORMAT), model, request->class_name, request->seed);
-  return g_strdup_printf (_("%s, seed %" G_GUINT64_FORMAT), model, request->seed);
+  const char *whole = *request->prompt ? request->prompt : request->class_name;
+  gboolean is_long = g_utf8_strlen (whole, -1) > TITLE_CHARACTERS;
+  g_autofree char *begin = g_utf8_substring (whole, 0, is_long ? TITLE_CHARACTERS : -1);
+  g_autofree char *what = g_strconcat (g_strdelimit (begin, "\r\n\t", ' '), is_long ? "..." : NULL, NULL);
+
+  if (*what)
+    return g_strdup_printf (_("%s: %s, seed %" PRIu64), model, what, request->seed);
+  return g_strdup_printf (_("%s, seed %" PRIu64), model, request->seed);
 }
 
 static gboolean

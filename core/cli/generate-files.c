@@ -1,6 +1,5 @@
 /* What `pentimento generate` leaves behind: the picture, a coloured PNG a map, raw values, the record.
- * Raw arrays: for each map its values ID [grid_h, grid_w] and meta:ID [6] = layer, head, step (-1: averaged), noise
- * level x 1000, low and high of the display; and latent [1, C, h, w], what the sampler ended with. All f32. */
+ * Raw arrays: those of pm_maps_to_bundle(), and latent [1, C, h, w] f32, what the sampler ended with. */
 #include "cli/generate.h"
 
 #include <math.h>
@@ -105,25 +104,9 @@ write_raw (const char *path, const PmResult *result, GError **error)
   g_autoptr (PmBundle) bundle = pm_bundle_new ();
   gsize n_latent = (gsize) result->channels * result->latent_width * result->latent_height;
   const gsize latent_shape[] = { 1, (gsize) result->channels, (gsize) result->latent_height, (gsize) result->latent_width };
-  const gsize meta_shape[] = { 6 };
 
-  for (guint i = 0; i < result->maps->len; i++)
-    {
-      const PmMap *map = g_ptr_array_index (result->maps, i);
-      const gsize shape[] = { (gsize) map->grid_h, (gsize) map->grid_w };
-      g_autofree char *meta_name = g_strconcat ("meta:", map->id, NULL);
-      float *values = pm_bundle_add (bundle, map->id, PM_DTYPE_F32, 2, shape, error);
-      float *meta = values ? pm_bundle_add (bundle, meta_name, PM_DTYPE_F32, 1, meta_shape, error) : NULL;
-      if (! meta)
-        return FALSE;
-      memcpy (values, map->values, shape[0] * shape[1] * sizeof (float));
-      meta[0] = map->layer;
-      meta[1] = map->head;
-      meta[2] = map->step;
-      meta[3] = map->time;
-      meta[4] = map->low;
-      meta[5] = map->high;
-    }
+  if (! pm_maps_to_bundle (result->maps, bundle, error))
+    return FALSE;
   float *latent = pm_bundle_add (bundle, "latent", PM_DTYPE_F32, 4, latent_shape, error);
   if (! latent)
     return FALSE;

@@ -1,4 +1,4 @@
-/* The options of `pentimento generate`, and how they become a request. */
+/* The options of `pentimento generate`; generate-request.c makes a request of them. */
 #include "cli/generate.h"
 
 #include <math.h>
@@ -33,10 +33,12 @@ pm_generate_options_clear (PmGenerateOptions *options)
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_clear_pointer (texts[i], g_free);
+  g_clear_pointer (&options->weights, g_strfreev);
+  g_clear_pointer (&options->places, g_strfreev);
 }
 
-static gboolean
-wants_maps (const PmGenerateOptions *options)
+gboolean
+pm_generate_options_want_maps (const PmGenerateOptions *options)
 {
   return options->maps || options->raw || options->sheet || options->gif || options->npy;
 }
@@ -47,8 +49,8 @@ check_options (const PmGenerateOptions *options, GError **error)
 {
   const char *message = NULL;
 
-  if (options->prompt || options->negative)
-    message = _("The models of this version know classes, not words; use --class NAME instead of a prompt.");
+  if (options->prompt && options->class_name)
+    message = _("A model paints a class or a prompt; give --class or --prompt (`pentimento info` says which).");
   else if (options->region && options->region_mask)
     message = _("--region and --region-mask name the same thing twice; give one of them.");
   else if (! (options->map_scale >= 0 && options->map_scale <= 64))
@@ -65,7 +67,8 @@ check_options (const PmGenerateOptions *options, GError **error)
     message = _("Previews need both --preview-every N and --preview-dir FOLDER; give the other one too.");
   else if (options->sheet_by && pm_sheet_by_from_id (options->sheet_by) < 0)
     message = _("--sheet-by is one of: layers, steps, heads, auto.");
-  else if (! options->out && ! options->record && ! options->is_json && ! options->estimate && ! wants_maps (options))
+  else if (! options->out && ! options->record && ! options->is_json && ! options->estimate
+           && ! pm_generate_options_want_maps (options))
     message = _("Nothing would be kept; say where the picture goes with --out picture.png.");
   if (message)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
@@ -79,15 +82,19 @@ check_options (const PmGenerateOptions *options, GError **error)
   return FALSE;
 }
 
-gboolean
-pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError **error)
+/* What to paint, and how. */
+static void
+add_painting (GArray *all, PmGenerateOptions *o)
 {
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model, N_("Name or path of the model"), N_("MODEL") },
     { "class", 'c', 0, G_OPTION_ARG_STRING, &o->class_name, N_("What to paint: a class's name or number"), N_("CLASS") },
-    { "prompt", 0, 0, G_OPTION_ARG_STRING, &o->prompt, N_("Words (no model of this version reads them)"), N_("TEXT") },
-    { "negative", 0, 0, G_OPTION_ARG_STRING, &o->negative, N_("Unwanted words (no model of this version reads them)"),
-      N_("TEXT") },
+    { "prompt", 'p', 0, G_OPTION_ARG_STRING, &o->prompt, N_("What to paint, for models that read words"), N_("TEXT") },
+    { "negative", 0, 0, G_OPTION_ARG_STRING, &o->negative, N_("What guidance leads away from"), N_("TEXT") },
+    { "weight", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->weights,
+      N_("How much words of the prompt count: 1 as they are, 0 not at all; may be repeated"), N_("WORDS=W") },
+    { "where", 0, 0, G_OPTION_ARG_STRING_ARRAY, &o->places,
+      N_("Words count only where this PNG picture is white; may be repeated"), N_("WORDS=FILE") },
     { "num-steps", 0, 0, G_OPTION_ARG_INT, &o->num_steps, N_("Sampler steps; 0 is the model's own number"), "N" },
     { "sampler", 0, 0, G_OPTION_ARG_STRING, &o->sampler, N_("euler, ddim, ddpm, dpmpp2m or unipc"), N_("NAME") },
     { "guidance", 0, 0, G_OPTION_ARG_DOUBLE, &o->guidance, N_("Strength of guidance; 1 is none"), "G" },
@@ -101,10 +108,25 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
       N_("FILE") },
     { "strength", 0, 0, G_OPTION_ARG_DOUBLE, &o->strength, N_("With --start: share of the steps that are run, up to 1"), "S" },
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &o->mask, N_("With --start: a PNG picture, white where to paint"), N_("FILE") },
-    { "show", 0, 0, G_OPTION_ARG_STRING, &o->show, N_("Maps to record: layers=2,8;heads=all;steps=0,5;read=received"),
-      N_("TEXT") },
+    { "from-record", 0, 0, G_OPTION_ARG_FILENAME, &o->from_record, N_("Run a record again; other options change it"),
+      N_("FILE") },
+    { "threads", 0, 0, G_OPTION_ARG_INT, &o->n_threads, N_("Threads; 0 is one a processor"), "N" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &o->device, N_("Where to compute"), N_("NAME") },
+  };
+
+  g_array_append_vals (all, entries, G_N_ELEMENTS (entries));
+}
+
+/* Which maps, and what becomes of them and of the picture. */
+static void
+add_results (GArray *all, PmGenerateOptions *o)
+{
+  const GOptionEntry entries[] = {
+    { "show", 0, 0, G_OPTION_ARG_STRING, &o->show,
+      N_("Maps to record: layers=2,8;heads=all;steps=0,5;read=received, or words=cat,red hat;read=word"), N_("TEXT") },
     { "region", 0, 0, G_OPTION_ARG_STRING, &o->region, N_("Region for `from`, `to` and `rollout`, in pixels"), "X0,Y0,X1,Y1" },
     { "region-mask", 0, 0, G_OPTION_ARG_FILENAME, &o->region_mask, N_("Region as a PNG picture, white inside"), N_("FILE") },
+    { "map-budget", 0, 0, G_OPTION_ARG_INT, &o->map_budget_mib, N_("Memory for recorded maps, in MiB"), "N" },
     { "out", 'o', 0, G_OPTION_ARG_FILENAME, &o->out, N_("The picture, as PNG"), N_("FILE") },
     { "maps", 0, 0, G_OPTION_ARG_FILENAME, &o->maps, N_("Folder for one coloured PNG a map"), N_("FOLDER") },
     { "sheet", 0, 0, G_OPTION_ARG_FILENAME, &o->sheet, N_("All maps on one sheet with titles and colour bars, as PNG"),
@@ -120,19 +142,24 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
     { "preview-every", 0, 0, G_OPTION_ARG_INT, &o->preview_every, N_("Keep the picture foreseen at every N-th step"), "N" },
     { "preview-dir", 0, 0, G_OPTION_ARG_FILENAME, &o->preview_dir, N_("Folder for these, written as they come"), N_("FOLDER") },
     { "record", 0, 0, G_OPTION_ARG_FILENAME, &o->record, N_("Everything to run it again, as JSON"), N_("FILE") },
-    { "from-record", 0, 0, G_OPTION_ARG_FILENAME, &o->from_record, N_("Run a record again; other options change it"),
-      N_("FILE") },
-    { "map-budget", 0, 0, G_OPTION_ARG_INT, &o->map_budget_mib, N_("Memory for recorded maps, in MiB"), "N" },
-    { "threads", 0, 0, G_OPTION_ARG_INT, &o->n_threads, N_("Threads; 0 is one a processor"), "N" },
-    { "device", 0, 0, G_OPTION_ARG_STRING, &o->device, N_("Where to compute"), N_("NAME") },
     { "estimate", 0, 0, G_OPTION_ARG_NONE, &o->estimate, N_("Tell memory and time, and stop"), NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &o->is_json, N_("Progress and results as JSON lines"), NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &o->is_quiet, N_("Print nothing but errors"), NULL },
-    G_OPTION_ENTRY_NULL,
   };
+
+  g_array_append_vals (all, entries, G_N_ELEMENTS (entries));
+}
+
+gboolean
+pm_generate_options_parse (PmGenerateOptions *options, int argc, char **argv, GError **error)
+{
+  g_autoptr (GArray) entries = g_array_new (TRUE, TRUE, sizeof (GOptionEntry)); /* ends with a zeroed one */
   g_auto (GStrv) rest = NULL;
 
-  if (! pm_cli_parse (argc, argv, entries, NULL, _("Paints a picture and shows the attention behind it."), &rest, error))
+  add_painting (entries, options);
+  add_results (entries, options);
+  if (! pm_cli_parse (argc, argv, (const GOptionEntry *) (gpointer) entries->data, NULL,
+                      _("Paints a picture and shows the attention behind it."), &rest, error))
     return FALSE;
   if (rest[0])
     {
@@ -140,162 +167,5 @@ pm_generate_options_parse (PmGenerateOptions *o, int argc, char **argv, GError *
                    rest[0]);
       return FALSE;
     }
-  return check_options (o, error);
-}
-
-PmRequest *
-pm_generate_options_load_record (const char *path, GError **error)
-{
-  g_autoptr (JsonParser) parser = json_parser_new ();
-  g_autoptr (GError) local = NULL;
-  g_autofree char *text = NULL;
-
-  if (g_file_get_contents (path, &text, NULL, &local) && ! pm_record_check (text, NULL))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("“%s” is damaged, or no record at all; give a file that --record wrote."), path);
-      return NULL;
-    }
-  if (! text || ! json_parser_load_from_data (parser, text, -1, &local))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("“%s” cannot be read as a record (%s); give a file that --record wrote."), path, local->message);
-      return NULL;
-    }
-  JsonNode *root = json_parser_get_root (parser);
-  JsonObject *object = root && JSON_NODE_HOLDS_OBJECT (root) ? json_node_get_object (root) : NULL;
-  JsonNode *request = object ? json_object_get_member (object, "request") : NULL;
-  if (! request || ! JSON_NODE_HOLDS_OBJECT (request))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("“%s” holds no request; give a file that --record wrote."), path);
-      return NULL;
-    }
-  g_autofree char *json = json_to_string (request, FALSE);
-  return pm_request_from_json (json, error);
-}
-
-static gboolean
-apply_region (const PmGenerateOptions *options, PmRequest *request, GError **error)
-{
-  g_autofree guint8 *mask = NULL;
-  int width = request->width, height = request->height;
-
-  if (options->region_mask)
-    {
-      mask = pm_png_read_grey (options->region_mask, &width, &height, error);
-      if (! mask)
-        return FALSE;
-    }
-  else
-    {
-      int edges[4];
-      if (! pm_cli_parse_rectangle (options->region, edges, error))
-        return FALSE;
-      if (edges[2] > width || edges[3] > height)
-        {
-          g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                       _("The region %s lies outside the picture of %d x %d pixels; make it smaller."), options->region, width,
-                       height);
-          return FALSE;
-        }
-      mask = g_try_malloc0_n (width, height);
-      for (int y = edges[1]; mask && y < edges[3]; y++)
-        memset (mask + (gsize) y * width + edges[0], 255, edges[2] - edges[0]);
-    }
-  if (mask && pm_request_set_region (request, mask, width, height))
-    return TRUE;
-  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY, _("There is too little memory for the region; choose a smaller size."));
-  return FALSE;
-}
-
-static gboolean
-apply_start (const PmGenerateOptions *options, PmRequest *request, GError **error)
-{
-  int width, height;
-  gboolean has_memory = TRUE;
-
-  if (options->start)
-    {
-      g_autofree guint8 *rgb = pm_png_read_rgb (options->start, &width, &height, error);
-      gsize n = rgb ? (gsize) width * height * 3 : 0;
-      g_autofree float *picture = rgb ? g_try_new (float, n) : NULL;
-      if (! rgb)
-        return FALSE;
-      for (gsize i = 0; picture && i < n; i++)
-        picture[i] = rgb[i] / 255.0f;
-      has_memory = picture && pm_request_set_start (request, picture, width, height);
-    }
-  if (options->mask)
-    {
-      g_autofree guint8 *mask = pm_png_read_grey (options->mask, &width, &height, error);
-      if (! mask)
-        return FALSE;
-      has_memory = has_memory && pm_request_set_mask (request, mask, width, height);
-    }
-  if (! has_memory)
-    {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
-                           _("There is too little memory for the picture to begin with; close other programs."));
-      return FALSE;
-    }
-  if (! isnan (options->strength))
-    request->strength = options->strength;
-  request->preview_every = options->preview_every;
-  return TRUE;
-}
-
-/* Maps were asked for, but not which: the readings that tell most. */
-static const char *
-default_show (const PmGenerateOptions *options, const PmRequest *request)
-{
-  if (! wants_maps (options))
-    return NULL;
-  if (options->from_record || request->show.readings)
-    return NULL;
-  return request->region ? "layers=mean:recommended;heads=mean;read=from" : "read=subject";
-}
-
-gboolean
-pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request, GError **error)
-{
-  if (options->class_name)
-    {
-      g_free (request->class_name);
-      request->class_name = g_strdup (options->class_name);
-    }
-  if (options->sampler)
-    {
-      g_free (request->sampler);
-      request->sampler = g_strdup (options->sampler);
-    }
-  if (options->device)
-    {
-      g_free (request->device);
-      request->device = g_strdup (options->device);
-    }
-  if (options->num_steps != G_MININT && options->num_steps != 0) /* 0: the model's own */
-    request->num_steps = options->num_steps;
-  if (options->n_threads != G_MININT)
-    request->n_threads = options->n_threads;
-  if (options->map_budget_mib != G_MININT)
-    request->map_budget = (gsize) options->map_budget_mib << 20;
-  if (! isnan (options->guidance))
-    request->guidance = options->guidance;
-  if (options->guidance_interval && ! pm_cli_parse_interval (options->guidance_interval, request->guidance_interval, error))
-    return FALSE;
-  if (options->cache && ! pm_request_set_cache (request, options->cache, error))
-    return FALSE;
-  if (options->size && ! pm_cli_parse_size (options->size, &request->width, &request->height, error))
-    return FALSE;
-  if (options->seed ? ! pm_cli_parse_seed (options->seed, &request->seed, error) : FALSE)
-    return FALSE;
-  if (! options->seed && ! options->from_record)
-    request->seed = g_random_int ();
-  if ((options->region || options->region_mask) && ! apply_region (options, request, error))
-    return FALSE;
-  if (! apply_start (options, request, error))
-    return FALSE;
-
-  const char *show = options->show ? options->show : default_show (options, request);
-  return ! show || pm_request_set_show (request, show, error);
+  return check_options (options, error);
 }

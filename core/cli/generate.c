@@ -1,6 +1,8 @@
 /* `pentimento generate`: a request in, a picture and its maps out. */
 #include "cli/generate.h"
 
+#include <inttypes.h>
+
 typedef struct
 {
   PmGenerateOptions options;
@@ -34,6 +36,7 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
       pm_cli_json_number (line, "seconds", estimate->seconds);
       pm_cli_json_int (line, "weight_bytes", (gint64) estimate->weight_bytes);
       pm_cli_json_int (line, "work_bytes", (gint64) estimate->work_bytes);
+      pm_cli_json_int (line, "vae_file_bytes", (gint64) estimate->vae_file_bytes);
       pm_cli_json_int (line, "map_bytes", (gint64) estimate->map_bytes);
       pm_cli_json_int (line, "map_file_bytes", (gint64) estimate->map_file_bytes);
       pm_cli_json_string (line, "map_storage", storages[estimate->map_storage]);
@@ -50,6 +53,11 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
   if (estimate->seconds >= 0)
     g_print (_("Time: about %.1f seconds\n"), estimate->seconds);
   g_print (_("Memory: %s of weights (mapped), %s of work space, %s of maps; %s are free\n"), weights, work, maps, available);
+  if (estimate->vae_file_bytes > 0)
+    {
+      g_autofree char *file = pm_cli_format_bytes (estimate->vae_file_bytes);
+      g_print (_("Temporary files while the picture is decoded: %s\n"), file);
+    }
   print_storage (estimate);
 }
 
@@ -62,6 +70,7 @@ print_map_json (const PmGenerateOptions *options, const PmMap *map)
   pm_cli_json_string (line, "id", map->id);
   pm_cli_json_string (line, "title", map->title);
   pm_cli_json_string (line, "read", map->reading);
+  pm_cli_json_string (line, "word", map->word);
   pm_cli_json_int (line, "layer", map->layer);
   pm_cli_json_int (line, "head", map->head);
   pm_cli_json_int (line, "step", map->step);
@@ -97,6 +106,8 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
   JsonBuilder *line = pm_cli_json_begin ("result");
   pm_cli_json_string (line, "model", request->model);
   pm_cli_json_string (line, "class", request->class_name);
+  pm_cli_json_string (line, "prompt", request->prompt);
+  pm_cli_json_string (line, "negative", request->negative_prompt);
   pm_cli_json_int (line, "seed", (gint64) request->seed);
   pm_cli_json_int (line, "width", result->width);
   pm_cli_json_int (line, "height", result->height);
@@ -115,7 +126,7 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
 static void
 print_result (const PmGenerateOptions *options, const PmRequest *request, const PmResult *result)
 {
-  g_print (_("Painted %d x %d pixels in %d steps and %.2f seconds, seed %" G_GUINT64_FORMAT "\n"), result->width, result->height,
+  g_print (_("Painted %d x %d pixels in %d steps and %.2f seconds, seed %" PRIu64 "\n"), result->width, result->height,
            result->n_steps, result->seconds, request->seed);
   if (options->out)
     g_print ("%s\n", options->out);

@@ -11,6 +11,7 @@ typedef struct
   char *show, *region, *region_mask;
   char *out, *maps, *palette, *raw, *record, *from_record;
   char *start, *mask, *preview_dir, *sheet, *sheet_by, *gif, *npy;
+  char **weights, **places; /* "WORDS=W", "WORDS=FILE" */
   double guidance, map_scale, strength;
   int num_steps, n_threads, map_budget_mib, preview_every;
   gboolean is_json, is_quiet, estimate;
@@ -26,6 +27,9 @@ typedef struct
 void pm_generate_options_init (PmGenerateOptions *options);
 void pm_generate_options_clear (PmGenerateOptions *options);
 gboolean pm_generate_options_parse (PmGenerateOptions *options, int argc, char **argv, GError **error);
+
+/* Whether files of maps were asked for. */
+gboolean pm_generate_options_want_maps (const PmGenerateOptions *options);
 
 /* The request of a record file; NULL with an error when it is none. */
 PmRequest *pm_generate_options_load_record (const char *path, GError **error);

@@ -11,6 +11,23 @@ typedef struct
 } Info;
 
 static void
+add_parts (JsonBuilder *line, const PmModelInfo *info)
+{
+  json_builder_set_member_name (line, "parts");
+  json_builder_begin_array (line);
+  for (int i = 0; i < info->n_parts; i++)
+    {
+      json_builder_begin_object (line);
+      pm_cli_json_string (line, "name", info->parts[i].name);
+      pm_cli_json_string (line, "path", info->parts[i].path);
+      pm_cli_json_string (line, "is", info->parts[i].is);
+      pm_cli_json_string (line, "problem", info->parts[i].problem);
+      json_builder_end_object (line);
+    }
+  json_builder_end_array (line);
+}
+
+static void
 print_json (const PmModelInfo *info, char **fallbacks)
 {
   JsonBuilder *line = pm_cli_json_begin ("info");
@@ -29,6 +46,11 @@ print_json (const PmModelInfo *info, char **fallbacks)
   pm_cli_json_int (line, "channels", info->n_channels);
   pm_cli_json_boolean (line, "latent", info->is_latent);
   pm_cli_json_string (line, "vae", info->vae);
+  pm_cli_json_boolean (line, "takes_prompt", info->takes_prompt);
+  pm_cli_json_int (line, "max_tokens", info->max_tokens);
+  pm_cli_json_string (line, "text_encoder", info->text_encoder);
+  pm_cli_json_boolean (line, "makes_picture", info->makes_picture);
+  add_parts (line, info);
   pm_cli_json_int (line, "n_classes", info->n_classes);
   pm_cli_json_strings (line, "classes", info->classes);
   json_builder_set_member_name (line, "recommended_layers");
@@ -47,10 +69,38 @@ print_json (const PmModelInfo *info, char **fallbacks)
   json_builder_add_double_value (line, info->guidance_interval[1]);
   json_builder_end_array (line);
   pm_cli_json_int (line, "size", info->default_size);
+  pm_cli_json_int (line, "size_multiple", info->size_multiple);
+  pm_cli_json_int (line, "min_size", info->min_size);
+  pm_cli_json_int (line, "max_size", info->max_size);
+  pm_cli_json_int (line, "text_width", info->text_width);
   pm_cli_json_strings (line, "notes", info->notes);
   if (fallbacks)
     pm_cli_json_strings (line, "fallbacks", (const char *const *) fallbacks);
   pm_cli_json_end (line);
+}
+
+static void
+print_parts (const PmModelInfo *info)
+{
+  for (int i = 0; i < info->n_parts; i++)
+    {
+      const PmModelPart *part = &info->parts[i];
+      g_print (_("Part:        %s, %s\n"), part->name, part->path ? part->path : _("not found"));
+      if (part->is)
+        g_print ("             %s\n", part->is);
+      if (part->problem)
+        g_print (_("  to do:     %s\n"), part->problem);
+    }
+}
+
+/* Told with the part already. */
+static gboolean
+is_problem (const PmModelInfo *info, const char *note)
+{
+  for (int i = 0; i < info->n_parts; i++)
+    if (g_strcmp0 (info->parts[i].problem, note) == 0)
+      return TRUE;
+  return FALSE;
 }
 
 static void
@@ -66,19 +116,23 @@ print_text (const PmModelInfo *info, char **fallbacks)
   g_print (_("Predicts:    %s, schedule %s\n"), info->prediction, info->schedule);
   g_print (_("Defaults:    %s, %d steps, guidance %g in %g..%g, %d pixels\n"), info->default_sampler, info->default_steps,
            info->default_guidance, info->guidance_interval[0], info->guidance_interval[1], info->default_size);
+  if (info->any_size)
+    g_print (_("Sizes:       sides of %d to %d pixels, multiples of %d\n"), info->min_size, info->max_size, info->size_multiple);
+  if (info->takes_prompt)
+    g_print (_("Reads:       prompts of up to %d tokens, as embeddings of width %d\n"), info->max_tokens, info->text_width);
   g_print (_("Look first:  layers"));
   for (int i = 0; i < info->n_recommended_layers; i++)
     g_print (" %d", info->recommended_layers[i]);
-  g_print (_("\nClasses:     %d\n"), info->n_classes);
+  g_print (info->takes_prompt ? "\n" : _("\nClasses:     %d\n"), info->n_classes);
   int n_shown = info->n_classes <= MAX_CLASSES_SHOWN ? info->n_classes : FEW_CLASSES;
   for (int i = 0; info->classes && i < n_shown; i++)
     g_print ("  %4d %s\n", i, info->classes[i]);
   if (info->classes && n_shown < info->n_classes)
     g_print (_("  and %d more, all with --json\n"), info->n_classes - n_shown);
   for (int i = 0; info->notes[i]; i++)
-    g_print (_("Note:        %s\n"), info->notes[i]);
-  if (info->vae)
-    g_print (_("Decoder:     %s\n"), info->vae);
+    if (! is_problem (info, info->notes[i]))
+      g_print (_("Note:        %s\n"), info->notes[i]);
+  print_parts (info);
   if (fallbacks)
     {
       g_autofree char *list = g_strjoinv (", ", fallbacks);

@@ -14,6 +14,7 @@ typedef struct
 static const PmCommand commands[] = {
   { "generate", N_("paint a picture and show the attention behind it"), pm_cli_generate },
   { "info", N_("what a model is, and what this program can do with it"), pm_cli_info },
+  { "who-named", N_("which words of a prompt a place in a picture looks at"), pm_cli_who_named },
   { "models", N_("list the models found on this machine"), pm_cli_models },
   { "eval", N_("run one stage on given tensors"), pm_cli_eval },
   { "bench", N_("measure the speed of this machine"), pm_cli_bench },
@@ -59,7 +60,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   if (name)
     g_set_error (&error, PM_ERROR, PM_ERROR_USAGE,
-                 _("There is no command “%s”; the commands are generate, info, models, eval and bench."), name);
+                 _("There is no command “%s”; the commands are generate, info, who-named, models, eval and bench."), name);
   else
     g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("No command was given; `pentimento --help` lists the commands."));
   return pm_cli_report (error);

@@ -65,6 +65,16 @@ pm_cli_parse_interval (const char *text, double interval[2], GError **error)
 }
 
 gboolean
+pm_cli_parse_place (const char *text, double place[2], GError **error)
+{
+  if (parse_numbers (text, ",", 2, place))
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("“%s” is no place; give it in pixels from the left and the top, such as --at 40,25."), text);
+  return FALSE;
+}
+
+gboolean
 pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error)
 {
   double n[4];

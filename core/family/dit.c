@@ -7,75 +7,15 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
-#include "nn/layer.h"
+#include "family/shapes.h"
 #include "nn/timestep.h"
 
-#define MAX_LAYERS 1024
-#define MAX_WIDTH 65536
 #define MAX_SIDE 1024 /* of the grid of tokens */
 
 static gboolean
 dit_probe (PmCheckpoint *checkpoint)
 {
   return pm_dit_dialect_find (checkpoint) != NULL;
-}
-
-/* The published sizes S, B, L and XL; 0 for another width. */
-static int
-official_heads (int width)
-{
-  static const int sizes[][2] = { { 384, 6 }, { 768, 12 }, { 1024, 16 }, { 1152, 16 } };
-  for (guint i = 0; i < G_N_ELEMENTS (sizes); i++)
-    if (sizes[i][0] == width)
-      return sizes[i][1];
-  return 0;
-}
-
-static gboolean
-read_heads (const PmConfig *config, PmNetworkInfo *info, GError **error)
-{
-  int head_dim = config->network.head_dim;
-
-  info->n_heads = config->n_heads > 0                           ? config->n_heads
-                  : head_dim > 0 && info->width % head_dim == 0 ? info->width / head_dim
-                                                                : official_heads (info->width);
-  if (info->n_heads == 0)
-    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _("The number of attention heads cannot be told from a width of %d; write {\"num_attention_heads\": N} into "
-                   "config.json in the model's folder, or into NAME.json beside a lone file."),
-                 info->width);
-  else if (info->width % info->n_heads != 0)
-    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                 _("The configuration says %d attention heads, which do not divide the width %d; correct "
-                   "\"num_attention_heads\"."),
-                 info->n_heads, info->width);
-  else
-    return TRUE;
-  return FALSE;
-}
-
-/* Width, channels and patch. */
-static gboolean
-read_embedder (PmNetwork *network, GError **error)
-{
-  g_autofree char *name = g_strconcat (network->dialect->ends[PM_DIT_EMBED], ".weight", NULL);
-  const PmTensor  *patch = pm_checkpoint_find (network->checkpoint, name);
-  PmNetworkInfo   *info = &network->info;
-
-  if (patch->rank != 4 || patch->shape[2] != patch->shape[3] || patch->shape[0] < 1 || patch->shape[0] > MAX_WIDTH
-      || patch->shape[1] < 1 || patch->shape[1] > 256 || patch->shape[2] < 1 || patch->shape[2] > 256)
-    {
-      g_autofree char *shape = pm_tensor_shape_to_string (patch);
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The tensor “%s” has the shape %s where [width, channels, patch, patch] is expected; the file is damaged "
-                     "or of another kind."),
-                   name, shape);
-      return FALSE;
-    }
-  info->width = (int) patch->shape[0];
-  info->in_channels = (int) patch->shape[1];
-  info->patch = (int) patch->shape[2];
-  return TRUE;
 }
 
 /* The grid of tokens from the stored table of positions. */
@@ -125,38 +65,6 @@ read_sample_size (PmNetwork *network, const PmConfig *config, GError **error)
   return FALSE;
 }
 
-/* Channels out from the final layer, and what they mean. */
-static gboolean
-read_prediction (PmNetwork *network, const PmConfig *config, GError **error)
-{
-  PmNetworkInfo   *info = &network->info;
-  g_autofree char *name = g_strconcat (network->dialect->ends[PM_DIT_FINAL], ".weight", NULL);
-  const PmTensor  *linear = pm_checkpoint_find (network->checkpoint, name);
-  gsize            patch_area = (gsize) info->patch * info->patch;
-  gsize            C = info->in_channels, out = linear && linear->rank == 2 ? linear->shape[0] / patch_area : 0;
-
-  if (out != C && out != 2 * C)
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The tensor “%s” is missing or does not give %d or %d channels; the file is damaged or of another kind."),
-                   name, info->in_channels, 2 * info->in_channels);
-      return FALSE;
-    }
-  info->out_channels = (int) out;
-  info->prediction = config->prediction;
-  if (info->prediction == PM_PREDICTION_UNKNOWN)
-    info->prediction = out == 2 * C ? PM_PREDICTION_EPS_LEARNED_RANGE : PM_PREDICTION_EPS;
-  if ((info->prediction == PM_PREDICTION_EPS_LEARNED_RANGE) != (out == 2 * C))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The configuration's \"prediction\" or \"prediction_type\" contradicts the number of channels of “%s”; "
-                     "“eps_learned_range” goes with twice the channels of the input, “v” and “x0” with as many. Correct it."),
-                   name);
-      return FALSE;
-    }
-  return TRUE;
-}
-
 static gboolean
 read_classes (PmNetwork *network, const PmConfig *config, GError **error)
 {
@@ -183,7 +91,8 @@ read_classes (PmNetwork *network, const PmConfig *config, GError **error)
                    info->null_class, network->n_rows);
       return FALSE;
     }
-  info->n_classes = network->n_rows - (info->null_class >= 0 ? 1 : 0);
+  info->has_null = info->null_class >= 0;
+  info->n_classes = network->n_rows - (info->has_null ? 1 : 0);
   if (n_names > 0 && n_names != (gsize) info->n_classes && n_names != (gsize) network->n_rows)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
@@ -242,13 +151,13 @@ count_layers (PmNetwork *network, GError **error)
   g_autofree char *name = NULL;
   int              n = 0;
 
-  while (n < MAX_LAYERS && find_weight (network, n, PM_DIT_Q, &name))
+  while (n < PM_MAX_LAYERS && find_weight (network, n, PM_DIT_Q, &name))
     n++;
   network->info.n_layers = n;
   const PmTensor *fc1 = find_weight (network, 0, PM_DIT_FC1, &name);
   if (! fc1)
     return pm_nn_require (network->checkpoint, error, name, 2, (gsize) 0, (gsize) 0) != NULL;
-  network->F = (int) MIN (fc1->shape[0], 16 * MAX_WIDTH);
+  network->F = (int) MIN (fc1->shape[0], 16 * PM_MAX_WIDTH);
   return TRUE;
 }
 
@@ -256,49 +165,25 @@ count_layers (PmNetwork *network, GError **error)
 static gboolean
 check_config (PmNetwork *network, const PmConfig *config, GError **error)
 {
-  const PmNetworkInfo   *info = &network->info;
-  const PmConfigNetwork *said = &config->network;
-  const struct
-  {
-    const char *key;
-    int         said, is;
-  } facts[] = { { "attention_head_dim", said->head_dim, info->width / info->n_heads },
-                { "num_layers", said->n_layers, info->n_layers },
-                { "patch_size", said->patch, info->patch },
-                { "in_channels", said->in_channels, info->in_channels },
-                { "out_channels", said->out_channels, info->out_channels },
-                { "num_embeds_ada_norm", said->n_classes, network->n_rows - 1 },
-                { "sample_size", said->sample_size, info->grid_w * info->patch } };
+  const PmNetworkInfo *info = &network->info;
+  const PmShapeFact    facts[] = { { "num_embeds_ada_norm", config->network.n_classes, network->n_rows - 1 },
+                                   { "cross_attention_dim", config->network.cross_dim, 0 },
+                                   { "sample_size", config->network.sample_size, info->grid_w * info->patch } };
 
-  for (guint i = 0; i < G_N_ELEMENTS (facts); i++)
-    if (facts[i].said > 0 && facts[i].said != facts[i].is)
-      {
-        g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                     _("The configuration says \"%s\" %d, but the tensors of “%s” say %d; take both from the same model, or "
-                       "correct the configuration."),
-                     facts[i].key, facts[i].said, pm_checkpoint_get_path (network->checkpoint), facts[i].is);
-        return FALSE;
-      }
-  return TRUE;
+  return pm_shapes_check_config (network->checkpoint, config, info, facts, G_N_ELEMENTS (facts), error);
 }
 
-static void
-make_sites (PmNetworkInfo *info)
+PmSite *
+pm_dit_sites (PmNetwork *network, const PmShape *shape, int *n_sites)
 {
-  int    n_tokens = info->grid_w * info->grid_h;
-  PmSpan picture = { .role = PM_ROLE_PICTURE, .count = n_tokens, .grid_w = info->grid_w, .grid_h = info->grid_h };
+  const PmNetworkInfo *info = &network->info;
+  PmSite              *sites = g_new0 (PmSite, info->n_layers);
 
-  info->sites = g_new0 (PmSite, info->n_layers);
   for (int i = 0; i < info->n_layers; i++)
-    info->sites[i] = (PmSite) { .layer = i,
-                                .kind = PM_SITE_SELF,
-                                .n_heads = info->n_heads,
-                                .n_queries = n_tokens,
-                                .n_keys = n_tokens,
-                                .query_spans = { picture },
-                                .n_query_spans = 1,
-                                .key_spans = { picture },
-                                .n_key_spans = 1 };
+    sites[i] = pm_site_new_self (i, info->n_heads, shape->grid_w, shape->grid_h);
+  if (n_sites)
+    *n_sites = info->n_layers;
+  return sites;
 }
 
 static PmNetwork *
@@ -309,10 +194,12 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
 
   network->checkpoint = checkpoint;
   network->dialect = pm_dit_dialect_find (checkpoint);
-  if (! read_embedder (network, error) || ! read_heads (config, info, error)
+  if (! pm_shapes_read_embedder (checkpoint, network->dialect->ends[PM_DIT_EMBED], info, error)
+      || ! pm_shapes_read_heads (config, info, error)
       || ! (network->dialect->position ? read_position (network, error) : read_sample_size (network, config, error))
-      || ! read_prediction (network, config, error) || ! read_classes (network, config, error) || ! count_layers (network, error)
-      || ! check_layers (network, error) || ! check_config (network, config, error))
+      || ! pm_shapes_read_prediction (checkpoint, network->dialect->ends[PM_DIT_FINAL], config, info, error)
+      || ! read_classes (network, config, error) || ! count_layers (network, error) || ! check_layers (network, error)
+      || ! check_config (network, config, error))
     return NULL;
 
   network->mlp_eps = config->network.norm_eps > 0 ? (float) config->network.norm_eps : network->dialect->mlp_eps;
@@ -321,11 +208,7 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
   if (info->schedule.spacing == PM_SPACING_UNKNOWN)
     info->schedule.spacing = network->dialect->spacing;
   info->is_latent = config->has_vae ? config->vae != NULL : info->in_channels != 3;
-  info->guidance_channels = config->guidance_channels > 0    ? MIN (config->guidance_channels, info->in_channels)
-                            : config->guidance_channels == 0 ? info->in_channels
-                            : info->in_channels == 4         ? network->dialect->guidance_channels
-                                                             : info->in_channels;
-  make_sites (info);
+  info->guidance_channels = pm_shapes_guidance_channels (config, info, network->dialect->guidance_channels);
   *out = *info;
   return g_steal_pointer (&network);
 }
@@ -333,18 +216,16 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
 static void
 dit_free (PmNetwork *network, PmNetworkInfo *info)
 {
-  g_clear_pointer (&info->sites, g_free);
   g_free (network);
 }
 
 static double
-dit_flops (PmNetwork *network, int B)
+dit_flops (PmNetwork *network, const PmShape *shape, int B)
 {
   const PmNetworkInfo *info = &network->info;
-  double               D = info->width, T = (double) info->grid_w * info->grid_h, area = info->patch * info->patch;
-  double               block = T * (4 * D * D + 2 * D * network->F) + 2 * T * T * D + 6 * D * D;
-  double ends = T * D * area * (info->in_channels + info->out_channels) + D * (PM_TIMESTEP_DIM + D) + 2 * D * D;
-  return 2.0 * B * (info->n_layers * block + ends);
+  double               D = info->width;
+  double               conditions = info->n_layers * 6 * D * D + D * (PM_TIMESTEP_DIM + D) + 2 * D * D;
+  return B * (pm_trunk_flops (info, network->F, shape) + 2 * conditions);
 }
 
 const PmFamily pm_family_dit = {
@@ -354,6 +235,7 @@ const PmFamily pm_family_dit = {
   .free = dit_free,
   .prepare = pm_dit_prepare,
   .release = pm_dit_release,
+  .sites = pm_dit_sites,
   .expect = pm_dit_expect,
   .denoise = pm_dit_denoise,
   .flops = dit_flops,

@@ -3,8 +3,8 @@
 #ifndef PM_FAMILY_DIT_H
 #define PM_FAMILY_DIT_H
 
-#include "family/family.h"
-#include "nn/layer.h"
+#include "family/expected.h"
+#include "family/trunk.h"
 
 /* Layers of a block. Queries, keys and values are three layers, or one with its rows below one another. */
 typedef enum
@@ -51,7 +51,7 @@ struct _PmNetwork
 {
   PmCheckpoint  *checkpoint; /* borrowed */
   const PmDitDialect *dialect;
-  PmNetworkInfo  info;       /* its sites are borrowed from the one that load() filled */
+  PmNetworkInfo  info;
   int            F;
   int            n_rows;     /* of the class table */
   float          mlp_eps;    /* of the norm before the MLP */
@@ -62,41 +62,22 @@ typedef struct
   PmLayer layers[PM_DIT_N_LAYERS];
 } PmDitBlock;
 
-/* Workspace, in the backend's memory. */
-typedef struct
-{
-  float *image;    /* [B, C, h, w] */
-  float *patches;  /* [B, T, max (C, C_out) * p * p] */
-  float *x, *h;    /* [B, T, D] the stream, and what a norm makes of it */
-  float *qkv;      /* [B, T, 3, D] */
-  float *mlp;      /* [B, T, F] */
-  float *output;   /* [B, C_out, h, w] */
-  float *position; /* [T, D] */
-} PmDitWork;
-
 /* Modulations of a window of R conditions (a time and a class row each), all layers at once: they depend on nothing else, and
  * reading their weights (a third of the network's) once a run instead of once a step pays. */
 typedef struct
 {
-  int    n_expected;
-  float *expected_t;        /* [n_expected] */
-  int   *expected_y;
-  int    R;                 /* rows there is room for */
-  int    first, n;          /* the window: expected rows first .. first + n - 1 are computed */
-  float *time, *hidden, *c; /* [R, 256], [R, D], [R, D] the backend's memory, as the next */
-  float *modulation;        /* [L] of [R, 6, D], then [R, 2, D] of the final layer */
+  PmExpected expected;          /* R: its room */
+  float     *time, *hidden, *c; /* [R, 256], [R, D], [R, D] the backend's memory, as the next */
+  float     *modulation;        /* [L] of [R, 6, D], then [R, 2, D] of the final layer */
 } PmDitConditions;
 
 struct _PmPrepared
 {
   PmNetwork      *network;
-  PmBackend      *backend;
-  int             max_items;
+  PmTrunk         trunk;
   PmLayer         ends[PM_DIT_N_ENDS];
   PmDitBlock     *blocks; /* [L] */
-  PmDitWork       work;
   PmDitConditions conditions;
-  float          *memory; /* of work and conditions */
 };
 
 /* The dialect whose names the checkpoint has; NULL: none. */
@@ -110,21 +91,18 @@ gboolean pm_dit_dialect_check_copies (const PmDitDialect *dialect, PmCheckpoint 
 
 gsize pm_dit_conditions_size (const PmNetwork *network, int max_items); /* floats */
 void  pm_dit_conditions_init (PmPrepared *prepared, float *memory);
-void  pm_dit_conditions_clear (PmPrepared *prepared);
 
-/* See PmFamily.expect. */
+/* See PmFamily.expect, and pm_expected_find. */
 gboolean pm_dit_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJob *job, GError **error);
-
-/* The row of the window where the conditions of the batch begin, one behind the other; computed when they are not there.
- * -1 with an error when cancelled. */
-int pm_dit_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error);
+int      pm_dit_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error);
 
 /* layer L is the final one. */
 const float *pm_dit_conditions_get (PmPrepared *prepared, int layer, int row);
 
-PmPrepared *pm_dit_prepare (PmNetwork *network, PmBackend *backend, int max_items, GError **error);
+PmSite     *pm_dit_sites (PmNetwork *network, const PmShape *shape, int *n_sites);
+PmPrepared *pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error);
 void        pm_dit_release (PmPrepared *prepared);
 gboolean    pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
-gsize       pm_dit_work_bytes (PmNetwork *network, int max_items);
+gsize       pm_dit_work_bytes (PmNetwork *network, const PmShape *shape);
 
 #endif

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
@@ -99,8 +101,7 @@ pm_checkpoint_alloc (PmCheckpoint *checkpoint, const char *path, gsize n_bytes, 
     memory = g_try_malloc (MAX (n_bytes, 1));
   if (! memory)
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                 _("%s needs %" G_GSIZE_FORMAT " MiB of memory, which is not free. Close other programs or "
-                    "choose a smaller model."),
+                 _("%s needs %zu MiB of memory, which is not free. Close other programs or choose a smaller model."),
                  path, n_bytes >> 20);
   else
     g_ptr_array_add (checkpoint->owned, memory);
@@ -145,8 +146,8 @@ check_tensor (PmCheckpoint *checkpoint, const char *path, PmTensor *tensor, gsiz
       g_autofree char *shape = pm_tensor_shape_to_string (tensor);
 
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("%s is damaged: the tensor \"%s\" of shape %s and type %s cannot be %" G_GSIZE_FORMAT
-                      " bytes long. Download it again."),
+                   _("%s is damaged: the tensor \"%s\" of shape %s and type %s cannot be %zu bytes long. Download "
+                      "it again."),
                    path, tensor->name, shape, pm_dtype_name (tensor->dtype), n_bytes);
       return FALSE;
     }
@@ -369,4 +370,24 @@ pm_checkpoint_verify (PmCheckpoint *checkpoint, GError **error)
         }
     }
   return TRUE;
+}
+
+void
+pm_checkpoint_let_go (PmCheckpoint *checkpoint, const PmTensor *tensor)
+{
+  guintptr page = (guintptr) sysconf (_SC_PAGESIZE), first = (guintptr) tensor->data;
+  guintptr end = (first + tensor->n_elements * pm_dtype_size (tensor->dtype)) / page * page;
+
+  for (guint i = 0; i < checkpoint->parts->len; i++)
+    {
+      GMappedFile *file = ((PmPart *) g_ptr_array_index (checkpoint->parts, i))->file;
+      guintptr     start = file ? (guintptr) g_mapped_file_get_contents (file) : 0;
+      if (start && first >= start && end <= start + g_mapped_file_get_length (file))
+        { /* memory of our own, which would be zeroed, lies in no file */
+          first = (first + page - 1) / page * page;
+          if (first < end)
+            madvise ((void *) first, end - first, MADV_DONTNEED);
+          return;
+        }
+    }
 }

@@ -37,6 +37,9 @@ const char *pm_checkpoint_get_file (PmCheckpoint *checkpoint, guint i);
  * truncated mapping would be SIGBUS. Called before every run. */
 gboolean pm_checkpoint_verify (PmCheckpoint *checkpoint, GError **error);
 
+/* Lets go of the memory that a mapped tensor's pages take; they come back from the file when they are read again. */
+void pm_checkpoint_let_go (PmCheckpoint *checkpoint, const PmTensor *tensor);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmCheckpoint, pm_checkpoint_free)
 
 #endif

@@ -1,12 +1,12 @@
-/* What diffusers writes about a model: the config.json of a DiTTransformer2DModel, and model_index.json and
- * scheduler/scheduler_config.json of a DiTPipeline's folder. What matters to a result is honoured or refused by a sentence.
- * Source of truth: huggingface/diffusers, models/transformers/dit_transformer_2d.py, pipelines/dit/pipeline_dit.py and
- * schedulers/scheduling_ddim.py. */
+/* What diffusers writes about a model: the config.json of a DiTTransformer2DModel, and model_index.json of a DiTPipeline's
+ * folder. What matters to a result is honoured or refused by a sentence.
+ * Source of truth: huggingface/diffusers, models/transformers/dit_transformer_2d.py and pipelines/dit/pipeline_dit.py. */
 #include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/config-private.h"
+#include "format/link.h"
 
 #define MAX_SIZE 65536
 
@@ -64,16 +64,15 @@ read_norm_eps (PmConfigReader *reader, JsonNode *node, GError **error)
   return pm_config_read_double (node, 1e-12, 1, &reader->config->network.norm_eps);
 }
 
-/* Settings of which only one value can be computed with. */
-static gboolean
-is_off (PmConfigReader *reader, JsonNode *node, GError **error)
+gboolean
+pm_config_is_off (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   return JSON_NODE_HOLDS_NULL (node)
          || (JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN && ! json_node_get_boolean (node));
 }
 
-static gboolean
-is_on (PmConfigReader *reader, JsonNode *node, GError **error)
+gboolean
+pm_config_is_on (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   return JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN && json_node_get_boolean (node);
 }
@@ -85,9 +84,34 @@ is_gelu_tanh (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static gboolean
-is_ada_norm_zero (PmConfigReader *reader, JsonNode *node, GError **error)
+is_ada_norm (PmConfigReader *reader, JsonNode *node, GError **error)
 {
-  return g_strcmp0 (pm_json_read_string (node), "ada_norm_zero") == 0;
+  const char *name = pm_json_read_string (node);
+  return g_strcmp0 (name, "ada_norm_zero") == 0 || g_strcmp0 (name, "ada_norm_single") == 0; /* which, the tensors tell */
+}
+
+static gboolean
+read_cross_dim (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.cross_dim);
+}
+
+static gboolean
+read_caption_channels (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_int (node, 1, MAX_SIZE, &reader->config->network.caption_channels);
+}
+
+static gboolean
+read_interpolation (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || pm_config_read_double (node, 1e-3, 1000, &reader->config->network.interpolation);
+}
+
+static gboolean
+is_default (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return JSON_NODE_HOLDS_NULL (node) || g_strcmp0 (pm_json_read_string (node), "default") == 0;
 }
 
 /* The published folders still carry keys of the class that was there before DiTTransformer2DModel. */
@@ -106,17 +130,27 @@ static const PmConfigKey transformer_keys[] = {
   { "norm_eps", read_norm_eps, N_("%s: \"norm_eps\" should be a small positive number, such as 0.00001. Correct it.") },
   { "activation_fn", is_gelu_tanh,
     N_("%s: the network's \"activation_fn\" is not \"gelu-approximate\", which alone can be computed. Choose another model.") },
-  { "norm_type", is_ada_norm_zero,
-    N_("%s: the network's \"norm_type\" is not \"ada_norm_zero\", which alone can be computed. Choose another model.") },
-  { "attention_bias", is_on,
+  { "norm_type", is_ada_norm,
+    N_("%s: the network's \"norm_type\" is neither \"ada_norm_zero\" nor \"ada_norm_single\", which alone can be computed. "
+       "Choose another model.") },
+  { "attention_bias", pm_config_is_on,
     N_("%s: \"attention_bias\" is not true, but networks without biases cannot be computed. Choose another model.") },
-  { "norm_elementwise_affine", is_off,
+  { "norm_elementwise_affine", pm_config_is_off,
     N_("%s: \"norm_elementwise_affine\" is not false, but norms with weights cannot be computed. Choose another model.") },
-  { "cross_attention_dim", is_off,
-    N_("%s: \"cross_attention_dim\" is set, but networks that look at a text cannot be computed. Choose another model.") },
-  { "double_self_attention", is_off, N_("%s: \"double_self_attention\" should be false or null. Choose another model.") },
-  { "num_vector_embeds", is_off, N_("%s: \"num_vector_embeds\" should be null. Choose another model.") },
-  { "only_cross_attention", is_off, N_("%s: \"only_cross_attention\" should be false or null. Choose another model.") },
+  { "cross_attention_dim", read_cross_dim,
+    N_("%s: \"cross_attention_dim\" should be a whole number, such as 1152, or null. Correct it.") },
+  { "caption_channels", read_caption_channels,
+    N_("%s: \"caption_channels\" should be the width of text embeddings, such as 4096, or null. Correct it.") },
+  { "interpolation_scale", read_interpolation,
+    N_("%s: \"interpolation_scale\" should be a positive number, such as 2, or null. Correct it.") },
+  { "attention_type", is_default,
+    N_("%s: the network's \"attention_type\" is not \"default\", which alone can be computed. Choose another model.") },
+  { "use_additional_conditions", NULL, NULL }, /* the tensors tell */
+  { "double_self_attention", pm_config_is_off,
+    N_("%s: \"double_self_attention\" should be false or null. Choose another model.") },
+  { "num_vector_embeds", pm_config_is_off, N_("%s: \"num_vector_embeds\" should be null. Choose another model.") },
+  { "only_cross_attention", pm_config_is_off,
+    N_("%s: \"only_cross_attention\" should be false or null. Choose another model.") },
   { "use_linear_projection", NULL, NULL },
   { "dropout", NULL, NULL }, /* only in training */
   { "norm_num_groups", NULL, NULL },
@@ -127,110 +161,6 @@ static const PmConfigKey transformer_keys[] = {
 };
 
 const PmConfigTable pm_config_transformer_table = { transformer_keys, G_N_ELEMENTS (transformer_keys) };
-
-static gboolean
-read_scheduler_class (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  const char *name = pm_json_read_string (node);
-
-  if (g_strcmp0 (name, "DDIMScheduler") == 0)
-    return TRUE;
-  if (name)
-    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _("%s: the scheduler \"%s\" cannot be followed, only \"DDIMScheduler\" can. Save the pipeline with that one, "
-                    "or take the folder \"scheduler\" away to go by the defaults."),
-                 reader->shown, name);
-  return FALSE;
-}
-
-static gboolean
-read_beta_schedule (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  const char *name = pm_json_read_string (node);
-
-  reader->config->schedule.is_scaled = g_strcmp0 (name, "scaled_linear") == 0;
-  return reader->config->schedule.is_scaled || g_strcmp0 (name, "linear") == 0;
-}
-
-static gboolean
-read_prediction_type (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  static const PmPredictionName names[] = {
-    { "epsilon", PM_PREDICTION_UNKNOWN }, /* with or without a variance beside it, as the shapes say */
-    { "sample", PM_PREDICTION_X0 },
-    { "v_prediction", PM_PREDICTION_V }
-  };
-
-  return pm_config_read_prediction (reader, node, names, G_N_ELEMENTS (names));
-}
-
-static gboolean
-read_spacing (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  const char *name = pm_json_read_string (node);
-
-  reader->config->schedule.spacing = g_strcmp0 (name, "trailing") == 0 ? PM_SPACING_TRAILING : PM_SPACING_LEADING;
-  return g_strcmp0 (name, "trailing") == 0 || g_strcmp0 (name, "leading") == 0;
-}
-
-static gboolean
-read_steps_offset (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  return pm_config_read_int (node, 0, 1000, &reader->config->schedule.steps_offset);
-}
-
-#define CLIPS                                                                                                             \
-  N_("%s: \"clip_sample\" is not false, but clipped pictures cannot be sampled. Set it to false or choose another model.")
-
-static const PmConfigKey scheduler_keys[] = {
-  { "_class_name", read_scheduler_class, N_("%s: \"_class_name\" should be a scheduler's name. Correct it.") },
-  { "beta_start", pm_config_read_beta_start,
-    N_("%s: \"beta_start\" should be a number between 0 and 1, such as 0.0001. Correct it.") },
-  { "beta_end", pm_config_read_beta_end, N_("%s: \"beta_end\" should be a number between 0 and 1, such as 0.02. Correct it.") },
-  { "num_train_timesteps", pm_config_read_train_steps,
-    N_("%s: \"num_train_timesteps\" should be a whole number, such as 1000. Correct it.") },
-  { "beta_schedule", read_beta_schedule,
-    N_("%s: the \"beta_schedule\" is neither \"linear\" nor \"scaled_linear\" and cannot be followed. Choose another model.") },
-  { "prediction_type", read_prediction_type,
-    N_("%s: \"prediction_type\" should be \"epsilon\", \"sample\" or \"v_prediction\". Correct it.") },
-  { "timestep_spacing", read_spacing,
-    N_("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\" and cannot be followed. Set it to one of them.") },
-  { "steps_offset", read_steps_offset, N_("%s: \"steps_offset\" should be a whole number, such as 0. Correct it.") },
-  { "clip_sample", is_off, CLIPS },
-  { "set_alpha_to_one", is_on,
-    N_("%s: \"set_alpha_to_one\" is not true, but no other last step can be made. Set it to true or choose another model.") },
-  { "thresholding", is_off,
-    N_("%s: \"thresholding\" is not false, but thresholds cannot be sampled with. Set it to false or choose another model.") },
-  { "rescale_betas_zero_snr", is_off,
-    N_("%s: \"rescale_betas_zero_snr\" is not false, so the schedule cannot be followed. Choose another model.") },
-  { "trained_betas", is_off,
-    N_("%s: \"trained_betas\" is set, but only schedules between two betas can be followed. Choose another model.") },
-  { "clip_sample_range", NULL, NULL },
-  { "dynamic_thresholding_ratio", NULL, NULL },
-  { "sample_max_value", NULL, NULL },
-  { "_diffusers_version", NULL, NULL },
-};
-
-/* Keys that are left out have the defaults of DDIMScheduler, which are those here but for one: it clips. */
-static gboolean
-read_scheduler (PmConfig *config, GPtrArray *notes, const char *path, GError **error)
-{
-  static const PmConfigTable table = { scheduler_keys, G_N_ELEMENTS (scheduler_keys) };
-  g_autoptr (JsonNode) root = NULL;
-
-  config->has_schedule = TRUE;
-  config->schedule.spacing = PM_SPACING_LEADING;
-  if (! pm_config_read_file (config, notes, path, &table, &root, error))
-    return FALSE;
-  if (! json_object_has_member (json_node_get_object (root), "clip_sample"))
-    {
-      g_autofree char *shown = g_filename_display_name (path);
-
-      g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED, g_dgettext (GETTEXT_PACKAGE, CLIPS), shown);
-      return FALSE;
-    }
-  return TRUE;
-}
 
 static gboolean
 read_id2label (PmConfigReader *reader, JsonNode *node, GError **error)
@@ -271,13 +201,21 @@ read_scheduler_part (PmConfigReader *reader, JsonNode *node, GError **error)
   return TRUE;
 }
 
+static gboolean
+read_pipeline (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  g_free (reader->config->pipeline);
+  reader->config->pipeline = g_strdup (pm_json_read_string (node));
+  return TRUE;
+}
+
 static const PmConfigKey index_keys[] = {
   { "id2label", read_id2label,
     N_("%s: \"id2label\" should be an object from \"0\", \"1\" and so on to names. Correct it or remove the key.") },
   { "vae", read_vae_part, NULL },
   { "scheduler", read_scheduler_part, NULL },
   { "transformer", NULL, NULL }, /* the checkpoint's absence is an error of its own */
-  { "_class_name", NULL, NULL }, /* tensors decide */
+  { "_class_name", read_pipeline, NULL },
   { "_diffusers_version", NULL, NULL },
   { "_name_or_path", NULL, NULL },
 };
@@ -285,7 +223,9 @@ static const PmConfigKey index_keys[] = {
 static gboolean
 read_if_there (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, GError **error)
 {
-  return ! g_file_test (path, G_FILE_TEST_EXISTS) || pm_config_read_file (config, notes, path, table, NULL, error);
+  if (! pm_link_check (path, error))
+    return FALSE;
+  return ! g_file_test (path, G_FILE_TEST_EXISTS) || pm_config_read_file (config, notes, path, table, error);
 }
 
 gboolean
@@ -298,5 +238,6 @@ pm_config_read_pipeline (PmConfig *config, GPtrArray *notes, const char *folder,
 
   return read_if_there (config, notes, index, &index_table, error)
          && read_if_there (config, notes, transformer, &pm_config_transformer_table, error)
-         && (! g_file_test (scheduler, G_FILE_TEST_EXISTS) || read_scheduler (config, notes, scheduler, error));
+         && pm_link_check (scheduler, error)
+         && (! g_file_test (scheduler, G_FILE_TEST_EXISTS) || pm_config_read_scheduler (config, notes, scheduler, error));
 }

@@ -11,6 +11,7 @@ typedef struct
   PmConfig   *config;
   const char *folder;
   const char *shown; /* the file's name for messages */
+  const char *key;   /* that is being read */
   GPtrArray  *notes;
 } PmConfigReader;
 
@@ -32,9 +33,13 @@ struct _PmConfigTable
 /* Reads an object's members; a key that is in no table becomes a note. */
 gboolean pm_config_read_object (PmConfigReader *reader, JsonNode *node, const PmConfigTable *table, GError **error);
 
-/* A file that is one object. *node (may be NULL) gets the object's node, to be freed by json_node_unref. */
-gboolean pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, JsonNode **node,
+/* The root of a file that should be one object; free with json_node_unref. */
+JsonNode *pm_config_load_object (const char *path, GError **error);
+
+/* Reads that object, or loads and reads it; config->path is then the file. */
+gboolean pm_config_read_root (PmConfig *config, GPtrArray *notes, const char *path, JsonNode *root, const PmConfigTable *table,
                               GError **error);
+gboolean pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, GError **error);
 
 gboolean pm_config_read_int (JsonNode *node, int low, int high, int *value);
 gboolean pm_config_read_double (JsonNode *node, double low, double high, double *value);
@@ -54,6 +59,13 @@ char **pm_config_read_names (JsonNode *node);
 /* config-diffusers.c: keys of a transformer's config.json, and the other files of a pipeline's folder. */
 extern const PmConfigTable pm_config_transformer_table;
 gboolean pm_config_read_pipeline (PmConfig *config, GPtrArray *notes, const char *folder, GError **error);
+
+/* Settings of which only one value can be computed with: false or null; true. */
+gboolean pm_config_is_off (PmConfigReader *reader, JsonNode *node, GError **error);
+gboolean pm_config_is_on (PmConfigReader *reader, JsonNode *node, GError **error);
+
+/* config-scheduler.c: a pipeline's scheduler_config.json. */
+gboolean pm_config_read_scheduler (PmConfig *config, GPtrArray *notes, const char *path, GError **error);
 
 /* Keys of a schedule that other files write as well. */
 gboolean pm_config_read_beta_start (PmConfigReader *reader, JsonNode *node, GError **error);

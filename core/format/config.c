@@ -1,11 +1,12 @@
 /* A model's config.json or sidecar. The schema is a table: key, how it is read, and the sentence for a wrong value.
- * Keys that are not in it become notes; those of diffusers are in config-diffusers.c. */
+ * Keys that are not in it become notes; those of diffusers are in config-diffusers.c and config-scheduler.c. */
 #include "format/config-private.h"
 
 #include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "format/link.h"
 
 #define MAX_CONFIG_BYTES (4u << 20)
 #define MAX_CLASSES 1000000
@@ -16,7 +17,8 @@ pm_config_new (void)
 {
   PmConfig *config = g_new0 (PmConfig, 1);
 
-  config->schedule = (PmSchedule){ .beta_start = 1e-4, .beta_end = 0.02, .n_train_steps = 1000, .time_scale = 1000 };
+  config->schedule = (PmSchedule){ .beta_start = 1e-4, .beta_end = 0.02, .n_train_steps = 1000, .time_scale = 1000,
+                                   .shift = 1 };
   config->null_class = -1;
   config->guidance_channels = -1;
   config->default_guidance = -1;
@@ -32,8 +34,11 @@ pm_config_free (PmConfig *config)
     return;
   g_free (config->path);
   g_free (config->family);
+  g_free (config->pipeline);
   g_strfreev (config->classes);
   g_free (config->vae);
+  g_free (config->text_encoder);
+  g_free (config->tokenizer);
   g_clear_pointer (&config->recommended_layers, g_array_unref);
   g_free (config->default_sampler);
   g_strfreev (config->notes);
@@ -103,6 +108,7 @@ pm_config_read_object (PmConfigReader *reader, JsonNode *node, const PmConfigTab
       const PmConfigKey *key = find_key (table, name);
       GError            *own = NULL;
 
+      reader->key = name;
       if (! key)
         g_ptr_array_add (reader->notes, g_strdup_printf (_("%s: the key \"%s\" is not known and was ignored."), reader->shown,
                                                          name));
@@ -118,29 +124,37 @@ pm_config_read_object (PmConfigReader *reader, JsonNode *node, const PmConfigTab
   return TRUE;
 }
 
+JsonNode *
+pm_config_load_object (const char *path, GError **error)
+{
+  g_autofree char     *shown = g_filename_display_name (path);
+  g_autoptr (JsonNode) root = pm_json_load (path, MAX_CONFIG_BYTES, error);
+
+  if (! root || JSON_NODE_HOLDS_OBJECT (root))
+    return g_steal_pointer (&root);
+  g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s should be a JSON object of settings. Correct it."), shown);
+  return NULL;
+}
+
 gboolean
-pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, JsonNode **node,
+pm_config_read_root (PmConfig *config, GPtrArray *notes, const char *path, JsonNode *root, const PmConfigTable *table,
                      GError **error)
 {
   g_autofree char *folder = g_path_get_dirname (path);
   g_autofree char *shown = g_filename_display_name (path);
-  g_autoptr (JsonNode) root = pm_json_load (path, MAX_CONFIG_BYTES, error);
-  PmConfigReader reader = { config, folder, shown, notes };
+  PmConfigReader   reader = { .config = config, .folder = folder, .shown = shown, .notes = notes };
 
-  if (! root)
-    return FALSE;
-  if (! JSON_NODE_HOLDS_OBJECT (root))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED, _("%s should be a JSON object of settings. Correct it."), shown);
-      return FALSE;
-    }
   if (! pm_config_read_object (&reader, root, table, error))
     return FALSE;
-  g_free (config->path);
-  config->path = g_strdup (path);
-  if (node)
-    *node = g_steal_pointer (&root);
+  g_set_str (&config->path, path);
   return TRUE;
+}
+
+gboolean
+pm_config_read_file (PmConfig *config, GPtrArray *notes, const char *path, const PmConfigTable *table, GError **error)
+{
+  g_autoptr (JsonNode) root = pm_config_load_object (path, error);
+  return root && pm_config_read_root (config, notes, path, root, table, error);
 }
 
 static gboolean
@@ -218,7 +232,7 @@ read_variance (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   const char *name = pm_json_read_string (node);
 
-  reader->config->schedule.is_small_variance = g_strcmp0 (name, "fixed_small") == 0;
+  reader->config->schedule.variance = g_strcmp0 (name, "fixed_small") == 0 ? PM_VARIANCE_SMALL : PM_VARIANCE_LARGE;
   return g_strcmp0 (name, "fixed_small") == 0 || g_strcmp0 (name, "fixed_large") == 0;
 }
 
@@ -323,6 +337,18 @@ read_vae (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 static gboolean
+read_text_encoder (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return read_text (node, &reader->config->text_encoder);
+}
+
+static gboolean
+read_tokenizer (PmConfigReader *reader, JsonNode *node, GError **error)
+{
+  return read_text (node, &reader->config->tokenizer);
+}
+
+static gboolean
 read_layers (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   JsonArray *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
@@ -408,6 +434,12 @@ static const PmConfigKey config_keys[] = {
   { "guidance_channels", read_guidance_channels,
     N_("%s: \"guidance_channels\" should be 3 or \"all\". Correct it or remove the key.") },
   { "vae", read_vae, N_("%s: \"vae\" should be a folder's name in the same folder, or null. Correct it or remove the key.") },
+  { "text_encoder", read_text_encoder,
+    N_("%s: \"text_encoder\" should be the path of a folder or file, or its name in the same folder. Correct it or remove the "
+       "key.") },
+  { "tokenizer", read_tokenizer,
+    N_("%s: \"tokenizer\" should be the path of a folder or file, or its name in the same folder. Correct it or remove the "
+       "key.") },
   { "recommended_layers", read_layers,
     N_("%s: \"recommended_layers\" should be a list of layer numbers from 0. Correct it or remove the key.") },
   { "defaults", read_defaults, N_("%s: \"defaults\" should be an object. Correct it or remove the key.") },
@@ -453,7 +485,9 @@ pm_config_load (const char *model_path, GError **error)
 
   if (g_file_test (model_path, G_FILE_TEST_IS_DIR) && ! pm_config_read_pipeline (config, notes, model_path, error))
     return NULL;
-  if (path && g_file_test (path, G_FILE_TEST_EXISTS) && ! pm_config_read_file (config, notes, path, &table, NULL, error))
+  if (path && ! pm_link_check (path, error))
+    return NULL;
+  if (path && g_file_test (path, G_FILE_TEST_EXISTS) && ! pm_config_read_file (config, notes, path, &table, error))
     return NULL;
   g_ptr_array_add (notes, NULL);
   g_strfreev (config->notes);

@@ -18,6 +18,33 @@ is_allowed (char c, int depth, gboolean has_begun)
   return c != '\0' && strchr ("\"[]{}:,+-.0123456789eEtrufalsn \t\r\n", c);
 }
 
+/* Python writes infinities, for which JSON has no word: they become null, not said. NULL where there are none or no memory. */
+static char *
+without_infinities (const char *text, gsize n)
+{
+  static const char *const words[] = { "-Infinity", "Infinity" };
+  gboolean                 in_string = FALSE;
+  char                    *copy = g_strstr_len (text, (gssize) n, words[1]) ? g_try_malloc (n) : NULL;
+
+  if (! copy)
+    return NULL;
+  memcpy (copy, text, n);
+  for (gsize i = 0; i < n; i++)
+    {
+      if (copy[i] == '"')
+        in_string = ! in_string;
+      else if (in_string && copy[i] == '\\')
+        i++;
+      for (guint w = 0; ! in_string && w < G_N_ELEMENTS (words); w++)
+        if (n - i >= strlen (words[w]) && memcmp (copy + i, words[w], strlen (words[w])) == 0)
+          {
+            memset (copy + i, ' ', strlen (words[w]));
+            memcpy (copy + i, "null", 4);
+          }
+    }
+  return copy;
+}
+
 /* The number of keys in all objects, or -1. */
 static gssize
 check_text (const char *text, gsize n)
@@ -83,6 +110,9 @@ pm_json_parse (const char *text, gsize n, const char *path, GError **error)
   g_autoptr (JsonParser) parser = json_parser_new ();
   g_autoptr (GError) cause = NULL;
   g_autoptr (JsonNode) root = NULL;
+  g_autofree char *copy = n <= G_MAXSSIZE ? without_infinities (text, n) : NULL;
+
+  text = copy ? copy : text;
   gssize n_keys = n <= G_MAXSSIZE && g_utf8_validate_len (text, n, NULL) ? check_text (text, n) : -1;
 
   if (n_keys < 0)
@@ -123,8 +153,7 @@ pm_json_load (const char *path, gsize max_bytes, GError **error)
   if (g_stat (path, &info) == 0 && (! S_ISREG (info.st_mode) || (guint64) info.st_size > max_bytes))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("%s is not a file of at most %" G_GSIZE_FORMAT " bytes, as JSON of this kind should be. Correct it or "
-                     "download it again."),
+                   _("%s is not a file of at most %zu bytes, as JSON of this kind should be. Correct it or download it again."),
                    shown, max_bytes);
       return NULL;
     }
@@ -159,6 +188,13 @@ pm_json_read_number (JsonNode *node, double *value)
     return FALSE;
   *value = json_node_get_double (node);
   return TRUE;
+}
+
+gboolean
+pm_json_read_boolean (JsonNode *node)
+{
+  return node && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_BOOLEAN
+         && json_node_get_boolean (node);
 }
 
 const char *

@@ -20,6 +20,9 @@ gboolean pm_json_read_size (JsonNode *node, gsize *value);
 /* FALSE unless the node (which may be NULL) is a number. */
 gboolean pm_json_read_number (JsonNode *node, double *value);
 
+/* TRUE when the node (which may be NULL) is `true`. */
+gboolean pm_json_read_boolean (JsonNode *node);
+
 /* NULL unless the node (which may be NULL) is a string; borrowed. */
 const char *pm_json_read_string (JsonNode *node);
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/checkpoint-private.h"
+#include "format/link.h"
 
 /* Names that settle it, best first. */
 static const char *const known_names[] = {
@@ -11,11 +12,13 @@ static const char *const known_names[] = {
   "diffusion_pytorch_model.safetensors.index.json",
   "diffusion_pytorch_model.bin",
   "diffusion_pytorch_model.bin.index.json",
+  "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
 };
 
 /* Kinds of which one file must be the only one, best first: shards of an index are not candidates beside it. */
 static const char *const suffixes[][5] = {
-  { ".safetensors.index.json", ".bin.index.json" },
+  { ".safetensors.index.json", ".bin.index.json", ".safetensors.index.fp16.json" },
   { ".safetensors", ".pt", ".pth", ".bin", ".hash.json" },
 };
 
@@ -81,8 +84,9 @@ find_only (GPtrArray *names, const char *const *list, const char *folder, GError
   return found ? g_build_filename (folder, found, NULL) : NULL;
 }
 
-char *
-pm_checkpoint_resolve_folder (const char *folder, GError **error)
+/* descends: into the folder of a pipeline's network; once, for that may be a link to anywhere. */
+static char *
+resolve_folder (const char *folder, gboolean descends, GError **error)
 {
   g_autoptr (GPtrArray) names = NULL;
   g_autoptr (GError) several = NULL;
@@ -96,6 +100,8 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
 
       if (g_file_test (path, G_FILE_TEST_IS_REGULAR))
         return g_steal_pointer (&path);
+      if (! pm_link_check (path, error))
+        return NULL;
     }
   names = list_folder (folder, error);
   for (gsize i = 0; names && ! several && i < G_N_ELEMENTS (suffixes); i++)
@@ -112,8 +118,10 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
       g_propagate_error (error, g_steal_pointer (&several));
       return NULL;
     }
-  if (g_file_test (transformer, G_FILE_TEST_IS_DIR) && ! g_file_test (transformer, G_FILE_TEST_IS_SYMLINK))
-    return pm_checkpoint_resolve_folder (transformer, error);
+  if (descends && ! pm_link_check (transformer, error))
+    return NULL;
+  if (descends && g_file_test (transformer, G_FILE_TEST_IS_DIR))
+    return resolve_folder (transformer, FALSE, error);
   if (g_file_test (index, G_FILE_TEST_EXISTS))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
@@ -127,4 +135,10 @@ pm_checkpoint_resolve_folder (const char *folder, GError **error)
                   "folder."),
                shown);
   return NULL;
+}
+
+char *
+pm_checkpoint_resolve_folder (const char *folder, GError **error)
+{
+  return resolve_folder (folder, TRUE, error);
 }

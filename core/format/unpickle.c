@@ -83,7 +83,7 @@ pm_unpickle (const guint8 *bytes, gsize n, const char *path, GError **error)
   if (! good)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("%s is damaged: its list of tensors makes no sense at byte %" G_GSIZE_FORMAT ". Download it again."), path,
+                   _("%s is damaged: its list of tensors makes no sense at byte %zu. Download it again."), path,
                    (gsize) (u->next - bytes));
       return NULL;
     }

@@ -1,7 +1,7 @@
 /* See feature-cache.h. */
 #include "nn/feature-cache.h"
 
-#define N_TAGS 2 /* condition and null; others are never predicted */
+#define N_TAGS 2 /* the condition, and what it is guided away from */
 #define N_POINTS (PM_FEATURE_CACHE_MAX_ORDER + 1)
 
 /* A ring of the last features of one half. */
@@ -53,22 +53,20 @@ pm_feature_cache_free (PmFeatureCache *cache)
 static PmFeatureRing *
 find_ring (PmFeatureCache *cache, PmItemTag tag)
 {
-  return tag == PM_ITEM_CONDITION ? &cache->rings[0] : tag == PM_ITEM_NULL ? &cache->rings[1] : NULL;
+  return &cache->rings[tag == PM_ITEM_CONDITION ? 0 : 1];
 }
 
 gboolean
 pm_feature_cache_has (PmFeatureCache *cache, PmItemTag tag)
 {
-  const PmFeatureRing *ring = find_ring (cache, tag);
-  return ring && ring->n > 0;
+  return find_ring (cache, tag)->n > 0;
 }
 
 void
 pm_feature_cache_begin (PmFeatureCache *cache, PmItemTag tag, double position, const float *x)
 {
   PmFeatureRing *ring = find_ring (cache, tag);
-  if (! ring)
-    return;
+
   ring->newest = (ring->newest + 1) % cache->n_points;
   ring->positions[ring->newest] = position;
   ring->n = MIN (ring->n, cache->n_points - 1); /* the oldest is being overwritten */
@@ -80,9 +78,7 @@ void
 pm_feature_cache_end (PmFeatureCache *cache, PmItemTag tag, const float *x)
 {
   PmFeatureRing *ring = find_ring (cache, tag);
-  if (! ring)
-    return;
-  float *point = ring->points + ring->newest * cache->n;
+  float         *point = ring->points + ring->newest * cache->n;
   pm_backend_combine (cache->backend, &(PmCombine) { .n = cache->n, .n_terms = 2, .x = { point, x }, .weights = { 1.f, 1.f },
                                                      .y = point });
   ring->n++;

@@ -61,6 +61,7 @@ ddim_plan (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **err
   for (int i = 0; i < n_steps; i++)
     times[i] = (n_steps - 1 - i) * stride + last;
   pm_schedule_plan_times (schedule, n_steps, times, steps);
+  pm_schedule_end (schedule, steps);
   return TRUE;
 }
 

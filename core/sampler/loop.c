@@ -13,8 +13,11 @@
 gboolean
 pm_sampling_is_guided (const PmSampling *sampling, int i)
 {
-  double time = sampling->steps->unit_time[i], low = sampling->interval[0], high = sampling->interval[1];
-  return sampling->guidance != 1 && sampling->class_row != sampling->info->null_class && sampling->info->null_class >= 0
+  const PmNetworkInfo *info = sampling->info;
+  double               time = sampling->steps->unit_time[i], low = sampling->interval[0], high = sampling->interval[1];
+  gboolean             is_null = ! info->text_width && sampling->class_row == info->null_class;
+
+  return sampling->guidance != 1 && info->has_null && ! is_null
          && (low <= 0 || time > low) && (high >= 1 || time < high);
 }
 
@@ -42,14 +45,14 @@ static gboolean
 predict (const PmSampling *sampling, int i, const float *x, float *batch, float *out, GError **error)
 {
   const PmNetworkInfo *info = sampling->info;
-  gsize     area = (gsize) info->grid_w * info->grid_h * info->patch * info->patch, n = info->in_channels * area;
+  gsize     area = pm_shape_area (&sampling->shape, info), n = info->in_channels * area;
   gboolean  guided = pm_sampling_is_guided (sampling, i);
   float     times[2] = { (float) sampling->steps->time[i], (float) sampling->steps->time[i] };
   int       rows[2] = { sampling->class_row, info->null_class };
-  PmItemTag tags[2] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
+  PmItemTag tags[2] = { PM_ITEM_CONDITION, info->text_width ? sampling->told[1].tag : PM_ITEM_NULL };
   PmDenoise in
-      = { .B = guided ? 2 : 1, .x = batch, .t = times, .y = rows, .tags = tags, .tap = sampling->tap, .cache = sampling->cache,
-          .position = i, .predict = pm_sampling_is_predicted (sampling, i), .job = sampling->job };
+      = { .B = guided ? 2 : 1, .x = batch, .t = times, .y = info->text_width ? NULL : rows, .tags = tags, .tap = sampling->tap,
+          .cache = sampling->cache, .position = i, .predict = pm_sampling_is_predicted (sampling, i), .job = sampling->job };
 
   memcpy (batch, x, sizeof (float) * n);
   if (guided)
@@ -68,17 +71,23 @@ static gboolean
 expect_conditions (const PmSampling *sampling, GError **error)
 {
   const PmSteps    *steps = sampling->steps;
+  gboolean          has_text = sampling->info->text_width > 0;
   g_autofree float *t = g_new (float, 2 * steps->n_steps);
   g_autofree int   *y = g_new (int, 2 * steps->n_steps);
   int               n = 0;
 
+  for (guint i = 0; has_text && i < G_N_ELEMENTS (sampling->told); i++)
+    if (sampling->told[i].n > 0
+        && ! sampling->family->set_text (sampling->prepared, sampling->told[i].tag, sampling->told[i].embedding,
+                                         sampling->told[i].n, sampling->told[i].edit, sampling->job, error))
+      return FALSE;
   for (int i = 0; i < steps->n_steps; i++)
     for (int half = 0; half <= pm_sampling_is_guided (sampling, i); half++, n++)
       {
         t[n] = (float) steps->time[i];
         y[n] = half ? sampling->info->null_class : sampling->class_row;
       }
-  return sampling->family->expect (sampling->prepared, n, t, y, sampling->job, error);
+  return sampling->family->expect (sampling->prepared, n, t, has_text ? NULL : y, sampling->job, error);
 }
 
 static gboolean
@@ -118,7 +127,7 @@ loop_layout (const PmSampling *sampling, PmLoop *loop, float *memory)
 {
   const PmNetworkInfo *info = sampling->info;
   const PmSampler     *sampler = sampling->sampler;
-  gsize                n_taken = 0, area = (gsize) info->grid_w * info->grid_h * info->patch * info->patch;
+  gsize                n_taken = 0, area = pm_shape_area (&sampling->shape, info);
 
   loop->area = area;
   loop->n = info->in_channels * area;
@@ -174,9 +183,9 @@ take_step (const PmSampling *sampling, int i, const PmLoop *loop, const float *x
   if (! check_finite (x_next, loop->n, i, error))
     return FALSE;
   if (sampling->preview_every > 0 && (i + 1) % sampling->preview_every == 0
-      && pm_preview_make (sampling->info, loop->batch, loop->preview))
-    pm_job_set_preview (sampling->job, loop->preview, sampling->info->grid_w * sampling->info->patch,
-                        sampling->info->grid_h * sampling->info->patch);
+      && pm_preview_make (sampling->info->in_channels, loop->area, loop->batch, loop->preview))
+    pm_job_set_preview (sampling->job, loop->preview, sampling->shape.grid_w * sampling->info->patch,
+                        sampling->shape.grid_h * sampling->info->patch);
   return TRUE;
 }
 

@@ -6,14 +6,25 @@
 #include "family/family.h"
 #include "sampler/sampler.h"
 
+/* What a half of a run is told in words; everything borrowed. */
+typedef struct
+{
+  PmItemTag         tag;
+  int               n;         /* tokens; 0: there is no such half */
+  const float      *embedding; /* [n, E] host memory; NULL: what the network stores for no text */
+  const PmTextEdit *edit;      /* NULL: none */
+} PmTold;
+
 typedef struct
 {
   const PmFamily      *family;
   const PmNetworkInfo *info;
+  PmShape              shape;
   PmPrepared          *prepared;   /* for two items at least when guided */
   const PmSampler     *sampler;
   const PmSteps       *steps;
-  int                  class_row;
+  int                  class_row;  /* without text */
+  PmTold               told[2];    /* with text: the condition, and behind it, where there is guidance, what it is guided from */
   double               guidance;   /* 1: the conditional prediction alone */
   double               interval[2]; /* guided strictly inside, in unit time; 0 and 1 count as unbounded */
   PmRandom            *random;     /* of the noise drawn along the way */

@@ -9,7 +9,7 @@
 double pm_multistep_length (const PmSteps *steps, int i);
 
 /* The second-order prediction of x at i + 1 = sums[0] x + sums[1] x0 + sums[2] (x0 of the step before); the first order where
- * the step before is none, or the next is the picture itself (Lu et al., arXiv 2211.01095, algorithm 2). */
+ * the step before is none, the next is the picture itself (Lu et al., arXiv 2211.01095, algorithm 2), or the run is to end so. */
 void pm_multistep_predict (const PmSteps *steps, int i, double sums[3]);
 
 #endif

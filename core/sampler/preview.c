@@ -13,13 +13,11 @@ static const float sd_map[][3] = { { 0.3512f, 0.2297f, 0.3227f },
                                    { -0.2120f, -0.2616f, -0.7177f } };
 
 gboolean
-pm_preview_make (const PmNetworkInfo *info, const float *x0, float *rgb)
+pm_preview_make (int C, gsize area, const float *x0, float *rgb)
 {
   static const float (*const maps[MAX_CHANNELS + 1])[3] = { NULL, grey_map, NULL, rgb_map, sd_map };
-  int                        C = info->in_channels;
-  gsize                      area = (gsize) info->grid_w * info->grid_h * info->patch * info->patch;
 
-  if (C > MAX_CHANNELS || ! maps[C])
+  if (C < 1 || C > MAX_CHANNELS || ! maps[C])
     return FALSE;
   for (gsize i = 0; i < 3 * area; i++)
     {

@@ -7,7 +7,7 @@
 #define PM_SAMPLER_MAX_STEPS 1000
 
 /* The steps of one run. Index i runs from 0 (noisiest) to n_steps - 1; arrays have n_steps + 1 entries, the last being the
- * picture. alpha and sigma: x_t = alpha * x0 + sigma * noise, in fp64. */
+ * picture (or next to it, see PmSchedule.ends_noisy). alpha and sigma: x_t = alpha * x0 + sigma * noise, in fp64. */
 typedef struct
 {
   int      n_steps;
@@ -16,7 +16,8 @@ typedef struct
   double  *unit_time;      /* [n_steps] the model's time in 0..1, for the guidance interval */
   double  *shown_time;     /* [n_steps + 1] noise level x 1000 */
   PmPrediction prediction;
-  gboolean     is_small_variance; /* of a model that does not predict its variance */
+  PmVariance   variance;
+  gboolean     ends_in_first_order; /* of multistep solvers, which do so anyway when they reach the picture */
 } PmSteps;
 
 /* What a step is made of; n elements each, borrowed. */

@@ -11,8 +11,18 @@ double *pm_schedule_alpha_bar (const PmSchedule *schedule);
 /* Steps at the given timesteps, falling, of a LINEAR schedule; after the last comes the picture. */
 void pm_schedule_plan_times (const PmSchedule *schedule, int n_steps, const int *times, PmSteps *steps);
 
+/* The i-th timestep of n_steps from `first` downwards in strides of N / n_steps, N being all timesteps; as numpy.arange sums. */
+int pm_schedule_trailing_time (int n, int first, int i, int n_steps);
+
+/* FALSE with PM_ERROR_USAGE when the first timestep of a run, for its offset, is none of the schedule. */
+gboolean pm_schedule_check_first (const PmSchedule *schedule, int time, int n_steps, GError **error);
+
+/* Puts the end of planned steps where PmSchedule.ends_noisy wants it, for samplers that draw no noise. */
+void pm_schedule_end (const PmSchedule *schedule, PmSteps *steps);
+
 /* Steps as the multistep solvers of diffusers take them: of a LINEAR schedule with its spacing, by default evenly from the last
- * timestep towards 0; a FLOW is cut into equal lengths. PM_ERROR_USAGE names the numbers possible. */
+ * timestep towards 0; a FLOW is cut into equal lengths, or with PM_SPACING_LINSPACE as FlowMatchEulerDiscreteScheduler does.
+ * PM_ERROR_USAGE names the numbers possible. */
 gboolean pm_schedule_plan_even (const PmSchedule *schedule, int n_steps, PmSteps *steps, GError **error);
 
 gboolean pm_schedule_is_any (const PmSchedule *schedule);    /* for PmSampler.supports */

@@ -3,15 +3,23 @@
  * that costs a hundredth of the time, and never more than the largest layer's memory. */
 #include <math.h>
 
+#include "backend/features.h"
 #include "base/error.h"
 #include "base/i18n.h"
 #include "base/pool.h"
+#include "base/spill.h"
 #include "nn/attention.h"
 #include "nn/layer.h"
 #include "vae/autoencoder-kl.h"
 
 #define NORM_EPS 1e-6f
-#define QUERIES 128 /* of one item of an attention: items are what workers share out */
+
+/* Items of an attention are what workers share out, and calls what a cancellation is seen between: runs of queries, fewer where
+ * there are many keys. */
+#define QUERIES_TIMES_KEYS (1 << 21)
+#define LEAST_QUERIES 16
+#define MOST_QUERIES 128
+#define MOST_ITEMS 64
 
 /* One convolution's weights on their way into PmConv's order. */
 typedef struct
@@ -23,21 +31,24 @@ typedef struct
   float          *to;    /* [N, area, C] or [N, 16, C] */
 } PmPacking;
 
+static void
+free_data (PmKlWalk *walk, const PmFeatures *features)
+{
+  if (features->band > 0)
+    pm_spill_unmap (features->data, pm_features_bytes (features, features->height));
+  else
+    pm_backend_free (walk->backend, features->data);
+}
+
 void
 pm_kl_walk_clear (PmKlWalk *walk)
 {
   for (guint i = 0; walk->live && i < walk->live->len; i++)
-    pm_backend_free (walk->backend, walk->live->pdata[i]);
-  g_clear_pointer (&walk->live, g_ptr_array_unref);
+    free_data (walk, &g_array_index (walk->live, PmFeatures, i));
+  g_clear_pointer (&walk->live, g_array_unref);
   if (walk->affine)
     pm_backend_free (walk->backend, walk->affine);
   walk->affine = NULL;
-}
-
-static gsize
-features_bytes (const PmFeatures *features)
-{
-  return (gsize) features->height * features->width * features->stride * pm_dtype_size (features->dtype);
 }
 
 static void
@@ -47,6 +58,14 @@ count_bytes (PmKlWalk *walk, gsize n)
   walk->most_bytes = MAX (walk->most_bytes, walk->n_bytes);
 }
 
+/* Only what lies in the host's memory can be mapped. */
+static gboolean
+is_mapped (const PmKlWalk *walk, gsize n_bytes)
+{
+  gboolean is_host = ! walk->backend || ! pm_backend_get_class (walk->backend)->alloc;
+  return is_host && ! walk->is_kept && walk->n_bytes + n_bytes > walk->limit - MIN (walk->band, walk->limit);
+}
+
 gboolean
 pm_kl_features_new (PmKlWalk *walk, int height, int width, int channels, PmFeatures *features, GError **error)
 {
@@ -54,27 +73,36 @@ pm_kl_features_new (PmKlWalk *walk, int height, int width, int channels, PmFeatu
 
   *features = (PmFeatures) { .height = height, .width = width, .channels = channels, .stride = channels,
                              .dtype = is_large ? walk->large : PM_DTYPE_F32 };
-  count_bytes (walk, features_bytes (features));
+  gsize n_bytes = pm_features_bytes (features, height);
+  features->band = is_mapped (walk, n_bytes) ? walk->band : 0;
+  walk->n_file_bytes += features->band ? n_bytes : 0;
+  walk->most_file_bytes = MAX (walk->most_file_bytes, walk->n_file_bytes);
+  count_bytes (walk, features->band ? 0 : n_bytes);
   if (! walk->backend)
     return TRUE;
-  features->data = pm_backend_alloc (walk->backend, features_bytes (features), error);
+  features->data = features->band ? pm_spill_map (n_bytes, error) : pm_backend_alloc (walk->backend, n_bytes, error);
   if (! features->data)
     return FALSE;
   if (! walk->live)
-    walk->live = g_ptr_array_new ();
-  g_ptr_array_add (walk->live, features->data);
+    walk->live = g_array_new (FALSE, FALSE, sizeof (PmFeatures));
+  g_array_append_val (walk->live, *features);
   return TRUE;
 }
 
 void
 pm_kl_features_clear (PmKlWalk *walk, PmFeatures *features)
 {
-  walk->n_bytes -= features_bytes (features);
-  if (features->data)
-    {
-      g_ptr_array_remove_fast (walk->live, features->data);
-      pm_backend_free (walk->backend, features->data);
-    }
+  gsize n_bytes = pm_features_bytes (features, features->height);
+
+  walk->n_file_bytes -= features->band ? n_bytes : 0;
+  walk->n_bytes -= features->band ? 0 : n_bytes;
+  for (guint i = 0; features->data && i < walk->live->len; i++)
+    if (g_array_index (walk->live, PmFeatures, i).data == features->data)
+      {
+        free_data (walk, features);
+        g_array_remove_index_fast (walk->live, i);
+        break;
+      }
   *features = (PmFeatures) { 0 };
 }
 
@@ -158,6 +186,12 @@ require_weight (PmKlWalk *walk, const char *key, const PmConv *op, int N, GError
   return tensor && pm_nn_require (checkpoint, error, bias, 1, rows) ? tensor : NULL;
 }
 
+static void
+report (PmKlWalk *walk)
+{
+  pm_job_report (walk->job, _("Decoding"), 0, 0, MIN (walk->flops / MAX (walk->all_flops, 1), 1));
+}
+
 /* Runs op, whose x and y are there. */
 static gboolean
 run_conv (PmKlWalk *walk, const char *key, const PmTensor *tensor, PmConv op, GError **error)
@@ -189,7 +223,7 @@ run_conv (PmKlWalk *walk, const char *key, const PmTensor *tensor, PmConv op, GE
     }
   pm_backend_release (walk->backend, &weight);
   pm_backend_release (walk->backend, &bias);
-  pm_job_report (walk->job, _("Decoding"), 0, 0, MIN (walk->flops / MAX (walk->all_flops, 1), 1));
+  report (walk);
   return done && pm_job_check (walk->job, error);
 }
 
@@ -305,23 +339,44 @@ pm_kl_resnet (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
   return TRUE;
 }
 
-/* One head over all pixels. Keys and values are the same for every item: items are runs of queries. */
-static void
-run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out)
+/* Queries from `first` on, as many items as make a call. Returns how many queries they are. */
+static int
+attend_some (PmKlWalk *walk, int first, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out)
 {
-  int T = q->height * q->width, d = q->channels;
+  int         T = q->height * q->width, d = q->channels, left = T - first;
+  int         n = MIN (left, CLAMP (QUERIES_TIMES_KEYS / T, LEAST_QUERIES, MOST_QUERIES)), B = MIN (left / n, MOST_ITEMS);
+  gsize       offset = (gsize) first * d;
+  PmAttention op = { .B = B, .H = 1, .d = d, .Tq = n, .Tk = T, .q = (float *) q->data + offset, .k = k->data,
+                     .v = v->data, .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d,
+                     .scale = 1.f / sqrtf (d), .out = (float *) out->data + offset, .out_item = (gsize) n * d, .out_row = d };
 
-  walk->flops += 4.0 * T * T * d;
-  for (int first = 0; walk->backend && first < T;)
+  pm_nn_attention (walk->backend, NULL, NULL, &op);
+  pm_features_release (q, first / q->width, (gint64) B * n / q->width + 2);
+  pm_features_release (out, first / q->width, (gint64) B * n / q->width + 2);
+  return B * n;
+}
+
+/* One head over all pixels. Keys and values are the same for every item: items are runs of queries. */
+static gboolean
+run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out,
+               GError **error)
+{
+  int   T = q->height * q->width, d = q->channels;
+  gsize turned = (gsize) T * d * sizeof (float); /* the values, which the backend turns round */
+
+  count_bytes (walk, turned);
+  walk->n_bytes -= turned;
+  if (! walk->backend)
+    walk->flops += 4.0 * T * T * d;
+  for (int first = 0, n; walk->backend && first < T; first += n)
     {
-      int         left = T - first, n = MIN (left, QUERIES);
-      gsize       offset = (gsize) first * d;
-      PmAttention op = { .B = left / n, .H = 1, .d = d, .Tq = n, .Tk = T, .q = (float *) q->data + offset, .k = k->data,
-                         .v = v->data, .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d,
-                         .scale = 1.f / sqrtf (d), .out = (float *) out->data + offset, .out_item = (gsize) n * d, .out_row = d };
-      pm_nn_attention (walk->backend, NULL, NULL, &op);
-      first += op.B * n;
+      n = attend_some (walk, first, q, k, v, out);
+      walk->flops += 4.0 * n * T * d;
+      report (walk);
+      if (! pm_job_check (walk->job, error))
+        return FALSE;
     }
+  return TRUE;
 }
 
 gboolean
@@ -339,12 +394,15 @@ pm_kl_attention (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
   for (int i = 0; i < 3; i++)
     {
       g_autofree char *name = g_strdup_printf ("%s.%s", key, used[i]);
-      if (! conv_new (walk, name, read, x->channels, x, &parts[i], error))
+      walk->is_kept = i > 0; /* every query meets all keys and values */
+      gboolean done = conv_new (walk, name, read, x->channels, x, &parts[i], error);
+      walk->is_kept = FALSE;
+      if (! done)
         return FALSE;
     }
-  if (! pm_kl_features_new (walk, x->height, x->width, x->channels, &parts[3], error))
+  if (! pm_kl_features_new (walk, x->height, x->width, x->channels, &parts[3], error)
+      || ! run_attention (walk, &parts[0], &parts[1], &parts[2], &parts[3], error))
     return FALSE;
-  run_attention (walk, &parts[0], &parts[1], &parts[2], &parts[3]);
   if (! conv_into (walk, out, write, &parts[3], x, error))
     return FALSE;
   for (int i = 0; i < 4; i++)

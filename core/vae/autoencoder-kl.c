@@ -9,7 +9,8 @@
 
 #define MAX_LEVELS 8
 #define MAX_RESNETS 64
-#define HALF_ABOVE (64 * 64) /* pixels of a latent: 512 of a picture */
+#define LEAST_BAND ((gsize) 1 << 20)
+#define MOST_BAND ((gsize) 1 << 27)
 
 static const char *const sides[] = { [PM_VAE_DECODE] = "decoder", [PM_VAE_ENCODE] = "encoder" };
 static const char *const blocks[] = { [PM_VAE_DECODE] = "up_blocks", [PM_VAE_ENCODE] = "down_blocks" };
@@ -95,14 +96,17 @@ walk_all (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **erro
 static PmKlWalk
 walk_begin (const PmVaeNetwork *network, const PmVaeCall *call)
 {
-  gsize    area = (gsize) call->h * call->w;
-  gboolean halves = call->memory == PM_VAE_MEMORY_HALF || (call->memory == PM_VAE_MEMORY_AUTO && area > HALF_ABOVE);
-  return (PmKlWalk) { .network = network, .latent_area = area, .large = halves ? PM_DTYPE_F16 : PM_DTYPE_F32 };
+  gsize limit = call->memory.limit ? call->memory.limit : PM_VAE_LIMIT;
+  return (PmKlWalk) { .network = network,
+                      .latent_area = (gsize) call->h * call->w,
+                      .large = call->memory.is_half ? PM_DTYPE_F16 : PM_DTYPE_F32,
+                      .limit = limit,
+                      .band = CLAMP (limit / 8, LEAST_BAND, MOST_BAND) };
 }
 
 /* Checks and counts: the plan without a backend. */
 static gboolean
-walk_dry (const PmVaeNetwork *network, const PmVaeCall *call, double *flops, gsize *bytes, GError **error)
+walk_dry (const PmVaeNetwork *network, const PmVaeCall *call, PmVaeCost *cost, GError **error)
 {
   PmKlWalk   walk = walk_begin (network, call);
   gboolean   decodes = call->direction == PM_VAE_DECODE;
@@ -113,17 +117,20 @@ walk_dry (const PmVaeNetwork *network, const PmVaeCall *call, double *flops, gsi
                   && walk_all (&walk, call->direction, &x, error);
 
   pm_kl_walk_clear (&walk);
-  *flops = walk.flops;
-  *bytes = walk.most_bytes;
+  *cost = (PmVaeCost) { .flops = walk.flops, .file_bytes = walk.most_file_bytes,
+                        .work_bytes = walk.most_bytes + (walk.most_file_bytes > 0 ? walk.band : 0) };
   return done;
 }
 
-static void
-kl_measure (PmVaeNetwork *network, const PmVaeCall *call, double *flops, gsize *work_bytes)
+static PmVaeCost
+kl_measure (PmVaeNetwork *network, const PmVaeCall *call)
 {
-  walk_dry (network, call, flops, work_bytes, NULL);
-  gsize scale = call->direction == PM_VAE_DECODE ? 1 : network->info.factor;
-  *work_bytes += (gsize) call->h * call->w * scale * scale * 3 * sizeof (float); /* the copy that is turned round */
+  PmVaeCost cost = { 0 };
+  gsize     scale = call->direction == PM_VAE_DECODE ? 1 : network->info.factor;
+
+  walk_dry (network, call, &cost, NULL);
+  cost.work_bytes += (gsize) call->h * call->w * scale * scale * 3 * sizeof (float); /* the copy that is turned round */
+  return cost;
 }
 
 /* [channels, area] on the host to channels last, or back. */
@@ -170,12 +177,13 @@ run_walk (PmKlWalk *walk, const PmVaeCall *call, int scale, int channels, GError
 static gboolean
 kl_run (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError **error)
 {
-  PmKlWalk walk = walk_begin (network, call);
-  gboolean decodes = call->direction == PM_VAE_DECODE;
-  gsize    bytes;
+  PmKlWalk  walk = walk_begin (network, call);
+  gboolean  decodes = call->direction == PM_VAE_DECODE;
+  PmVaeCost cost;
 
-  if (! pm_checkpoint_verify (network->checkpoint, error) || ! walk_dry (network, call, &walk.all_flops, &bytes, error))
+  if (! pm_checkpoint_verify (network->checkpoint, error) || ! walk_dry (network, call, &cost, error))
     return FALSE;
+  walk.all_flops = cost.flops;
   walk.backend = backend;
   walk.job = call->job;
   walk.affine = pm_backend_alloc (backend, 2 * PM_KL_MAX_CHANNELS * sizeof (float), error);
@@ -248,16 +256,15 @@ static PmVaeNetwork *
 kl_load (PmCheckpoint *checkpoint, const PmVaeConfig *config, PmVaeInfo *info, GError **error)
 {
   g_autofree PmVaeNetwork *network = g_new0 (PmVaeNetwork, 1);
-  PmVaeCall                call = { .direction = PM_VAE_DECODE, .h = 1, .w = 1, .memory = PM_VAE_MEMORY_FULL };
-  double                   flops;
-  gsize                    bytes;
+  PmVaeCall                call = { .direction = PM_VAE_DECODE, .h = 1, .w = 1 };
+  PmVaeCost                cost;
 
   network->checkpoint = checkpoint;
   network->config = *config;
-  if (! read_plan (network, error) || ! walk_dry (network, &call, &flops, &bytes, error))
+  if (! read_plan (network, error) || ! walk_dry (network, &call, &cost, error))
     return NULL;
   call.direction = PM_VAE_ENCODE;
-  if (network->info.has_encoder && ! walk_dry (network, &call, &flops, &bytes, error))
+  if (network->info.has_encoder && ! walk_dry (network, &call, &cost, error))
     return NULL;
   info->latent_channels = network->info.latent_channels;
   info->factor = network->info.factor;

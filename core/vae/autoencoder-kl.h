@@ -24,17 +24,21 @@ typedef struct
   PmJob              *job;
   PmDtype             large;       /* type of what is larger than the latent */
   gsize               latent_area;
-  GPtrArray          *live;        /* memory of the pictures that are in use */
+  gsize               limit;       /* bytes in memory, beyond which pictures are mapped from files */
+  gsize               band;        /* PmFeatures.band of those, less than limit */
+  gboolean            is_kept;     /* what is new now stays in memory: it is needed as a whole */
+  GArray             *live;        /* of PmFeatures: pictures that are in use */
   float              *affine;      /* [2, PM_KL_MAX_CHANNELS] scale and shift of the norm at hand, the backend's */
   double              flops, all_flops; /* done so far; of the whole walk, 0 when not known */
-  gsize               n_bytes, most_bytes;
+  gsize               n_bytes, most_bytes; /* of memory */
+  gsize               n_file_bytes, most_file_bytes;
 } PmKlWalk;
 
 #define PM_KL_MAX_CHANNELS 8192
 
 void pm_kl_walk_clear (PmKlWalk *walk);
 
-/* A picture of `channels`; without a backend its data is NULL. */
+/* A picture of `channels`, in memory where the limit allows; without a backend its data is NULL. */
 gboolean pm_kl_features_new (PmKlWalk *walk, int height, int width, int channels, PmFeatures *features, GError **error);
 void     pm_kl_features_clear (PmKlWalk *walk, PmFeatures *features);
 

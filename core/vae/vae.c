@@ -84,10 +84,10 @@ pm_vae_get_checkpoint (PmVae *vae)
   return vae->checkpoint;
 }
 
-void
-pm_vae_measure (PmVae *vae, const PmVaeCall *call, double *flops, gsize *work_bytes)
+PmVaeCost
+pm_vae_measure (PmVae *vae, const PmVaeCall *call)
 {
-  vae->kind->measure (vae->network, call, flops, work_bytes);
+  return vae->kind->measure (vae->network, call);
 }
 
 static float *
@@ -105,12 +105,9 @@ check_size (PmVae *vae, const PmVaeCall *call, GError **error)
 {
   int      factor = vae->info.factor;
   guint64  there = pm_memory_available ();
-  double   flops;
-  gsize    bytes = 0;
   gboolean is_possible = (gint64) call->h * call->w <= MAX_PIXELS;
+  gsize    bytes = is_possible ? pm_vae_measure (vae, call).work_bytes : 0;
 
-  if (is_possible)
-    pm_vae_measure (vae, call, &flops, &bytes);
   if (is_possible && bytes <= there)
     return TRUE;
   g_autofree char *needed = g_format_size (bytes);

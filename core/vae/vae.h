@@ -27,13 +27,13 @@ typedef enum
   PM_VAE_ENCODE
 } PmVaeDirection;
 
-/* How large pictures inside the network are kept: f32, or f16 beyond the size of the latent. AUTO halves above 512 pixels.
- * Work goes on in blocks of the whole picture either way, so there are no seams, and every norm sees all of it. */
-typedef enum
+/* Where pictures inside the network lie. They are worked on in blocks of the whole picture, so there are no seams, every norm
+ * sees all of it, and results do not depend on the limit. All zero is what people get. */
+#define PM_VAE_LIMIT ((gsize) 1 << 30)
+typedef struct
 {
-  PM_VAE_MEMORY_AUTO,
-  PM_VAE_MEMORY_FULL,
-  PM_VAE_MEMORY_HALF
+  gsize    limit;   /* bytes in memory; what is beyond lies in temporary files. 0: PM_VAE_LIMIT; G_MAXSIZE: no files */
+  gboolean is_half; /* f16 where they are larger than the latent: half the bytes, and off by 2/255 at most */
 } PmVaeMemory;
 
 /* One latent or picture; h and w are the latent's. */
@@ -46,6 +46,14 @@ typedef struct
   PmVaeMemory    memory;
   PmJob         *job; /* may be NULL */
 } PmVaeCall;
+
+/* Of a call. */
+typedef struct
+{
+  double flops;      /* multiplications and additions */
+  gsize  work_bytes; /* of memory at most */
+  gsize  file_bytes; /* of temporary files at most */
+} PmVaeCost;
 
 typedef struct
 {
@@ -68,8 +76,8 @@ typedef struct
   void (*free) (PmVaeNetwork *network);
   gboolean (*run) (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError **error);
 
-  /* Multiplications and additions of a call, and the bytes it allocates at most; `in`, `out` and `job` are not looked at. */
-  void (*measure) (PmVaeNetwork *network, const PmVaeCall *call, double *flops, gsize *work_bytes);
+  /* `in`, `out` and `job` are not looked at. */
+  PmVaeCost (*measure) (PmVaeNetwork *network, const PmVaeCall *call);
 } PmVaeKind;
 
 extern const PmVaeKind *const pm_vaes[]; /* written by core/meson.build */
@@ -88,10 +96,10 @@ const PmVaeInfo *pm_vae_get_info (PmVae *vae);
 PmCheckpoint    *pm_vae_get_checkpoint (PmVae *vae); /* borrowed */
 
 /* See PmVaeKind.measure. */
-void pm_vae_measure (PmVae *vae, const PmVaeCall *call, double *flops, gsize *work_bytes);
+PmVaeCost pm_vae_measure (PmVae *vae, const PmVaeCall *call);
 
 /* latent [z, h, w] as the model that paints has it, scaled; picture [3, h * factor, w * factor] in about -1..1, unclamped.
- * Errors: cancelled, PM_ERROR_MEMORY. */
+ * Errors: cancelled, PM_ERROR_MEMORY, PM_ERROR_IO when there is no room for temporary files. */
 gboolean pm_vae_decode (PmVae *vae, PmBackend *backend, int h, int w, const float *latent, PmVaeMemory memory, float *picture,
                         PmJob *job, GError **error);
 

@@ -264,8 +264,19 @@ def make_input(path, classes):
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + body)
 
 
+def make_mask(path, size, rectangle):
+    """A grey PNG of WxH pixels, white inside X0,Y0,X1,Y1 and black outside."""
+    width, height = map(int, size.split("x"))
+    x0, y0, x1, y1 = map(int, rectangle.split(","))
+    rows = b"".join(b"\0" + bytes(255 * (x0 <= x < x1 and y0 <= y < y1) for x in range(width)) for y in range(height))
+    parts = {b"IHDR": struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0), b"IDAT": zlib.compress(rows), b"IEND": b""}
+    chunks = (struct.pack(">I", len(b)) + name + b + struct.pack(">I", zlib.crc32(name + b)) for name, b in parts.items())
+    open(path, "wb").write(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
 if __name__ == "__main__":
-    actions = {k[6:]: v for k, v in globals().items() if k.startswith("check_")} | {"make-input": make_input}
+    actions = {k[6:]: v for k, v in globals().items() if k.startswith("check_")}
+    actions |= {"make-input": make_input, "make-mask": make_mask}
     try:
         actions[sys.argv[1]](*sys.argv[2:])
     except Exception as problem:

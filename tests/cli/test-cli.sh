@@ -140,13 +140,7 @@ region () { paint --region 16,16,48,48 --raw "$t/r5.safetensors" --show "$from" 
 ok "from a region" region
 region_mask ()
 {
-  python3 - "$t/mask.png" <<'PYTHON' || return 1
-import struct, sys, zlib
-rows = b"".join(b"\0" + bytes(255 if 16 <= x < 48 and 16 <= y < 48 else 0 for x in range(64)) for y in range(64))
-chunk = lambda name, body: struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-open(sys.argv[1], "wb").write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 64, 8, 0, 0, 0, 0))
-                              + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
-PYTHON
+  files make-mask "$t/mask.png" 64x64 16,16,48,48
   paint --region-mask "$t/mask.png" --raw "$t/r6.safetensors" --show "$from" && cmp "$t/r5.safetensors" "$t/r6.safetensors"
 }
 ok "the same region as a mask gives the same map" region_mask
@@ -259,7 +253,22 @@ ok "a bad interval" generate_fails 2 'interval' --model starter-pixel --class fo
 ok "a region outside" generate_fails 2 'outside' --model starter-pixel --class fox --region 0,0,65,65
 ok "an unknown palette" generate_fails 2 'viridis' --model starter-pixel --class fox --palette sepia
 ok "an unknown device" generate_fails 2 'cpu' --model starter-pixel --class fox --device abacus
-ok "a prompt" generate_fails 2 'class' --model starter-pixel --prompt 'a fox'
+ok "a prompt for a model of classes" generate_fails 2 'class' --model starter-pixel --prompt 'a fox'
+ok "a negative prompt for it" generate_fails 2 'class' --model starter-pixel --class fox --negative blur
+ok "a class and a prompt" generate_fails 2 'or --prompt' --model starter-pixel --class fox --prompt 'a fox'
+ok "a weight for a model of classes" generate_fails 2 'class' --model starter-pixel --class fox --weight fox=2
+ok "a weight of no words" generate_fails 2 'cat=1.5' --model starter-pixel --class fox --weight =2
+ok "a weight that is no number" generate_fails 2 'much' --model starter-pixel --class fox --weight fox=much
+ok "a weight out of range" generate_fails 2 '100' --model starter-pixel --class fox --weight fox=-1
+ok "a place without a file" generate_fails 2 'mask.png' --model starter-pixel --class fox --where fox
+ok "a place whose file is not there" generate_fails 1 'no-such' --model starter-pixel --class fox --where "fox=$t/no-such.png"
+files make-mask "$t/black.png" 8x8 0,0,0,0
+ok "a place that is nowhere" generate_fails 2 'empty' --model starter-pixel --class fox --where "fox=$t/black.png"
+ok "a reading of words without a prompt" generate_fails 2 'prompt' --model starter-pixel --class fox --show 'words=fox;read=word'
+ok "a list of words with a gap" generate_fails 2 'words=' --model starter-pixel --class fox --show 'words=a,,b'
+ok "who-named without a place" fails 2 'incomplete' who-named --model starter-pixel --prompt 'a fox' --in "$t/a.png"
+ok "who-named at no place" fails 2 '40,25' who-named --model starter-pixel --prompt 'a fox' --in "$t/a.png" --at left
+ok "who-named of a model of classes" fails 2 'class' who-named --model starter-pixel --prompt 'a fox' --in "$t/a.png" --at 3,4
 ok "nothing to keep" fails 2 'out' generate --model starter-pixel --class fox
 ok "a folder that is not there" fails 1 'no-such' generate --model starter-pixel --class fox --out "$t/no-such/a.png"
 ok "a folder that is a file" fails 1 'a.png' generate --model starter-pixel --class fox --maps "$t/a.png"
@@ -299,7 +308,7 @@ ok "eval leaves nothing behind" absent "$t/x"
 
 # ---- bench
 ok "an unknown measurement" fails 2 'sgemm' bench speed
-bench () { "$program" bench sgemm --quick --json >"$t/bench" && files lines "$t/bench" row=1; }
+bench () { "$program" bench sgemm --quick --json >"$t/bench" && files lines "$t/bench" row=2; }
 ok "bench sgemm" bench
 
 echo "1..$n"

@@ -35,6 +35,13 @@ test_good (void)
     { "", "layers=recommended;heads=mean:all;steps=all;read=none" },
     { "none", "layers=recommended;heads=mean:all;steps=all;read=none" },
     { "layers=5;read=none;", "layers=5;heads=mean:all;steps=all;read=none" },
+    { "words=cat, red hat ;read=to", "layers=recommended;heads=mean:all;steps=all;words=cat,red hat;read=to" },
+    { "words=all;read=to", "layers=recommended;heads=mean:all;steps=all;read=to" },
+    { "words=;read=to", "layers=recommended;heads=mean:all;steps=all;read=to" },
+    { "words=\\all;read=to", "layers=recommended;heads=mean:all;steps=all;words=\\all;read=to" },
+    { "words=1\\,5,a\\;b,c\\\\d,e=f#2;read=to",
+      "layers=recommended;heads=mean:all;steps=all;words=1\\,5,a\\;b,c\\\\d,e=f#2;read=to" },
+    { "words=\\n\\o,猫,end\\", "layers=recommended;heads=mean:all;steps=all;words=no,猫,end\\\\;read=word" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -75,6 +82,9 @@ test_bad (void)
     { "received", "read=received" },
     { "heads=1;heads=2", "heads" },
     { "layers=0-9999,0-9999", "layers" },
+    { "words=cat,,dog;read=to", "words=cat" },
+    { "words=cat;words=dog;read=to", "words" },
+    { "words=a;b;read=to", "“b”" },
   };
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -92,6 +102,28 @@ test_bad (void)
       g_assert_cmpstr (kept, ==, "layers=1;heads=mean:all;steps=all;read=to"); /* unchanged */
       pm_show_clear (&show);
     }
+}
+
+/* What the text says is what the words are. */
+static void
+test_words (void)
+{
+  const char *words[] = { "1,5", "a;b", "c\\d", "red hat", "all", NULL };
+  g_autoptr (GString) text = g_string_new ("read=to;words=");
+  PmShow              show;
+
+  for (int i = 0; words[i]; i++)
+    {
+      g_autofree char *word = pm_show_escape_word (words[i]);
+
+      g_string_append_printf (text, "%s%s", i ? "," : "", word);
+    }
+  pm_show_init (&show);
+  g_assert_true (pm_show_parse (&show, text->str, NULL));
+  g_assert_true (g_strv_equal ((const char *const *) show.words, words));
+  g_assert_true (pm_show_parse (&show, "read=to", NULL));
+  g_assert_null (show.words);
+  pm_show_clear (&show);
 }
 
 /* "numbers" of a resolved axis, joined by spaces, or the message of its error. */
@@ -153,8 +185,8 @@ test_copy (void)
 
   pm_show_init (&from);
   pm_show_init (&to);
-  g_assert_true (pm_show_parse (&from, "layers=1,4;heads=mean:2;steps=-1;read=from,to;which=null", NULL));
-  g_assert_true (pm_show_parse (&to, "layers=9;read=entropy", NULL));
+  g_assert_true (pm_show_parse (&from, "layers=1,4;heads=mean:2;steps=-1;words=cat;read=from,to;which=null", NULL));
+  g_assert_true (pm_show_parse (&to, "layers=9;words=dog,ox;read=entropy", NULL));
   pm_show_copy (&from, &to);
   a = pm_show_to_string (&from);
   pm_show_clear (&from);
@@ -173,6 +205,7 @@ main (int argc, char **argv)
   g_test_add_func ("/show/good", test_good);
   g_test_add_func ("/show/spaces", test_spaces);
   g_test_add_func ("/show/bad", test_bad);
+  g_test_add_func ("/show/words", test_words);
   g_test_add_func ("/show/resolve", test_resolve);
   g_test_add_func ("/show/copy", test_copy);
 

@@ -297,8 +297,8 @@ test_read (void)
   options = pm_test_network_get_options (&network);
   options.keep_all_items = options.matrix_recommended = TRUE;
   tap = pm_test_tap_new (&options, "layers=all;heads=all;steps=all;read=received,entropy,from,subject", NULL);
-  g_assert_true (pm_tap_set_probe_layer (tap, 1, NULL));
-  g_assert_false (pm_tap_read_probs (tap, values, NULL));
+  g_assert_true (pm_tap_set_probe_layer (tap, FALSE, 1, NULL));
+  g_assert_false (pm_tap_read_probs (tap, FALSE, values, NULL));
   pm_test_network_run (&network, tap, guided, FALSE);
 
   for (int step = 0; step < N_STEPS; step++)
@@ -322,13 +322,14 @@ test_read (void)
         g_assert_cmpfloat (fabs (values[item * N + i] - expected[i]), <, 1e-4);
     }
 
-  g_assert_true (pm_tap_read_probs (tap, values, &error));
+  g_assert_true (pm_tap_read_probs (tap, FALSE, values, &error));
   for (int i = 0; i < N_ITEMS * N_HEADS * TOKENS * TOKENS; i++)
     g_assert_cmpfloat (fabs (values[i] - pm_test_network_get_P (&network, N_STEPS - 1, 1, 0, 0)[i]), <, 1e-6);
 
   g_assert_false (pm_tap_read (tap, "to", 0, 0, values, &error));
   g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
-  g_assert_false (pm_tap_set_probe_layer (tap, N_LAYERS, NULL));
+  g_assert_false (pm_tap_set_probe_layer (tap, FALSE, N_LAYERS, NULL));
+  g_assert_false (pm_tap_set_probe_layer (tap, TRUE, 1, NULL)); /* the network has no text apart */
 
   pm_tap_free (tap);
   pm_test_network_clear (&network);

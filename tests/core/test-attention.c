@@ -356,12 +356,14 @@ test_registry (void)
   const char *const *ids = pm_reading_ids ();
 
   g_assert_cmpstr (ids[0], ==, "subject");
-  g_assert_cmpuint (g_strv_length ((char **) ids), ==, 7);
+  g_assert_cmpuint (g_strv_length ((char **) ids), ==, 10);
   for (int i = 0; ids[i]; i++)
     {
       g_assert_nonnull (pm_reading_title (ids[i]));
       g_assert_true (pm_reading_needs_region (ids[i])
                      == (strcmp (ids[i], "from") == 0 || strcmp (ids[i], "to") == 0 || strcmp (ids[i], "rollout") == 0));
+      g_assert_true (pm_reading_needs_words (ids[i]) == g_str_has_prefix (ids[i], "word"));
+      g_assert_true (pm_reading_needs_prompt (ids[i]) == (g_str_has_prefix (ids[i], "word") || strcmp (ids[i], "sink") == 0));
     }
   g_assert_null (pm_reduction_find ("nonsense"));
   g_assert_null (pm_reading_title (NULL));

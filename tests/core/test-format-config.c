@@ -83,8 +83,8 @@ test_defaults (void)
   g_assert_cmpfloat (linear->schedule.beta_start, ==, 1e-4);
   g_assert_cmpfloat (linear->schedule.beta_end, ==, 0.012);
   g_assert_cmpint (linear->schedule.n_train_steps, ==, 500);
-  g_assert_true (linear->schedule.is_small_variance);
-  g_assert_false (nothing->schedule.is_small_variance);
+  g_assert_cmpint (linear->schedule.variance, ==, PM_VARIANCE_SMALL);
+  g_assert_cmpint (nothing->schedule.variance, ==, PM_VARIANCE_LEARNED);
   g_assert_cmpstr (linear->vae, ==, "vae");
   g_assert_cmpint (linear->guidance_channels, ==, 3);
   g_assert_cmpstr (linear->classes[0], ==, "a");

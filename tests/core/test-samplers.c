@@ -151,7 +151,7 @@ test_steps (gconstpointer data)
       PmRun            run;
 
       request->seed = 1000 + i;
-      g_assert_true (pm_run_init (&run, self->model, request, &error));
+      g_assert_true (pm_run_init (&run, self->model, request, NULL, &error));
       /* Run to the end: a sampler must not take this step for the last. */
       g_autofree float *trajectory = g_new (float, (gsize) (run.steps.n_steps - i + 1) * 256);
       pm_steps_skip (&run.steps, i);
@@ -172,7 +172,8 @@ test_fixed_variance (gconstpointer data)
 
   for (int is_small = 0; is_small <= 1; is_small++)
     {
-      PmSchedule schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000, .is_small_variance = is_small };
+      PmSchedule schedule = { PM_SCHEDULE_LINEAR, 1e-4, 0.02, 1000, 0, 1000,
+                               .variance = is_small ? PM_VARIANCE_SMALL : PM_VARIANCE_LARGE };
       PmSteps    steps;
       float      out[4 * 16];
       const char *name = is_small ? "fixed.small" : "fixed.large";

@@ -280,7 +280,6 @@ test_latent_previews (void)
   g_autoptr (PmRequest) request = pm_request_new_for_model (model);
   g_autofree Seen      *seen = g_new0 (Seen, 1);
   g_autoptr (PmJob)     job = pm_job_new (seen_cb, seen);
-  PmNetworkInfo         info = { .in_channels = 4, .patch = 1, .grid_w = 2, .grid_h = 1 };
   float                 x0[5 * 2] = { 1, 0, 0, 0, 0, 0, 0, -1, NAN, NAN }, rgb[6];
 
   request->num_steps = 20;
@@ -288,14 +287,12 @@ test_latent_previews (void)
   g_autoptr (PmResult) result = run (model, request, job);
   g_assert_cmpint (seen->n_previews, ==, 20);
   g_assert_cmpint (seen->width, ==, 8);
-  g_assert_true (pm_preview_make (&info, x0, rgb));
+  g_assert_true (pm_preview_make (4, 2, x0, rgb));
   const float expected[6] = { 0.6756f, 0.61485f, 0.66135f, 0.606f, 0.6308f, 0.85885f };
   pm_test_compare_absolute ("colours", rgb, expected, 6, 1e-6);
-  info.in_channels = 5;
-  g_assert_false (pm_preview_make (&info, x0, rgb));
-  info.in_channels = 1;
+  g_assert_false (pm_preview_make (5, 2, x0, rgb));
   x0[0] = NAN;
-  g_assert_true (pm_preview_make (&info, x0, rgb));
+  g_assert_true (pm_preview_make (1, 2, x0, rgb));
   g_assert_cmpfloat (rgb[0], ==, 0);
   g_assert_cmpfloat (rgb[3], ==, 0.5f);
 }
@@ -322,7 +319,7 @@ test_encoded (void)
   g_autoptr (PmBackend) backend = pm_backend_open ("cpu", 0, &error);
   for (int i = 0; i < N; i++)
     scaled[i] = picture[i % (SIDE * SIDE) * 3 + i / (SIDE * SIDE)] * 2 - 1;
-  g_assert_true (pm_vae_encode (model->vae, backend, 8, 8, scaled, PM_VAE_MEMORY_FULL, NULL, latent, NULL, &error));
+  g_assert_true (pm_vae_encode (model->vae, backend, 8, 8, scaled, (PmVaeMemory) { 0 }, NULL, latent, NULL, &error));
   request->num_steps = 20;
   request->strength = 0.3;
   pm_request_set_start_latent (request, latent, 4, 8, 8);

@@ -4,6 +4,7 @@
 
 #include "fixture.h"
 #include "format/config.h"
+#include "text/tokenizer.h"
 
 #define MAX_BYTES 20480
 
@@ -56,6 +57,29 @@ try_config (const char *name, gconstpointer bytes, gsize n)
   g_assert_true ((config == NULL) == (error != NULL));
   n_opened += config != NULL;
   n_refused += config == NULL;
+}
+
+/* A tokenizer that opens also cuts a text, or says why not. */
+static void
+try_tokenizer (const char *name, gconstpointer bytes, gsize n)
+{
+  g_autofree char *path = g_build_filename (folder, name, NULL);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) encode_error = NULL;
+  g_autoptr (PmTokenizer) tokenizer = NULL;
+  g_autoptr (PmTokens) tokens = NULL;
+
+  fixture_write (folder, name, bytes, (gssize) n);
+  tokenizer = pm_tokenizer_open (path, &error);
+  g_assert_true ((tokenizer == NULL) == (error != NULL));
+  n_opened += tokenizer != NULL;
+  n_refused += tokenizer == NULL;
+  if (! tokenizer)
+    return;
+  tokens = pm_tokenizer_encode (tokenizer, "A cab [K] be\u0301\u00a0 </s> <PAINT> sky \U0001f600", &encode_error);
+  g_assert_true ((tokens == NULL) == (encode_error != NULL));
+  for (int i = 0; tokens && i < tokens->n; i++)
+    g_assert_nonnull (pm_tokenizer_get_piece (tokenizer, tokens->ids[i]));
 }
 
 typedef void (*PmTryFunc) (const char *name, gconstpointer bytes, gsize n);
@@ -145,6 +169,20 @@ test_config (void)
 }
 
 static void
+test_tokenizer (gconstpointer name)
+{
+  g_autofree char *base = g_path_get_basename (name);
+  g_autofree char *path = g_test_build_filename (G_TEST_DIST, "..", "fuzz", "corpus", name, NULL);
+  g_autofree char *whole = NULL;
+  gsize n;
+
+  folder = fixture_folder ();
+  g_assert_true (g_file_get_contents (path, &whole, &n, NULL));
+  sweep (try_tokenizer, base, whole, n, g_str_has_suffix (name, ".json"));
+  fixture_remove (folder);
+}
+
+static void
 in_new_folder (gconstpointer test)
 {
   folder = fixture_folder ();
@@ -164,5 +202,8 @@ main (int argc, char **argv)
   g_test_add_data_func ("/truncation/hash", test_hash, in_new_folder);
   g_test_add_data_func ("/truncation/shards", test_shards, in_new_folder);
   g_test_add_data_func ("/truncation/config", test_config, in_new_folder);
+  g_test_add_data_func ("/truncation/spiece", "spiece/tiny.model", test_tokenizer);
+  g_test_add_data_func ("/truncation/tokenizer", "tokenizer/tiny.json", test_tokenizer);
+  g_test_add_data_func ("/truncation/tokenizer-options", "tokenizer/options.json", test_tokenizer);
   return g_test_run ();
 }

@@ -1,5 +1,6 @@
 /* Decoders of latents: against the twin (tests/reference/vae_make.py), both directions, on the reference loops and on the CPU;
- * half the memory against all of it; threads, cancelling, and files that are not as they should be. */
+ * half the memory, and files beside it, against all of it; threads, cancelling, and files that are not as they should be. */
+#include <malloc.h>
 #include <math.h>
 #include <string.h>
 
@@ -88,30 +89,89 @@ new_latent (int side)
   return bundle;
 }
 
-/* Above 512 pixels pictures inside the network are kept in half the memory: 2/255 at most anywhere. */
+/* f16 inside the network, for who asks for it: 2/255 at most anywhere. */
 static void
 test_half (void)
 {
   g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
   g_autoptr (PmBundle) in = new_latent (68);
-  PmEvalVae            options = { .device = "cpu", .memory = "full" };
+  PmEvalVae            options = { .device = "cpu" };
   g_autoptr (PmBundle) full = eval (path, "vae-decode", in, &options);
-  options.memory = NULL;
-  g_autoptr (PmBundle) half = eval (path, "vae-decode", in, &options);
   options.memory = "half";
-  g_autoptr (PmBundle) named = eval (path, "vae-decode", in, &options);
+  g_autoptr (PmBundle) half = eval (path, "vae-decode", in, &options);
   gsize                n;
   const float         *expected = pm_test_array (full, "image", &n), *got = pm_test_array_of (half, "image", n);
 
   pm_test_compare_absolute ("half against full", got, expected, n, 2 * 2.0 / 255); /* a range of 2 */
   g_assert_cmpint (memcmp (got, expected, n * sizeof (float)), !=, 0);
-  g_assert_cmpmem (got, n * sizeof (float), pm_test_array_of (named, "image", n), n * sizeof (float));
 
   g_autoptr (PmBundle) there = eval (path, "vae-encode", full, &options);
-  options.memory = "full";
+  options.memory = NULL;
   g_autoptr (PmBundle) exact = eval (path, "vae-encode", full, &options);
   expected = pm_test_array (exact, "latent", &n);
   pm_test_compare_relative ("encoded, half against full", pm_test_array_of (there, "latent", n), expected, n, 1e-2);
+}
+
+/* In KiB, of /proc/self/status. */
+static guint64
+read_status (const char *key)
+{
+  g_autofree char *text = NULL;
+  const char      *line = g_file_get_contents ("/proc/self/status", &text, NULL, NULL) ? strstr (text, key) : NULL;
+  return line ? g_ascii_strtoull (line + strlen (key), NULL, 10) : 0;
+}
+
+/* Decodes; MiB by which the process grew at most meanwhile, -1 where the system does not tell. */
+static double
+measure_growth (const char *path, PmBundle *in, const PmEvalVae *options, PmBundle **out)
+{
+  FILE    *file = g_fopen ("/proc/self/clear_refs", "w");
+  gboolean is_reset = file && fputs ("5", file) >= 0; /* proc(5): the peak begins anew */
+  double   before, grown;
+
+  malloc_trim (0);
+  is_reset = (! file || fclose (file) == 0) && is_reset;
+  before = read_status ("VmRSS:") / 1024.0;
+  *out = eval (path, "vae-decode", in, options);
+  grown = read_status ("VmHWM:") / 1024.0 - before;
+  return is_reset ? MAX (grown, 0) : -1;
+}
+
+/* Beyond a limit pictures lie in files: the same bits, in bounded memory, whether a band is a row of blocks or many. */
+static void
+test_files (void)
+{
+  static const char *const limits[] = { "8", "40", "full" };
+  g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autoptr (PmBundle) in = new_latent (90);
+  PmEvalVae            options = { .device = "cpu", .n_threads = 2 };
+  PmBundle            *images[3], *latents[3];
+  double               grown[3];
+  gsize                n, m;
+
+  for (int i = 0; i < 3; i++)
+    {
+      options.memory = limits[i];
+      grown[i] = measure_growth (path, in, &options, &images[i]);
+      latents[i] = eval (path, "vae-encode", images[i], &options);
+      g_test_message ("%s: grew by %.1f MiB", limits[i], grown[i]);
+    }
+  const float *image = pm_test_array (images[2], "image", &n), *latent = pm_test_array (latents[2], "latent", &m);
+  for (int i = 0; i < 2; i++)
+    {
+      g_assert_cmpmem (image, n * sizeof (float), pm_test_array_of (images[i], "image", n), n * sizeof (float));
+      g_assert_cmpmem (latent, m * sizeof (float), pm_test_array_of (latents[i], "latent", m), m * sizeof (float));
+    }
+  if (grown[0] >= 0) /* the picture three times over is in it, and scratch memory */
+    {
+      g_assert_cmpfloat (grown[0], <, 50);
+      g_assert_cmpfloat (grown[2], >, 80);
+    }
+  for (int i = 0; i < 3; i++)
+    {
+      pm_bundle_free (images[i]);
+      pm_bundle_free (latents[i]);
+    }
 }
 
 static void
@@ -120,16 +180,44 @@ test_memory (void)
   g_autoptr (GError) error = NULL;
   g_autofree char   *path = pm_test_reference ("vae-four-levels", "vae");
   g_autoptr (PmVae)  vae = pm_vae_open (path, &error);
-  PmVaeCall          call = { .direction = PM_VAE_DECODE, .h = 128, .w = 128, .memory = PM_VAE_MEMORY_FULL };
-  double             flops, half_flops;
-  gsize              bytes, half_bytes;
+  PmVaeCall          call = { .direction = PM_VAE_DECODE, .h = 128, .w = 128, .memory = { .limit = G_MAXSIZE } };
+  const gsize        picture = 3 * 1024 * 1024 * sizeof (float);
 
   g_assert_no_error (error);
-  pm_vae_measure (vae, &call, &flops, &bytes);
-  call.memory = PM_VAE_MEMORY_AUTO;
-  pm_vae_measure (vae, &call, &half_flops, &half_bytes);
-  g_assert_cmpfloat (flops, ==, half_flops);
-  g_assert_cmpuint (half_bytes, <, bytes * 6 / 10);
+  PmVaeCost full = pm_vae_measure (vae, &call);
+  g_assert_cmpuint (full.file_bytes, ==, 0);
+  call.memory.is_half = TRUE;
+  PmVaeCost half = pm_vae_measure (vae, &call);
+  g_assert_cmpfloat (full.flops, ==, half.flops);
+  g_assert_cmpuint (half.work_bytes, <, full.work_bytes * 6 / 10);
+  call.memory = (PmVaeMemory) { .limit = 64 << 20 };
+  PmVaeCost bounded = pm_vae_measure (vae, &call);
+  g_assert_cmpfloat (full.flops, ==, bounded.flops);
+  g_assert_cmpuint (bounded.work_bytes, <=, (64 << 20) + picture);
+  g_assert_cmpuint (bounded.work_bytes + bounded.file_bytes, >=, full.work_bytes);
+  call.h = call.w = 512;
+  call.memory.limit = 0;
+  g_assert_cmpuint (pm_vae_measure (vae, &call).work_bytes, <=, PM_VAE_LIMIT + 16 * picture);
+}
+
+/* No room for files is a sentence. */
+static void
+test_no_room (void)
+{
+  g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
+  g_autofree char     *old = g_strdup (g_getenv ("TMPDIR"));
+  g_autoptr (PmBundle) in = new_latent (68);
+  g_autoptr (GError)   error = NULL;
+  PmEvalVae            options = { .device = "cpu", .memory = "1" };
+
+  g_setenv ("TMPDIR", "/nowhere", TRUE);
+  g_assert_null (pm_eval_vae (path, "vae-decode", in, &options, NULL, &error));
+  g_assert_error (error, PM_ERROR, PM_ERROR_IO);
+  g_assert_nonnull (strstr (error->message, "/nowhere"));
+  if (old)
+    g_setenv ("TMPDIR", old, TRUE);
+  else
+    g_unsetenv ("TMPDIR");
 }
 
 static void
@@ -178,15 +266,16 @@ cancel_cb (const PmProgress *progress, gpointer data)
     }
 }
 
+/* data: how memory is bounded. */
 static void
-test_cancel (void)
+test_cancel (gconstpointer data)
 {
   g_autoptr (GError)   error = NULL;
   g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
   g_autoptr (PmBundle) in = new_latent (64);
   Cancel               cancel = { 0 };
   g_autoptr (PmJob)    job = pm_job_new (cancel_cb, &cancel);
-  PmEvalVae            options = { .device = "cpu" };
+  PmEvalVae            options = { .device = "cpu", .memory = data };
 
   cancel.job = job;
   g_assert_null (pm_eval_vae (path, "vae-decode", in, &options, job, &error));
@@ -257,7 +346,7 @@ test_wrong_input (void)
   for (gsize i = 0; i < G_N_ELEMENTS (stages); i++)
     {
       g_autoptr (GError) error = NULL;
-      options.memory = i == 2 ? "some" : NULL;
+      options.memory = i == 2 ? "0" : NULL;
       g_assert_null (pm_eval_vae (path, stages[i], in, &options, NULL, &error));
       g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
       g_assert_nonnull (strstr (error->message, says[i]));
@@ -321,9 +410,12 @@ main (int argc, char **argv)
   g_test_add_data_func ("/vae/parity/ref", "ref", test_parity);
   g_test_add_data_func ("/vae/parity/cpu", "cpu", test_parity);
   g_test_add_func ("/vae/half", test_half);
+  g_test_add_func ("/vae/files", test_files);
   g_test_add_func ("/vae/memory", test_memory);
+  g_test_add_func ("/vae/no-room", test_no_room);
   g_test_add_func ("/vae/threads", test_threads);
-  g_test_add_func ("/vae/cancel", test_cancel);
+  g_test_add_data_func ("/vae/cancel", NULL, test_cancel);
+  g_test_add_data_func ("/vae/cancel/files", "8", test_cancel);
   g_test_add_func ("/vae/damaged", test_damaged);
   g_test_add_func ("/vae/wrong-input", test_wrong_input);
   g_test_add_func ("/vae/generate", test_generate);

@@ -43,12 +43,21 @@ def machine_paths(tree):
                 yield "%s:%d names a place of one machine: %s" % (path, number, match.group(0))
 
 
+def cut_messages(tree):
+    """xgettext knows the macros of inttypes.h and not GLib's: the catalogue would end at the percent sign."""
+    pattern = r'_\s*\((?:\s*"(?:\\.|[^"\\\n])*")+\s*(G_G\w+_FORMAT)'
+    for path in tree.c_files("core", "ui", "plugin"):
+        for match in re.finditer(pattern, tree.text(path)):
+            yield "%s:%d translates up to %s only" % (path, tree.text(path).count("\n", 0, match.end()) + 1, match.group(1))
+
+
 def run(tree, tap):
     sources = tree.c_files("core", "ui", "plugin", "tests")
     core = [p for p in tree.c_files("core") if not p.startswith("core/cli/")]
     tap.case("no goto", find(tree, sources, r"\bgoto\b", "goto"))
     tap.case("the core prints nothing and ends nothing", find(tree, core, LOUD, "not for the core"))
     tap.case("no mutable globals in the core", globals_in_core(tree))
+    tap.case("no message is cut off at a macro", cut_messages(tree))
     tap.case("no leftovers in comments", leftovers(tree))
     tap.case("every C file says what it is for", heads(tree))
     tap.case("no paths of one machine", machine_paths(tree))

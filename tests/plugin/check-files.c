@@ -137,4 +137,6 @@ suite_reopen (const char *folder)
 {
   test_painted (folder);
   test_lost (folder);
+  check_start_reopened (folder);
+  check_export_reopened (folder);
 }

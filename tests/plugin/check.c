@@ -25,8 +25,8 @@ static const struct
   const char *name;
   void (*run) (const char *folder);
 } suites[] = {
-  { "paint", suite_paint }, { "place", suite_place },   { "errors", suite_errors },
-  { "bare", suite_bare },   { "reopen", suite_reopen }, { "german", suite_german },
+  { "paint", suite_paint }, { "place", suite_place },   { "start", suite_start },   { "export", suite_export },
+  { "errors", suite_errors }, { "bare", suite_bare },   { "reopen", suite_reopen }, { "german", suite_german },
 };
 
 gboolean

@@ -25,7 +25,8 @@ mkdir -p "$profile/gimp/plug-ins/pentimento-check"
 cp "$build/tests/plugin/pentimento-check" "$profile/gimp/plug-ins/pentimento-check/"
 . "$profile/environment"
 unset PENTIMENTO_MODELS G_DEBUG
-export LC_ALL=C.UTF-8 PENTIMENTO_CHECK_STATE=$scratch/state
+export LC_ALL=C.UTF-8 PENTIMENTO_CHECK_STATE=$scratch/state HOME=$scratch/home
+mkdir -p "$HOME"
 export PENTIMENTO_SCREENSHOTS=${PENTIMENTO_SCREENSHOTS:-$build/screenshots}
 mkdir -p "$PENTIMENTO_SCREENSHOTS"
 

@@ -39,12 +39,24 @@ gimp ()
 }
 
 : >"$scratch/all.tap"
-gimp paint place errors
+gimp paint place start export errors
 operation=data/gegl-0.4/plug-ins/pentimento-heatmap.so
 mv "$profile/$operation" "$scratch/aside.so"
 gimp bare
 mv "$scratch/aside.so" "$profile/$operation"
 gimp reopen
+
+# What GIMP kept of the standard run's maps, against the program's.
+"$build/core/cli/pentimento" generate --quiet --model starter-pixel --class fox --seed 7 --num-steps 4 --npy "$scratch/program" \
+  --show 'layers=3,5;heads=0,2;steps=1,-1;read=subject,received' >"$scratch/log" 2>&1 || sed 's/^/# /' "$scratch/log"
+for folder in arrays reopened; do
+  if diff -r "$scratch/program" "$scratch/$folder" >"$scratch/log" 2>&1; then
+    echo "ok - the values in $folder are the program's, bit for bit" >>"$scratch/all.tap"
+  else
+    sed 's/^/# /' "$scratch/log"
+    echo "not ok - the values in $folder are the program's, bit for bit" >>"$scratch/all.tap"
+  fi
+done
 
 # A catalogue as translators would make it, and where an installation would put it.
 catalogue=$profile/gimp/plug-ins/pentimento/locale/de/LC_MESSAGES
@@ -62,7 +74,7 @@ else
   printf 'ok - German texts # SKIP this system keeps its C locale elsewhere\nsuite german finished\n' >>"$scratch/all.tap"
 fi
 
-for suite in paint place errors bare reopen german; do
+for suite in paint place start export errors bare reopen german; do
   grep -q "^suite $suite finished" "$scratch/all.tap" || echo "not ok - the suite $suite came to its end" >>"$scratch/all.tap"
 done
 grep -E '^(not )?ok' "$scratch/all.tap" || true

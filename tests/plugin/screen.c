@@ -95,6 +95,20 @@ screen_find (const char *app_name, AtspiRole role, const char *name, double seco
   return NULL;
 }
 
+AtspiAccessible *
+screen_app_within (const char *name, double seconds)
+{
+  gint64 until = g_get_monotonic_time () + (gint64) (seconds * G_USEC_PER_SEC);
+  AtspiAccessible *app = screen_app (name);
+
+  while (! app && g_get_monotonic_time () < until)
+    {
+      g_usleep (POLL_US);
+      app = screen_app (name);
+    }
+  return app;
+}
+
 gboolean
 screen_wait_gone (const char *app_name, double seconds)
 {

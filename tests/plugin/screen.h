@@ -10,6 +10,9 @@ AtspiAccessible *screen_app (const char *name);
 /* The first descendant of that role whose name is, or begins with, name ("" matches any). Waits up to seconds. Unref. */
 AtspiAccessible *screen_find (const char *app, AtspiRole role, const char *name, double seconds);
 
+/* The same, waiting up to seconds for it. */
+AtspiAccessible *screen_app_within (const char *name, double seconds);
+
 /* FALSE when it is still there after seconds. */
 gboolean screen_wait_gone (const char *app, double seconds);
 

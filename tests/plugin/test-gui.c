@@ -237,7 +237,7 @@ test_current_image (void)
   open_dialog (GENERATE);
   set_spin ("Number of steps", 4);
   set_spin ("Seed", 8);
-  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  g_assert_true (screen_choose (PLUG_IN, "Target", "Current image"));
   wait_note ("heat map");
   press ("Generate");
   added = wait_state ("layer fox · seed 8", 1);
@@ -261,7 +261,7 @@ test_closed (void)
   opened = wait_state ("image 90x90", 1);
   open_dialog (GENERATE);
   set_spin ("Number of steps", 400);
-  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  g_assert_true (screen_choose (PLUG_IN, "Target", "Current image"));
   set_spin ("Seed", 9);
   wait_note ("heat map");
   press ("Generate");
@@ -289,6 +289,36 @@ test_run_again (void)
   press ("Generate");
   text = wait_state ("layer fox · seed 7", 2);
   g_assert_cmpint (count (text, "image 64x64"), ==, 2);
+}
+
+/* The dialog suggests a file, and its name follows the format. */
+static void
+test_export (void)
+{
+  g_autofree char *sheet = g_build_filename (g_get_home_dir (), "attention.png", NULL);
+  g_autofree char *animation = g_build_filename (g_get_home_dir (), "attention.gif", NULL);
+  g_autofree char *copy = g_build_filename (g_getenv ("PENTIMENTO_SCREENSHOTS"), "sheet.png", NULL);
+  const char *argv[] = { "cp", sheet, copy, NULL };
+  AtspiAccessible *dialog;
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+      g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Export heat maps", 10.0));
+      dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Export heat maps", 20.0);
+      g_assert_nonnull (dialog);
+      g_object_unref (dialog);
+      wait_note ("18 heat maps of starter-pixel: fox, seed 7");
+      if (i == 1)
+        g_assert_true (screen_choose (PLUG_IN, "Format", "Animation"));
+      g_usleep (300000);
+      screen_shoot (i == 0 ? "14-export" : "15-export-animation");
+      press ("Export");
+      g_assert_true (screen_wait_gone (PLUG_IN, 20.0));
+    }
+  g_assert_true (g_file_test (sheet, G_FILE_TEST_IS_REGULAR));
+  g_assert_true (g_file_test (animation, G_FILE_TEST_IS_REGULAR));
+  g_spawn_sync (NULL, (char **) argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
 }
 
 /* A record with a region and a huge seed, in an image without a selection: OK repeats it, and a typed seed wins. */
@@ -350,6 +380,54 @@ test_quick (void)
 }
 
 static void
+wait_spin_sensitive (const char *name, gboolean expected)
+{
+  AtspiAccessible *spin = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, name, 5.0);
+
+  g_assert_nonnull (spin);
+  for (int i = 0; i < 30 && screen_is_sensitive (spin) != expected; i++)
+    g_usleep (100000);
+  g_assert_cmpint (screen_is_sensitive (spin), ==, expected);
+  g_object_unref (spin);
+}
+
+/* Strength is for targets that begin with pixels; the advanced part is folded away; and GIMP's own Repeat does it once more. */
+static void
+test_over_layer (void)
+{
+  AtspiAccessible *repeating;
+  g_autofree char *opened = NULL, *text = NULL;
+
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Open a clean image", 5.0));
+  opened = wait_state ("image 90x90", 1);
+  open_dialog (GENERATE);
+  wait_note ("heat map");
+  wait_spin_sensitive ("Strength", FALSE);
+  g_assert_true (screen_choose (PLUG_IN, "Target", "Paint over the layer"));
+  wait_spin_sensitive ("Strength", TRUE);
+  g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_TOGGLE_BUTTON, "Advanced", 5.0));
+  wait_spin_sensitive ("Compute one step of", FALSE);
+  g_assert_true (screen_choose (PLUG_IN, "Compute", "Some steps, extrapolated"));
+  set_spin ("Strength", 0.9);
+  set_spin ("Number of steps", 6);
+  set_spin ("Seed", 12);
+  set_spin ("Guide from", 0.2);
+  wait_spin_sensitive ("Compute one step of", TRUE);
+  wait_note ("heat map");
+  screen_shoot ("12-over-layer");
+  press ("Generate");
+  g_assert_true (screen_wait_gone (PLUG_IN, 60.0));
+
+  /* GIMP repeats what was chosen last from its menus, so the state is looked at only after it. */
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Repeat", 5.0));
+  g_assert_nonnull (repeating = screen_app_within (PLUG_IN, 10.0));
+  g_object_unref (repeating);
+  text = wait_state ("layer fox · seed 12", 2);
+  g_assert_cmpint (count (text, "image 90x90 changed"), ==, 1);
+  screen_shoot ("13-repeated");
+}
+
+static void
 test_indexed (void)
 {
   AtspiAccessible *button;
@@ -358,7 +436,7 @@ test_indexed (void)
   g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Open an indexed image", 5.0));
   opened = wait_state ("image 80x80", 1);
   open_dialog (GENERATE);
-  g_assert_true (screen_choose (PLUG_IN, "Paint into", "Current image"));
+  g_assert_true (screen_choose (PLUG_IN, "Target", "Current image"));
   wait_note ("Mode > RGB"); /* cause and remedy, before anything is computed */
   button = screen_find (PLUG_IN, ATSPI_ROLE_PUSH_BUTTON, "Generate", 5.0);
   g_assert_nonnull (button);
@@ -397,6 +475,7 @@ main (int argc, char **argv)
   atspi_init ();
   g_test_add_func ("/gui/menu", test_menu);
   g_test_add_func ("/gui/generate", test_generate);
+  g_test_add_func ("/gui/export", test_export);
   g_test_add_func ("/gui/many", test_many);
   g_test_add_func ("/gui/cancel", test_cancel);
   g_test_add_func ("/gui/current-image", test_current_image);
@@ -405,6 +484,7 @@ main (int argc, char **argv)
   g_test_add_func ("/gui/error-dialog", test_error_dialog);
   g_test_add_func ("/gui/closed", test_closed);
   g_test_add_func ("/gui/region", test_region);
+  g_test_add_func ("/gui/over-layer", test_over_layer);
   g_test_add_func ("/gui/quick", test_quick);
   return g_test_run ();
 }

@@ -1,0 +1,264 @@
+/* Products of tokens and weights on the CPU. x is packed into panels (see kernel.h) by all workers; then each worker takes a
+ * block of the output, some panels by some rows of weights, and while a group of columns is in cache turns it into rows of
+ * tokens with bias, activation, gate and residual. A few rows of x need no panels: they are bound by reading the weights.
+ *
+ * Every element is summed over k in one order, in stretches that K alone decides; and blocks are cut for the processors that
+ * the machine has, not for the workers of the run, because a BLAS may sum in another order when its block is another. So
+ * results do not depend on the number of workers. Letters: M, N, K as in ops.h. */
+#include <unistd.h>
+
+#include "backend/cpu.h"
+#include "backend/epilogue.h"
+#include "backend/kernel.h"
+#include "base/pool.h"
+#include "base/simd.h"
+
+#define BLOCK_TOKENS 256           /* with a stretch of K of theirs in the second-level cache, weights pass by */
+#define STRETCH 1536               /* of K, at most */
+#define PASS_FLOATS (4 * 1024 * 1024) /* of packed x: more tokens are worked on one part after another */
+#define PACK_COLS 512              /* of x, packed by one task */
+#define TASKS_PER_PROCESSOR 4      /* a worker that other programs hold up should not hold up the rest */
+#define DOTS_COLS 64
+
+typedef struct
+{
+  PmBackend      *backend;
+  const PmKernel *kernel;
+  const PmLinear *op;
+  const float    *bias;        /* [N], zeros up to a whole vector */
+  float          *panels;      /* of rows m0 .. m0 + m of x, [K, width] one behind the other */
+  int             m0, m;
+  int             n_token_blocks;
+  int             nb;          /* columns of a block, whole groups */
+  int             stretch;     /* of K */
+} LinearJob;
+
+/* One task's block of the output: panels first .. first + n_panels, columns n0 .. n_end. */
+typedef struct
+{
+  int    first, n_panels, n0, n_end;
+  float *sums;  /* [groups, n_panels, n_group, width]; one group alone when K is one stretch */
+} Block;
+
+static int
+panel_width (const LinearJob *job)
+{
+  return job->kernel->n_vectors * PM_LANES;
+}
+
+/* Tokens of panel p of this pass. */
+static int
+panel_tokens (const LinearJob *job, int p)
+{
+  return MIN (panel_width (job), job->m - p * panel_width (job));
+}
+
+static float *
+panel_get (const LinearJob *job, int p)
+{
+  return job->panels + (gsize) p * panel_width (job) * job->op->K;
+}
+
+static void
+pack_task_cb (int task, int worker, gpointer data)
+{
+  LinearJob      *job = data;
+  const PmLinear *op = job->op;
+  int             n_parts = (op->K + PACK_COLS - 1) / PACK_COLS, p = task / n_parts, k = task % n_parts * PACK_COLS;
+  int             n = panel_tokens (job, p);
+
+  pm_panel_pack (n, MIN (PACK_COLS, op->K - k), op->x + (job->m0 + p * panel_width (job)) * op->x_stride + k, op->x_stride,
+                 panel_get (job, p) + (gsize) k * pm_panel_vectors (n) * PM_LANES);
+}
+
+/* n rows of the weight from row n0, and a stretch of their columns, as f32: the mapped memory itself, or converted into the
+ * worker's scratch. Rows are *stride apart. */
+static const float *
+weights_get (LinearJob *job, int worker, int n0, int n, int k0, int k, gsize *stride)
+{
+  const PmWeight *w = job->op->w;
+  gsize           size = pm_dtype_size (w->dtype), K = job->op->K;
+  const char     *from = (const char *) w->data + size * (n0 * K + k0);
+
+  *stride = w->dtype == PM_DTYPE_F32 ? K : (gsize) k;
+  if (w->dtype == PM_DTYPE_F32)
+    return (const float *) from;
+  float *to = pm_cpu_scratch (job->backend, worker, PM_SCRATCH_WEIGHTS, (gsize) n * k);
+  for (int i = 0; to && i < n; i++)
+    pm_convert_to_f32 (from + i * size * K, w->dtype, k, to + (gsize) i * k);
+  return to;
+}
+
+/* 16 columns of one token; what lies beyond the last column goes through padded copies, so that every element takes the same
+ * path. */
+PM_INLINE void
+finish_piece (const PmLinear *op, const float *sums, const float *bias, int m, int n)
+{
+  const float *gate = op->gate ? op->gate + m / op->rows_per_item * op->gate_stride + n : NULL;
+  const float *residual = op->residual ? op->residual + m * op->y_stride + n : NULL;
+  float       *y = op->y + m * op->y_stride + n;
+
+  if (n + PM_LANES <= op->N)
+    {
+      pm_vec_store (y, pm_vec_epilogue (op->activation, pm_vec_load (sums), bias + n, gate, residual));
+      return;
+    }
+  float tail[3][PM_LANES] = { { 0 } };
+  gsize size = sizeof (float) * (op->N - n);
+  if (gate)
+    memcpy (tail[0], gate, size);
+  if (residual)
+    memcpy (tail[1], residual, size);
+  pm_vec_store (tail[2], pm_vec_epilogue (op->activation, pm_vec_load (sums), bias + n, gate ? tail[0] : NULL,
+                                          residual ? tail[1] : NULL));
+  memcpy (y, tail[2], size);
+}
+
+/* A panel's sums [n_group, width] of columns n0 .. n_end to rows of y. */
+PM_CLONES static void
+finish_panel (const LinearJob *job, int p, int n0, int n_end, const float *sums)
+{
+  const PmLinear *op = job->op;
+  int             n_tokens = panel_tokens (job, p), width = pm_panel_vectors (n_tokens) * PM_LANES;
+  float           rows[PM_LANES * PM_LANES];
+
+  for (int i = 0; i < n_tokens; i += PM_LANES)
+    for (int n = n0; n < n_end; n += PM_LANES)
+      {
+        int m = job->m0 + p * panel_width (job) + i;
+        pm_panel_unpack (sums + (gsize) (n - n0) * width + i, width, rows, PM_LANES);
+        for (int r = 0; r < MIN (PM_LANES, n_tokens - i); r++)
+          finish_piece (op, rows + r * PM_LANES, job->bias, m + r, n);
+      }
+}
+
+/* Asks for the lines of y that a panel's share of a group will be written to, some rows before each step of the group. */
+static void
+expect_rows (const LinearJob *job, int p, int n0, int row, int n_rows)
+{
+  const PmLinear *op = job->op;
+  int             last = MIN (row + n_rows, panel_tokens (job, p)), n_end = MIN (n0 + job->kernel->n_group, op->N);
+
+  for (int i = row; i < last; i++)
+    for (int n = n0; n < n_end; n += PM_LANES)
+      __builtin_prefetch (op->y + (job->m0 + p * panel_width (job) + i) * op->y_stride + n, 1, 2);
+}
+
+/* The sums of one group of columns over one stretch of K; the kernel's rows of weights stay in the first-level cache while
+ * the panels pass. */
+static void
+multiply_group (const LinearJob *job, const Block *block, int n0, int n, int k0, int k, const float *w, gsize w_stride,
+                float *sums)
+{
+  const PmKernel *kernel = job->kernel;
+  gsize           panel_sums = (gsize) kernel->n_group * panel_width (job);
+  int             share = (panel_width (job) * kernel->n_rows + kernel->n_group - 1) / kernel->n_group;
+
+  for (int r = 0; r < n; r += kernel->n_rows)
+    for (int i = 0; i < block->n_panels; i++)
+      {
+        int p = block->first + i, n_vectors = pm_panel_vectors (panel_tokens (job, p)), width = n_vectors * PM_LANES;
+        if (k0 + k == job->op->K)
+          expect_rows (job, p, n0, r / kernel->n_rows * share, share);
+        kernel->multiply (n_vectors, MIN (kernel->n_rows, n - r), k, w + r * w_stride, w_stride,
+                          panel_get (job, p) + (gsize) k0 * width, sums + i * panel_sums + (gsize) r * width, k0 > 0);
+      }
+}
+
+static void
+block_task_cb (int task, int worker, gpointer data)
+{
+  LinearJob      *job = data;
+  const PmLinear *op = job->op;
+  int             n_group = job->kernel->n_group, per_block = BLOCK_TOKENS / panel_width (job);
+  int             n_panels = (job->m + panel_width (job) - 1) / panel_width (job);
+  Block           block = { .first = task % job->n_token_blocks * per_block, .n0 = task / job->n_token_blocks * job->nb };
+  gboolean        is_whole = job->stretch >= op->K;
+
+  block.n_panels = MIN (per_block, n_panels - block.first);
+  block.n_end = MIN (block.n0 + job->nb, op->N);
+  gsize group_sums = (gsize) block.n_panels * n_group * panel_width (job);
+  block.sums = pm_cpu_scratch (job->backend, worker, PM_SCRATCH_TILE, is_whole ? group_sums : job->nb / n_group * group_sums);
+  for (int k0 = 0; block.sums && k0 < op->K; k0 += job->stretch)
+    for (int n0 = block.n0; n0 < block.n_end; n0 += n_group)
+      {
+        int          n = MIN (n_group, block.n_end - n0), k = MIN (job->stretch, op->K - k0);
+        float       *sums = block.sums + (is_whole ? 0 : (n0 - block.n0) / n_group * group_sums);
+        gsize        stride;
+        const float *w = weights_get (job, worker, n0, n, k0, k, &stride);
+        if (! w)
+          return;
+        multiply_group (job, &block, n0, n, k0, k, w, stride, sums);
+        for (int i = 0; i < block.n_panels && k0 + k == op->K; i++)
+          finish_panel (job, block.first + i, n0, n0 + n, sums + (gsize) i * n_group * panel_width (job));
+      }
+}
+
+/* Rows m0 .. m0 + m. */
+static void
+run_pass (LinearJob *job, int m0, int m)
+{
+  const PmLinear *op = job->op;
+  PmPool         *pool = pm_backend_get_pool (job->backend);
+  int             n_group = job->kernel->n_group, n_groups = (op->N + n_group - 1) / n_group;
+  int             n_panels = (m + panel_width (job) - 1) / panel_width (job);
+
+  job->m0 = m0;
+  job->m = m;
+  job->n_token_blocks = (m + BLOCK_TOKENS - 1) / BLOCK_TOKENS;
+  int n_tasks = (int) CLAMP (sysconf (_SC_NPROCESSORS_CONF), 2, PM_POOL_MAX_WORKERS) * TASKS_PER_PROCESSOR;
+  int n_blocks = CLAMP ((n_tasks + job->n_token_blocks - 1) / job->n_token_blocks, 1, n_groups);
+  job->nb = (n_groups + n_blocks - 1) / n_blocks * n_group;
+
+  pm_pool_run (pool, n_panels * ((op->K + PACK_COLS - 1) / PACK_COLS), pack_task_cb, job);
+  pm_pool_run (pool, job->n_token_blocks * ((op->N + job->nb - 1) / job->nb), block_task_cb, job);
+}
+
+/* The weights are read once for all rows. */
+static void
+dots_task_cb (int task, int worker, gpointer data)
+{
+  LinearJob      *job = data;
+  const PmLinear *op = job->op;
+  int             n0 = task * DOTS_COLS, n = MIN (DOTS_COLS, op->N - n0);
+  gsize           stride;
+  const float    *w = weights_get (job, worker, n0, n, 0, op->K, &stride);
+
+  for (int j = 0; w && j < n; j++)
+    {
+      float sums[PM_CPU_MAX_DOTS];
+      pm_cpu_dots (op->M, op->K, op->x, op->x_stride, w + j * stride, sums);
+      for (int m = 0; m < op->M; m++)
+        {
+          float piece[PM_LANES] = { sums[m] }, bias[PM_LANES] = { job->bias[n0 + j] };
+          float gate = op->gate ? op->gate[m / op->rows_per_item * op->gate_stride + n0 + j] : 1.f;
+          float residual = op->residual ? op->residual[m * op->y_stride + n0 + j] : 0.f;
+          pm_cpu_epilogue_row (op->activation, 1, piece, bias, &gate, &residual, op->y + m * op->y_stride + n0 + j);
+        }
+    }
+}
+
+void
+pm_cpu_linear (PmBackend *backend, const PmLinear *op)
+{
+  LinearJob job = { .backend = backend, .kernel = pm_cpu_get_kernel (backend), .op = op };
+  gsize     n_bias = (gsize) (op->N + PM_LANES - 1) / PM_LANES * PM_LANES;
+  gboolean  is_few = op->M <= PM_CPU_MAX_DOTS;
+  int       pass = CLAMP (PASS_FLOATS / MAX (op->K, 1) / BLOCK_TOKENS, 1, PASS_FLOATS) * BLOCK_TOKENS;
+  int       n_stretches = (op->K + STRETCH - 1) / STRETCH;
+
+  pass = MIN (pass, (op->M + PM_LANES - 1) / PM_LANES * PM_LANES);
+  float *shared = pm_cpu_scratch (backend, 0, PM_SCRATCH_SHARED, n_bias + (is_few ? 0 : (gsize) pass * op->K));
+  if (! shared)
+    return;
+  memset (shared, 0, n_bias * sizeof (float));
+  if (op->bias)
+    pm_convert_to_f32 (op->bias->data, op->bias->dtype, op->N, shared);
+  job.bias = shared;
+  job.panels = shared + n_bias;
+  job.stretch = (op->K + n_stretches - 1) / n_stretches;
+  if (is_few)
+    pm_pool_run (pm_backend_get_pool (backend), (op->N + DOTS_COLS - 1) / DOTS_COLS, dots_task_cb, &job);
+  for (int m0 = 0; m0 < op->M && ! is_few; m0 += pass)
+    run_pass (&job, m0, MIN (pass, op->M - m0));
+}

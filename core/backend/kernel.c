@@ -1,0 +1,141 @@
+/* See kernel.h. One body for all processors: what differs is how many vectors fill the registers. A tile of 6 rows by
+ * 4 vectors of 16 takes 24 of AVX-512's 32 registers, one of 6 by 1 takes 12 of AVX2's 16, or 24 of NEON's 32. */
+#include "backend/kernel.h"
+
+#define ROWS 6
+#define MAX_VECTORS 4
+#define STRETCH 512 /* of K, summed up by itself: thousands of terms cost no digits */
+#define AHEAD 16 /* rows of the panel: they come from the second-level cache, a tenth slower unless asked for in time */
+
+/* V is a constant wherever this is inlined, so that the sums live in registers. */
+PM_INLINE void
+multiply_tile (const int V, int n_rows, int K, const float *w, gsize w_stride, const float *panel, float *out, gboolean adds)
+{
+  PmVec        sums[ROWS][MAX_VECTORS];
+  const float *rows[ROWS]; /* those behind the last are the last again, computed in vain */
+
+#pragma GCC unroll 6
+  for (int r = 0; r < ROWS; r++)
+    {
+      rows[r] = w + MIN (r, n_rows - 1) * w_stride;
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++)
+        sums[r][v] = pm_vec_set (0.f);
+    }
+  for (gssize k = 0; k < K; k++)
+    {
+      PmVec x[MAX_VECTORS];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; v++)
+        {
+          const float *from = panel + (k * V + v) * PM_LANES;
+          x[v] = pm_vec_load (from);
+          __builtin_prefetch (from + AHEAD * V * PM_LANES);
+        }
+#pragma GCC unroll 6
+      for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++)
+          sums[r][v] += rows[r][k] * x[v];
+    }
+#pragma GCC unroll 6
+  for (int r = 0; r < ROWS; r++)
+#pragma GCC unroll 4
+    for (int v = 0; v < V && r < n_rows; v++)
+      {
+        float *to = out + (r * V + v) * PM_LANES;
+        pm_vec_store (to, adds ? sums[r][v] + pm_vec_load (to) : sums[r][v]);
+      }
+}
+
+/* The body for one processor, of panels of 1 .. most vectors. */
+#define DEFINE_MULTIPLY(name, most)                                                                                     \
+  static void multiply_##name (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, const float *panel,    \
+                               float *out, gboolean adds)                                                               \
+  {                                                                                                                     \
+    if (most >= 4 && n_vectors == 4)                                                                                    \
+      multiply_tile (4, n_rows, K, w, w_stride, panel, out, adds);                                                      \
+    else if (most >= 3 && n_vectors == 3)                                                                               \
+      multiply_tile (3, n_rows, K, w, w_stride, panel, out, adds);                                                      \
+    else if (most >= 2 && n_vectors == 2)                                                                               \
+      multiply_tile (2, n_rows, K, w, w_stride, panel, out, adds);                                                      \
+    else                                                                                                                \
+      multiply_tile (1, n_rows, K, w, w_stride, panel, out, adds);                                                      \
+  }                                                                                                                     \
+  static const PmKernel kernel_##name = { .n_vectors = most, .n_rows = ROWS, .n_group = 48, .multiply = multiply_##name };
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+__attribute__ ((target ("arch=x86-64-v4"))) DEFINE_MULTIPLY (v4, 4)
+__attribute__ ((target ("arch=x86-64-v3"))) DEFINE_MULTIPLY (v3, 1)
+
+const PmKernel *
+pm_kernel_find (void)
+{
+  __builtin_cpu_init ();
+  if (! __builtin_cpu_supports ("avx2") || ! __builtin_cpu_supports ("fma"))
+    return NULL;
+  return __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq")
+                 && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512cd")
+             ? &kernel_v4
+             : &kernel_v3;
+}
+
+#elif defined(__aarch64__)
+
+DEFINE_MULTIPLY (plain, 1)
+
+const PmKernel *
+pm_kernel_find (void)
+{
+  return &kernel_plain;
+}
+
+#else
+
+const PmKernel *
+pm_kernel_find (void)
+{
+  return NULL;
+}
+
+#endif
+
+void
+pm_kernel_run (const PmKernel *kernel, int n_vectors, int rows, int K, const float *w, gsize w_stride, const float *panel,
+               float *out, gboolean adds)
+{
+  gsize width = (gsize) n_vectors * PM_LANES;
+
+  for (int k = 0; k < K; k += STRETCH)
+    for (int r = 0; r < rows; r += kernel->n_rows)
+      kernel->multiply (n_vectors, MIN (kernel->n_rows, rows - r), MIN (STRETCH, K - k), w + r * w_stride + k, w_stride,
+                        panel + k * width, out + r * width, adds || k > 0);
+}
+
+PM_CLONES void
+pm_panel_unpack (const float *panel, gsize panel_stride, float *rows, gsize row_stride)
+{
+  for (int i = 0; i < PM_LANES; i += 8)
+    for (int r = 0; r < PM_LANES; r += 8)
+      pm_transpose_8x8 (panel + r * panel_stride + i, panel_stride, rows + i * row_stride + r, row_stride);
+}
+
+/* 16 rows at a time: as many streams as the processor's prefetching follows, and whole cache lines written. */
+PM_CLONES void
+pm_panel_pack (int n, int K, const float *x, gsize x_stride, float *panel)
+{
+  int width = pm_panel_vectors (n) * PM_LANES, whole = K / 8 * 8;
+
+  for (int i = 0; i + PM_LANES <= n; i += PM_LANES)
+    for (int k = 0; k < whole; k += 8)
+      {
+        const float *from = x + i * x_stride + k;
+        float       *to = panel + (gsize) k * width + i;
+        pm_transpose_8x8 (from, x_stride, to, width);
+        pm_transpose_8x8 (from + 8 * x_stride, x_stride, to + 8, width);
+      }
+  for (int k = 0; k < K; k++)
+    for (int i = k < whole ? n / PM_LANES * PM_LANES : 0; i < width; i++)
+      panel[(gsize) k * width + i] = i < n ? x[i * x_stride + k] : 0.f;
+}

@@ -1,0 +1,34 @@
+/* What families read from the shapes of tensors in the same way, each checked against the configuration. */
+#ifndef PM_FAMILY_SHAPES_H
+#define PM_FAMILY_SHAPES_H
+
+#include "family/family.h"
+
+#define PM_MAX_LAYERS 1024
+#define PM_MAX_WIDTH 65536
+
+/* Width, channels and patch from the convolution that cuts a picture into patches; layer without ".weight". */
+gboolean pm_shapes_read_embedder (PmCheckpoint *checkpoint, const char *layer, PmNetworkInfo *info, GError **error);
+
+/* Heads from the configuration, or from the published widths. */
+gboolean pm_shapes_read_heads (const PmConfig *config, PmNetworkInfo *info, GError **error);
+
+/* Channels out from the final layer, and what they mean. */
+gboolean pm_shapes_read_prediction (PmCheckpoint *checkpoint, const char *layer, const PmConfig *config, PmNetworkInfo *info,
+                                    GError **error);
+
+/* A number that the configuration says (0: not said), and what the tensors say. */
+typedef struct
+{
+  const char *key;
+  int         said, is;
+} PmShapeFact;
+
+/* What diffusers' configuration says besides must be what the tensors say: what every family has, and `more`. */
+gboolean pm_shapes_check_config (PmCheckpoint *checkpoint, const PmConfig *config, const PmNetworkInfo *info,
+                                 const PmShapeFact *more, gsize n_more, GError **error);
+
+/* The configuration's, or `published` of four. */
+int pm_shapes_guidance_channels (const PmConfig *config, const PmNetworkInfo *info, int published);
+
+#endif

@@ -1,0 +1,224 @@
+/* See trunk.h. Sources of truth: facebookresearch/DiT, models.py, DiT.forward and DiTBlock; PixArt-alpha/PixArt-alpha,
+ * diffusion/model/nets/PixArtMS.py, PixArtMSBlock. */
+#include "family/trunk.h"
+
+#include <math.h>
+
+#include "base/error.h"
+#include "base/i18n.h"
+#include "nn/attention.h"
+#include "nn/position.h"
+
+/* Floats of each buffer, in the order of PmTrunkWork. */
+#define N_BUFFERS 8
+static void
+work_sizes (const PmNetworkInfo *info, int F, const PmShape *shape, gsize sizes[N_BUFFERS])
+{
+  gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch;
+  const gsize floats[N_BUFFERS] = {
+    B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
+    B * T * D, B * T * D, B * T * 3 * D, B * T * F, B * info->out_channels * T * area, T * D
+  };
+  for (int i = 0; i < N_BUFFERS; i++)
+    sizes[i] = (floats[i] + 15) / 16 * 16; /* every buffer on a cache line of its own */
+}
+
+gsize
+pm_trunk_floats (const PmNetworkInfo *info, int F, const PmShape *shape)
+{
+  gsize sizes[N_BUFFERS], total = 0;
+  work_sizes (info, F, shape, sizes);
+  for (int i = 0; i < N_BUFFERS; i++)
+    total += sizes[i];
+  return total;
+}
+
+float *
+pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape, PmSite *sites,
+               gsize more, GError **error)
+{
+  PmTrunkWork *work = &trunk->work;
+  float      **buffers[N_BUFFERS] = { &work->image, &work->patches, &work->x, &work->h, &work->qkv, &work->mlp, &work->output,
+                                      &work->position };
+  gsize        sizes[N_BUFFERS];
+
+  *trunk = (PmTrunk) { .backend = backend, .info = info, .shape = *shape, .sites = sites };
+  trunk->memory = pm_backend_alloc (backend, (pm_trunk_floats (info, F, shape) + more) * sizeof (float), error);
+  if (! trunk->memory)
+    return NULL;
+  float *next = trunk->memory;
+  work_sizes (info, F, shape, sizes);
+  for (int i = 0; i < N_BUFFERS; i++)
+    {
+      *buffers[i] = next;
+      next += sizes[i];
+    }
+  return next;
+}
+
+void
+pm_trunk_clear (PmTrunk *trunk)
+{
+  if (trunk->memory)
+    pm_backend_free (trunk->backend, trunk->memory);
+  g_free (trunk->sites);
+  *trunk = (PmTrunk) { 0 };
+}
+
+gboolean
+pm_trunk_set_position (PmTrunk *trunk, const PmTensor *stored, double base, double scale, GError **error)
+{
+  gsize             n = pm_shape_tokens (&trunk->shape) * trunk->info->width;
+  g_autofree float *table = g_try_new (float, n);
+
+  if (! table)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory to run the model; close other programs and try again."));
+      return FALSE;
+    }
+  if (stored)
+    pm_convert_to_f32 (stored->data, stored->dtype, n, table);
+  else
+    pm_nn_position_sincos (trunk->shape.grid_w, trunk->shape.grid_h, base, scale, trunk->info->width, table);
+  pm_backend_upload (trunk->backend, trunk->work.position, table, n * sizeof (float));
+  return TRUE;
+}
+
+static int
+count_tokens (const PmTrunk *trunk)
+{
+  return (int) pm_shape_tokens (&trunk->shape);
+}
+
+static PmPatches
+describe_patches (const PmTrunk *trunk, int B, int C, const float *from, float *to)
+{
+  const PmShape *shape = &trunk->shape;
+  int            patch = trunk->info->patch;
+  return (PmPatches) { .B = B, .C = C, .height = shape->grid_h * patch, .width = shape->grid_w * patch, .patch = patch,
+                       .from = from, .to = to };
+}
+
+void
+pm_trunk_embed (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed)
+{
+  const PmNetworkInfo *info = trunk->info;
+  PmTrunkWork         *work = &trunk->work;
+  gsize                T = pm_shape_tokens (&trunk->shape), area = pm_shape_area (&trunk->shape, info);
+  PmPatches            patches = describe_patches (trunk, in->B, info->in_channels, work->image, work->patches);
+
+  pm_backend_upload (trunk->backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * area);
+  pm_backend_patchify (trunk->backend, &patches);
+  PmLinear op = pm_nn_layer_linear (embed, in->B * (int) T, work->patches, work->x);
+  pm_backend_linear (trunk->backend, &op);
+  pm_backend_add (trunk->backend, &(PmAdd) { .n = in->B * T * info->width, .n_y = T * info->width, .x = work->x,
+                                             .y = work->position });
+}
+
+static void
+modulate (PmTrunk *trunk, int B, const PmModulation *modulation)
+{
+  int T = count_tokens (trunk);
+  pm_backend_norm_modulate (trunk->backend, &(PmNorm) { .M = B * T, .D = trunk->info->width, .rows_per_item = T,
+                                                        .x = trunk->work.x, .shift = modulation->shift,
+                                                        .scale = modulation->scale, .mod_stride = modulation->stride,
+                                                        .eps = modulation->eps, .y = trunk->work.h });
+}
+
+void
+pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, const float *from, const float *gate, gsize gate_stride)
+{
+  int      T = count_tokens (trunk);
+  PmLinear op = pm_nn_layer_linear (layer, B * T, from, trunk->work.x);
+  op.gate = gate;
+  op.gate_stride = gate_stride;
+  op.rows_per_item = T;
+  op.residual = trunk->work.x;
+  pm_backend_linear (trunk->backend, &op);
+}
+
+void
+pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLayer *qkv, const PmLayer *proj,
+                 const PmModulation *modulation)
+{
+  const PmNetworkInfo *info = trunk->info;
+  PmTrunkWork         *work = &trunk->work;
+  int                  B = in->B, T = count_tokens (trunk), D = info->width, d = D / info->n_heads;
+  gsize                row = 3 * (gsize) D;
+
+  modulate (trunk, B, modulation);
+  for (int j = 0; j < 3 && qkv[j].weight.rows > 0; j++)
+    {
+      PmLinear op = pm_nn_layer_linear (&qkv[j], B * T, work->h, work->qkv + j * D);
+      op.y_stride = row;
+      pm_backend_linear (trunk->backend, &op);
+    }
+  PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
+                            .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
+                            .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
+  pm_nn_attention (trunk->backend, in->tap, &trunk->sites[layer], &attention);
+  pm_trunk_add (trunk, proj, B, work->h, modulation->gate, modulation->stride);
+}
+
+void
+pm_trunk_feed (PmTrunk *trunk, int B, const PmLayer *fc1, const PmLayer *fc2, const PmModulation *modulation)
+{
+  modulate (trunk, B, modulation);
+  PmLinear op = pm_nn_layer_linear (fc1, B * count_tokens (trunk), trunk->work.h, trunk->work.mlp);
+  op.activation = PM_ACTIVATION_GELU_TANH;
+  pm_backend_linear (trunk->backend, &op);
+  pm_trunk_add (trunk, fc2, B, trunk->work.mlp, modulation->gate, modulation->stride);
+}
+
+gboolean
+pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpointer prepared, int row, GError **error)
+{
+  gsize    n = pm_shape_tokens (&trunk->shape) * trunk->info->width; /* of one item's stream */
+  gboolean predict = in->cache && in->predict;
+
+  for (int b = 0; b < in->B; b++)
+    predict = predict && pm_feature_cache_has (in->cache, in->tags[b]);
+  for (int b = 0; b < in->B && in->cache; b++)
+    if (predict)
+      pm_feature_cache_predict (in->cache, in->tags[b], in->position, trunk->work.x + b * n);
+    else
+      pm_feature_cache_begin (in->cache, in->tags[b], in->position, trunk->work.x + b * n);
+  for (int layer = 0; layer < trunk->info->n_layers && ! predict; layer++)
+    {
+      if (! pm_job_check (in->job, error))
+        return FALSE;
+      block (prepared, in, layer, row);
+    }
+  for (int b = 0; b < in->B && in->cache && ! predict; b++)
+    pm_feature_cache_end (in->cache, in->tags[b], trunk->work.x + b * n);
+  return TRUE;
+}
+
+gboolean
+pm_trunk_finish (PmTrunk *trunk, const PmDenoise *in, const PmLayer *final, const PmModulation *modulation, float *out,
+                 GError **error)
+{
+  const PmNetworkInfo *info = trunk->info;
+  PmTrunkWork         *work = &trunk->work;
+  gsize                n = info->out_channels * pm_shape_area (&trunk->shape, info);
+  PmPatches            patches = describe_patches (trunk, in->B, info->out_channels, work->patches, work->output);
+
+  modulate (trunk, in->B, modulation);
+  PmLinear op = pm_nn_layer_linear (final, in->B * count_tokens (trunk), work->h, work->patches);
+  pm_backend_linear (trunk->backend, &op);
+  pm_backend_unpatchify (trunk->backend, &patches);
+  if (! pm_backend_finish (trunk->backend, error) || ! pm_job_check (in->job, error))
+    return FALSE;
+  pm_backend_download (trunk->backend, out, work->output, sizeof (float) * in->B * n);
+  return TRUE;
+}
+
+double
+pm_trunk_flops (const PmNetworkInfo *info, int F, const PmShape *shape)
+{
+  double D = info->width, T = (double) pm_shape_tokens (shape), area = info->patch * info->patch;
+  double block = T * (4 * D * D + 2 * D * F) + 2 * T * T * D;
+
+  return 2.0 * (info->n_layers * block + T * D * area * (info->in_channels + info->out_channels));
+}

@@ -1,0 +1,30 @@
+/* Private to the dialog: its state, shared by its arguments' side (generate-dialog.c) and its widgets (generate-columns.c). */
+#ifndef PM_GENERATE_DIALOG_PRIVATE_H
+#define PM_GENERATE_DIALOG_PRIVATE_H
+
+#include <libgimp/gimpui.h>
+
+#include "plugin/paint.h"
+
+typedef struct
+{
+  GimpProcedureDialog *dialog;
+  GimpProcedureConfig *config;
+  PmPaint   *paint;
+  GtkWidget *model, *classes, *sampler, *readings, *note;
+  GtkWidget *strength, *cache_interval; /* with their labels */
+  char      *opened;        /* the name that paint->model was opened with; NULL before the first */
+  gboolean   is_refreshing;
+  guint      timer;
+} PmDialog;
+
+/* The string argument of that name, never NULL; free with g_free. */
+char *pm_dialog_get_string (PmDialog *self, const char *name);
+
+/* Brings model, request and widgets to what the arguments say now, tells what the run would take, and lets OK be pressed or not. */
+void pm_dialog_refresh (PmDialog *self);
+
+/* Fills self->dialog. */
+void pm_dialog_build (PmDialog *self);
+
+#endif
