@@ -36,26 +36,38 @@ typedef struct
   double share_cpu; /* the same of processor time */
 } Net;
 
-static void
-add_tensor (GString *json, const char *key, const char *shape, double scale)
+void
+pm_bench_add_tensor (GString *json, const char *key, const char *shape, double scale, const char *dtype)
 {
   char number[G_ASCII_DTOSTR_BUF_SIZE];
 
-  g_string_append_printf (json, "%s\n\"%s\": {\"shape\": [%s], \"scale\": %s}", json->str[json->len - 1] == '{' ? "" : ",", key,
-                          shape, g_ascii_dtostr (number, sizeof number, scale));
+  g_string_append_printf (json, "%s\n\"%s\": {\"shape\": [%s], \"scale\": %s, \"dtype\": \"%s\"}",
+                          json->str[json->len - 1] == '{' ? "" : ",", key, shape, g_ascii_dtostr (number, sizeof number, scale),
+                          dtype);
 }
 
-/* A weight [rows, columns] that keeps unit variance, and its bias. */
-static void
-add_linear (GString *json, const char *key, int rows, int columns)
+void
+pm_bench_add_linear (GString *json, const char *key, int rows, int columns, const char *dtype)
 {
   g_autofree char *weight = g_strconcat (key, ".weight", NULL);
   g_autofree char *bias = g_strconcat (key, ".bias", NULL);
   g_autofree char *shape = g_strdup_printf ("%d, %d", rows, columns);
   g_autofree char *length = g_strdup_printf ("%d", rows);
 
-  add_tensor (json, weight, shape, sqrt (3.0 / columns));
-  add_tensor (json, bias, length, 0.1);
+  pm_bench_add_tensor (json, weight, shape, sqrt (3.0 / columns), dtype);
+  pm_bench_add_tensor (json, bias, length, 0.1, dtype);
+}
+
+static void
+add_tensor (GString *json, const char *key, const char *shape, double scale)
+{
+  pm_bench_add_tensor (json, key, shape, scale, "F32");
+}
+
+static void
+add_linear (GString *json, const char *key, int rows, int columns)
+{
+  pm_bench_add_linear (json, key, rows, columns, "F32");
 }
 
 /* The hash file of a DiT with patch 2, learned sigma and ImageNet's classes; free with g_free. */

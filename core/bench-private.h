@@ -29,11 +29,17 @@ double pm_bench_median (double *values, int n); /* sorts values */
  * columns: the better counts. cpu_rate: the same per second of processor time; may be NULL. */
 double pm_bench_sgemm (PmBench *bench, double *cpu_rate);
 
+/* To the JSON of hashed weights (format/hash.c), which begins with an opened object: a tensor of that shape ("72, 4, 2, 2"), and
+ * a weight [rows, columns] that keeps unit variance with its bias. dtype: "F32", "F16", "BF16". */
+void pm_bench_add_tensor (GString *json, const char *key, const char *shape, double scale, const char *dtype);
+void pm_bench_add_linear (GString *json, const char *key, int rows, int columns, const char *dtype);
+
 /* The measurements: FALSE with an error. */
 gboolean pm_bench_run_sgemm (PmBench *bench, GError **error);
 gboolean pm_bench_run_attention (PmBench *bench, GError **error);
 gboolean pm_bench_run_dit_xl (PmBench *bench, GError **error);
 gboolean pm_bench_run_dit_s (PmBench *bench, GError **error);
+gboolean pm_bench_run_pixart (PmBench *bench, GError **error);
 gboolean pm_bench_run_starter (PmBench *bench, GError **error);
 gboolean pm_bench_run_vae (PmBench *bench, GError **error);
 

@@ -21,10 +21,11 @@ typedef struct
 
 static const Measurement measurements[] = {
   { "sgemm", pm_bench_run_sgemm },   { "attention", pm_bench_run_attention }, { "dit-s", pm_bench_run_dit_s },
-  { "dit-xl", pm_bench_run_dit_xl }, { "starter", pm_bench_run_starter },     { "vae", pm_bench_run_vae },
+  { "dit-xl", pm_bench_run_dit_xl }, { "pixart", pm_bench_run_pixart },       { "starter", pm_bench_run_starter },
+  { "vae", pm_bench_run_vae },
 };
 
-static const char *const names[] = { "sgemm", "attention", "dit-s", "dit-xl", "starter", "vae", NULL };
+static const char *const names[] = { "sgemm", "attention", "dit-s", "dit-xl", "pixart", "starter", "vae", NULL };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (names) == G_N_ELEMENTS (measurements) + 1);
 

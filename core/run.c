@@ -189,7 +189,7 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, const PmGiven
   if (! find_class (run, error) || ! find_sampler (run, error) || ! choose_shape (run, error) || ! check_numbers (run, error)
       || ! pm_run_read_text (run, given, error)
       || ! run->sampler->plan (&info->schedule, request->num_steps, &run->steps, error) || ! pm_run_read_start (run, error)
-      || ! check_halves (run, error) || ! make_region (run, error))
+      || ! check_halves (run, error) || ! make_region (run, error) || ! pm_run_read_words (run, error))
     {
       pm_run_clear (run);
       return FALSE;
@@ -206,6 +206,10 @@ pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, const PmGiven
                                       .n_recommended_layers = model->info.n_recommended_layers,
                                       .region = run->region,
                                       .region_items = 1,
+                                      .words = run->words.words,
+                                      .n_words = run->words.n_words,
+                                      .content = run->words.content,
+                                      .n_text = run->words.n_text,
                                       .budget = request->map_budget };
   return TRUE;
 }
@@ -214,6 +218,7 @@ void
 pm_run_clear (PmRun *run)
 {
   pm_steps_clear (&run->steps);
+  pm_run_words_clear (&run->words);
   pm_run_clear_text (run);
   g_clear_pointer (&run->sites, g_free);
   g_clear_pointer (&run->region, g_free);

@@ -4,6 +4,7 @@
 
 #include "generate.h"
 #include "model-private.h"
+#include "run-words.h"
 #include "sampler/loop.h"
 #include "text/prompt.h"
 
@@ -19,6 +20,7 @@ typedef struct
   float           *embeddings[2]; /* [n_tokens, E] of theirs; NULL until pm_run_encode_text */
   gboolean         is_encoded[2]; /* the embedding was computed, not found on disk */
   PmTold           told[2];   /* with text: of PmSampling */
+  PmRunWords       words;     /* with a prompt: what of it is read and steered */
   PmSite          *sites;     /* of the shape; n_sites in tap_options */
   float           *region;    /* [N] of the grid, or NULL */
   float           *known;     /* [C, h, w] what the run begins with, clean; NULL: nothing but noise */
@@ -46,6 +48,9 @@ gboolean pm_run_read_start (PmRun *run, GError **error);
 /* What the halves of a run are told in words, of a model that reads text: prompts, shape.max_text, and told but for embeddings
  * that are not given. */
 gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GError **error);
+
+/* The words of the prompt that are shown and steered: words, and of told the edit of the half that is told the prompt. */
+gboolean pm_run_read_words (PmRun *run, GError **error);
 
 /* What encoding those prompts costs that are not found on disk: operations, and bytes at most at a time. */
 void pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes);

@@ -5,7 +5,8 @@
  *   h = FNV-1a (name);  z = h + (i + 1) * 0x9E3779B97F4A7C15
  *   z ^= z >> 30;  z *= 0xBF58476D1CE4E5B9;  z ^= z >> 27;  z *= 0x94D049BB133111EB;  z ^= z >> 31
  *   value = offset + scale * (2 * (z >> 40) * 2^-24 - 1)
- * scale (1 when absent) and offset (0) are rounded to f32 first. tests/reference generates the same numbers.
+ * scale (1 when absent) and offset (0) are rounded to f32 first. tests/reference generates the same numbers. With "dtype" "F16"
+ * they are rounded to that type, with "BF16" cut off to it.
  * Sources: FNV-1a, draft-eastlake-fnv; splitmix64, Steele, Lea and Flood 2014. */
 #include <string.h>
 
@@ -56,20 +57,55 @@ add_offset (gsize n, float offset, float *restrict out /* [n] */)
 }
 
 static void
-fill_values (const PmTensor *tensor, float scale, float offset, float *out /* [n_elements] */)
+store (PmDtype dtype, gsize n, const float *values, gpointer out)
+{
+  if (dtype == PM_DTYPE_F16)
+    pm_convert_f32_to_f16 (values, n, out);
+  else if (dtype == PM_DTYPE_F32)
+    memcpy (out, values, n * sizeof (float));
+  for (gsize i = 0; dtype == PM_DTYPE_BF16 && i < n; i++)
+    {
+      guint32 bits;
+      memcpy (&bits, &values[i], sizeof bits);
+      ((guint16 *) out)[i] = (guint16) (bits >> 16);
+    }
+}
+
+static void
+fill_values (const PmTensor *tensor, float scale, float offset, gpointer out /* [n_elements] */)
 {
   guint64 hash = hash_name (tensor->name);
+  float   values[BLOCK];
 
   for (gsize first = 0; first < tensor->n_elements; first += BLOCK)
     {
       gsize n = MIN (BLOCK, tensor->n_elements - first);
 
-      fill_products (hash, first, n, scale, out + first);
-      add_offset (n, offset, out + first);
+      fill_products (hash, first, n, scale, values);
+      add_offset (n, offset, values);
+      store (tensor->dtype, n, values, (guint8 *) out + first * pm_dtype_size (tensor->dtype));
     }
 }
 
-/* Reads {"shape": [...], "scale": x, "offset": x}. */
+static gboolean
+read_dtype (JsonObject *entry, PmDtype *dtype)
+{
+  static const struct
+  {
+    const char *name;
+    PmDtype     dtype;
+  } types[] = { { "F32", PM_DTYPE_F32 }, { "F16", PM_DTYPE_F16 }, { "BF16", PM_DTYPE_BF16 } };
+
+  for (guint i = 0; json_object_has_member (entry, "dtype") && i < G_N_ELEMENTS (types); i++)
+    if (g_strcmp0 (pm_json_read_string (json_object_get_member (entry, "dtype")), types[i].name) == 0)
+      {
+        *dtype = types[i].dtype;
+        return TRUE;
+      }
+  return ! json_object_has_member (entry, "dtype");
+}
+
+/* Reads {"shape": [...], "scale": x, "offset": x, "dtype": name}. */
 static gboolean
 read_entry (JsonNode *node, PmTensor *tensor, double *scale, double *offset)
 {
@@ -88,7 +124,7 @@ read_entry (JsonNode *node, PmTensor *tensor, double *scale, double *offset)
   return (! json_object_has_member (entry, "scale") || pm_json_read_number (json_object_get_member (entry, "scale"), scale))
          && (! json_object_has_member (entry, "offset")
              || pm_json_read_number (json_object_get_member (entry, "offset"), offset))
-         && pm_shape_count (tensor->rank, tensor->shape, &tensor->n_elements)
+         && read_dtype (entry, &tensor->dtype) && pm_shape_count (tensor->rank, tensor->shape, &tensor->n_elements)
          && tensor->n_elements <= G_MAXSIZE / sizeof (float);
 }
 
@@ -98,17 +134,17 @@ add_entry (PmCheckpoint *checkpoint, const char *path, const char *name, JsonNod
   PmTensor tensor = { .name = name, .dtype = PM_DTYPE_F32 };
   double   scale, offset;
   gsize    n_bytes;
-  float   *values;
+  gpointer values;
 
   if (! read_entry (node, &tensor, &scale, &offset))
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("%s: the tensor \"%s\" needs a \"shape\" of up to eight sizes, and \"scale\" and \"offset\" may be "
-                      "numbers. Correct it."),
+                   _("%s: the tensor \"%s\" needs a \"shape\" of up to eight sizes, \"scale\" and \"offset\" may be numbers, "
+                      "and \"dtype\" F32, F16 or BF16. Correct it."),
                    path, name);
       return FALSE;
     }
-  n_bytes = tensor.n_elements * sizeof (float);
+  n_bytes = tensor.n_elements * pm_dtype_size (tensor.dtype);
   values = pm_checkpoint_alloc (checkpoint, path, n_bytes, error);
   if (! values)
     return FALSE;

@@ -264,6 +264,24 @@ def make_input(path, classes):
     open(path, "wb").write(struct.pack("<Q", len(text)) + text + body)
 
 
+def check_zero(path, name, rectangle):
+    """The map is 0 in the patches X0,Y0,X1,Y1, and above 0 somewhere else, where there is somewhere else."""
+    tensor = tensors(path)[name]
+    height, width = tensor[1]
+    x0, y0, x1, y1 = map(int, rectangle.split(","))
+    values = floats(tensor)
+    inside = [values[y * width + x] for y in range(y0, y1) for x in range(x0, x1)]
+    assert not any(inside), "%g inside" % max(inside)
+    assert len(inside) == len(values) or sum(values) > 0, "nothing outside"
+
+
+def check_falling(path, kind, key):
+    """The numbers of such lines of JSON never rise, and are not all the same."""
+    lines = [json.loads(line) for line in open(path)]
+    numbers = [line[key] for line in lines if line["type"] == kind]
+    assert numbers == sorted(numbers, reverse=True) and numbers[0] > numbers[-1], "%s" % numbers
+
+
 def make_mask(path, size, rectangle):
     """A grey PNG of WxH pixels, white inside X0,Y0,X1,Y1 and black outside."""
     width, height = map(int, size.split("x"))

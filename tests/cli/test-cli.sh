@@ -1,13 +1,13 @@
 #!/bin/bash
 # The program `pentimento` from the outside: files, exit codes, messages, JSON, signals. TAP on standard output.
-# usage: test-cli.sh PENTIMENTO MODELS   (the program, and the folder that holds starter-pixel)
+# usage: test-cli.sh PENTIMENTO MODELS MAKE   (the program, the folder that holds starter-pixel, and the program make-prompt-model)
 set -u
 program=$1
 models=$(cd "$2" && pwd)
 here=$(cd "$(dirname "$0")" && pwd)
 t=$(mktemp -d)
 trap 'rm -rf "$t"' EXIT
-export PENTIMENTO_MODELS=$models LC_ALL=C.UTF-8 LANGUAGE= XDG_DATA_HOME=$t/data
+export PENTIMENTO_MODELS=$models LC_ALL=C.UTF-8 LANGUAGE= XDG_DATA_HOME=$t/data XDG_CACHE_HOME=$t/cache
 n=0
 
 # ok TITLE COMMAND...: one case.
@@ -218,6 +218,63 @@ storage ()
 }
 ok "the estimate tells: in memory" storage 16 f32
 ok "the estimate tells: half precision" storage 1 f16
+
+# ---- prompts
+"$3" "$t/reads"
+tell () { "$program" generate --model "$t/reads" --size 64x96 --num-steps 4 --seed 3 --quiet "$@"; }
+by_words () { tell --prompt 'A red fox, and snow' --show "layers=mean;heads=mean;steps=mean;$1" --raw "$t/$2.safetensors" "${@:3}"; }
+ok "paints a prompt" tell --prompt 'A red fox, and snow' --out "$t/fox.png"
+ok "in the size that was asked for" files png "$t/fox.png" 64 96
+ok "a map a word" by_words 'read=word,word-share' all
+ok "has a name a word" files shapes "$t/all.safetensors" word-a=6x4 word-red=6x4 word-fox=6x4 word-and=6x4 word-snow=6x4 \
+  word-share-snow=6x4 meta:word-red=6 latent=1x4x12x8
+ok "and no more" files count "$t/all.safetensors" meta:word- 10
+ok "chosen words and phrases" by_words 'words=snow,red fox,fox#1;read=word,sink' some
+ok "are what there is" files count "$t/some.safetensors" meta: 4
+ok "by their names" files shapes "$t/some.safetensors" word-snow=6x4 word-red-fox=6x4 word-fox-1=6x4 sink=6x4
+ok "looking at words changes nothing" tell --prompt 'A red fox, and snow' --show 'read=word' --maps "$t/wm" --out "$t/fox2.png"
+ok "in the picture" same "$t/fox.png" "$t/fox2.png"
+ok "maps of words have files" count "$t/wm" 'word-red-*.png' 8
+word_sheet () { by_words 'read=word-share' sheet --sheet "$t/words.png" && files picture_size "$t/words.png" 300 600; }
+ok "words stand on a sheet" word_sheet
+word_gif () { tell --prompt 'A fox' --show 'read=word' --gif "$t/words.gif" --npy "$t/wn" && files gif "$t/words.gif" 4; }
+ok "and move" word_gif
+ok "and are arrays" count "$t/wn" 'word-fox-*.npy' 8
+ok "a hidden word" by_words 'words=fox;read=word' hidden --weight fox=0
+ok "is looked at by nobody" files zero "$t/hidden.safetensors" word-fox 0,0,4,6
+files make-mask "$t/left.png" 64x96 0,0,32,96
+ok "a word with a place" by_words 'words=snow;read=word' placed --where "snow=$t/left.png" --record "$t/placed.json" --out "$t/placed.png"
+ok "is looked at there only" files zero "$t/placed.safetensors" word-snow 2,0,4,6
+ok "its record" tell --from-record "$t/placed.json" --raw "$t/again.safetensors" --out "$t/again.png"
+ok "paints the same" same "$t/placed.png" "$t/again.png"
+ok "and shows the same" same "$t/placed.safetensors" "$t/again.safetensors"
+weighed () { tell --prompt 'A red fox, and snow' --weight 'red fox=2' --out "$t/weighed.png" && ! cmp -s "$t/fox.png" "$t/weighed.png"; }
+ok "a weight changes the picture" weighed
+negative () { tell --prompt 'A red fox, and snow' --negative blur --out "$t/neg.png" && ! cmp -s "$t/fox.png" "$t/neg.png"; }
+ok "so does a negative prompt" negative
+word_json ()
+{
+  "$program" generate --model "$t/reads" --size 64x96 --num-steps 2 --prompt 'a fox' --show 'words=fox;read=word' --json >"$t/wj" &&
+    files field "$t/wj" map word '"fox"' && files field "$t/wj" result prompt '"a fox"'
+}
+ok "--json tells words" word_json
+who () { "$program" who-named --model "$t/reads" --prompt 'A red fox, and snow' --in "$t/fox.png" --at 40,80 "$@" >"$t/who"; }
+who_text () { who --radius 20 && [ "$(wc -l <"$t/who")" = 5 ] && grep -Eq '^ *[0-9.]+ %  (a|red|fox|and|snow)  ' "$t/who"; }
+ok "who-named ranks the words" who_text
+who_json () { who --json && files lines "$t/who" word=5 && files falling "$t/who" word share; }
+ok "largest share first" who_json
+ok "who-named outside the picture" fails 2 'outside' who-named --model "$t/reads" --prompt 'a fox' --in "$t/fox.png" --at 64,10
+ok "a class for a model of prompts" generate_fails 2 'prompt' --model "$t/reads" --class fox
+ok "an unknown word to show lists words" generate_fails 2 'dog.*“fox”' --model "$t/reads" --size 64x96 --prompt 'a fox' \
+  --show 'words=dog;read=word'
+ok "an unknown word to weigh lists words" generate_fails 2 'dog.*“fox”' --model "$t/reads" --size 64x96 --prompt 'a fox' --weight dog=2
+ok "the fifth fox" generate_fails 2 'fox#5' --model "$t/reads" --size 64x96 --prompt 'a fox' --weight fox#5=2
+ok "words of the half without the prompt" generate_fails 2 'condition' --model "$t/reads" --size 64x96 --prompt 'a fox' \
+  --show 'read=word;which=null'
+ok "words of an empty prompt" generate_fails 2 'single words' --model "$t/reads" --size 64x96 --show 'read=word'
+long=$(printf 'fox %.0s' $(seq 400))
+ok "a prompt that is too long" generate_fails 2 'tokens.*shorten' --model "$t/reads" --size 64x96 --prompt "$long"
+ok "a size that is no multiple" generate_fails 2 'multiples' --model "$t/reads" --size 60x96 --prompt 'a fox'
 
 # ---- records
 ok "a record is written" paint --show 'layers=3,5;heads=all;steps=0,-1;read=received' --out "$t/e.png" \

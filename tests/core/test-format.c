@@ -253,6 +253,35 @@ test_hash (void)
   g_assert_cmpfloat (ABS (*(const float *) pm_checkpoint_find (file, "one")->data), <=, 1);
 }
 
+/* The same numbers in half the bytes: the nearest f16, and bf16 cut off. */
+static void
+test_hash_types (void)
+{
+  static const char json[] = "{\"format\":\"pentimento-hash-1\",\"tensors\":{\"x\":{\"shape\":[5001],\"scale\":3%s}}}";
+  static const char *const types[] = { "", ",\"dtype\":\"F32\"", ",\"dtype\":\"F16\"", ",\"dtype\":\"BF16\"" };
+  static const PmDtype dtypes[] = { PM_DTYPE_F32, PM_DTYPE_F32, PM_DTYPE_F16, PM_DTYPE_BF16 };
+  static const double limits[] = { 0, 0, 0x1p-11, 0x1p-7 }; /* relative */
+  g_autofree float *truth = g_new (float, 5001), *values = g_new (float, 5001);
+
+  for (guint k = 0; k < G_N_ELEMENTS (types); k++)
+    {
+      g_autofree char *text = g_strdup_printf (json, types[k]);
+      g_autoptr (PmCheckpoint) checkpoint = pm_checkpoint_new_hash (text, NULL);
+      const PmTensor *tensor = pm_checkpoint_find (checkpoint, "x");
+      double largest = 0;
+
+      g_assert_cmpint (tensor->dtype, ==, dtypes[k]);
+      pm_convert_to_f32 (tensor->data, tensor->dtype, 5001, k ? values : truth);
+      for (int i = 0; k && i < 5001; i++)
+        {
+          largest = MAX (largest, ABS ((double) values[i] - truth[i]) / ABS (truth[i]));
+          g_assert_true (k < 3 || ABS (values[i]) <= ABS (truth[i]));
+        }
+      g_assert_cmpfloat (largest, <=, limits[k]);
+      g_assert_true (k < 2 || largest > limits[k] / 4); /* it is that type, not a finer one */
+    }
+}
+
 static void
 test_hash_refused (void)
 {
@@ -265,6 +294,7 @@ test_hash_refused (void)
     { "{\"x\":{\"shape\":[1099511627776]}}", PM_ERROR_MEMORY, "MiB of memory" },
     { "{\"x\":{\"shape\":[1099511627776,1099511627776]}}", PM_ERROR_DAMAGED, "\"x\" needs a \"shape\"" },
     { "{\"x\":{\"shape\":[2],\"scale\":\"1\"}}", PM_ERROR_DAMAGED, "may be numbers" },
+    { "{\"x\":{\"shape\":[2],\"dtype\":\"I32\"}}", PM_ERROR_DAMAGED, "\"dtype\" F32, F16 or BF16" },
     { "{\"x\":[2]}", PM_ERROR_DAMAGED, "needs a \"shape\"" },
     { "[]", PM_ERROR_DAMAGED, "\"tensors\" of names and shapes" },
   };
@@ -318,6 +348,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/format/shards", test_shards, in_new_folder);
   g_test_add_data_func ("/format/folders", test_folders, in_new_folder);
   g_test_add_data_func ("/format/hash", test_hash, in_new_folder);
+  g_test_add_func ("/format/hash-types", test_hash_types);
   g_test_add_data_func ("/format/hash-refused", test_hash_refused, in_new_folder);
   g_test_add_data_func ("/format/verify", test_verify, in_new_folder);
   return g_test_run ();

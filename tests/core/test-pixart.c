@@ -279,6 +279,44 @@ test_sample_edited (Fixture *self, gconstpointer folder)
   edit_clear (&edit);
 }
 
+/* A region in pixels of a picture that is not square becomes shares of its patches, and maps have the picture's grid. */
+static void
+test_regions (Fixture *self, gconstpointer folder)
+{
+  g_autoptr (PmRequest) request = make_request (self);
+  g_autoptr (GError)    error = NULL;
+  int                   w = request->width, h = request->height, gw = self->width / 2, gh = self->height / 2;
+  g_autofree guint8    *mask = g_new0 (guint8, (gsize) w * h);
+  gsize                 n;
+  const float          *embedding = pm_test_array (self->inputs, "text", &n);
+  PmGiven               given = { .text = { embedding, embedding }, .text_length = { 3, 1 } };
+  PmRun                 run;
+
+  g_assert_cmpint (gw, !=, gh);
+  for (int y = 0; y < h; y++) /* the last column of patches, and half of the patch in the first row beside it */
+    for (int x = 0; x < w; x++)
+      mask[y * w + x] = x >= w - 16 || (y < 16 && x >= w - 24) ? 255 : 0;
+  g_assert_true (pm_request_set_region (request, mask, w, h));
+  g_assert_true (pm_request_set_show (request, "layers=1;heads=0;steps=0,1;read=from,received,distance", &error));
+  request->num_steps = 2;
+  g_assert_true (pm_run_init (&run, self->model, request, &given, &error));
+  for (int i = 0; i < gw * gh; i++)
+    g_assert_cmpfloat (run.region[i], ==, i % gw == gw - 1 ? 1 : i == gw - 2 ? 0.5 : 0);
+  pm_run_clear (&run);
+  g_autoptr (PmResult) result = pm_generate_from (self->model, request, &given, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (result->latent_width, ==, self->width);
+  g_assert_cmpint (result->latent_height, ==, self->height);
+  g_assert_cmpint (result->width, ==, w);
+  g_assert_cmpuint (result->maps->len, ==, 6);
+  for (guint i = 0; i < result->maps->len; i++)
+    {
+      const PmMap *map = g_ptr_array_index (result->maps, i);
+      g_assert_cmpint (map->grid_w, ==, gw);
+      g_assert_cmpint (map->grid_h, ==, gh);
+    }
+}
+
 static void
 assert_no_run (Fixture *self, int width, int height, const char *says)
 {
@@ -475,7 +513,7 @@ main (int argc, char **argv)
     const char *name;
     void (*run) (Fixture *, gconstpointer);
   } tests[] = { { "denoise", test_denoise },           { "edited", test_edited }, { "sample", test_sample },
-                { "sample-edited", test_sample_edited }, { "sizes", test_sizes }, { "refused", test_refused } };
+                { "sample-edited", test_sample_edited }, { "regions", test_regions }, { "sizes", test_sizes }, { "refused", test_refused } };
 
   g_test_init (&argc, &argv, NULL);
   for (guint f = 0; f < G_N_ELEMENTS (folders); f++)

@@ -6,17 +6,8 @@
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
-#include "pentimento.h"
-#include "tokenizer-fixture.h"
-
-/* Where each file of the model comes from. */
-static const char *const files[][2] = {
-  { "pixart-sigma/model/model_index.json", "model_index.json" },
-  { "pixart-sigma/model/transformer/config.json", "transformer/config.json" },
-  { "pixart-sigma/model/transformer/diffusion_pytorch_model.hash.json", "transformer/diffusion_pytorch_model.hash.json" },
-  { "prompt/text_encoder/config.json", "text_encoder/config.json" },
-  { "prompt/text_encoder/model.hash.json", "text_encoder/model.hash.json" },
-};
+#include "fixture.h"
+#include "prompt-model.h"
 
 typedef struct
 {
@@ -25,29 +16,12 @@ typedef struct
 } Fixture;
 
 static void
-copy_file (const char *from, const char *folder, const char *to)
-{
-  g_autofree char *source = g_build_filename (PM_TEST_REFERENCE, from, NULL), *text = NULL;
-  g_autofree char *target = g_build_filename (folder, to, NULL), *inside = g_path_get_dirname (target);
-  gsize            n;
-
-  g_assert_true (g_file_get_contents (source, &text, &n, NULL));
-  g_assert_cmpint (g_mkdir_with_parents (inside, 0700), ==, 0);
-  fixture_write (folder, to, text, n);
-}
-
-static void
 fixture_open_model (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GBytes) tokenizer = tokenizer_fixture ("t5.model", TRUE);
-  g_autofree char   *path = pm_test_reference ("prompt", "expected.safetensors"), *inside = NULL;
+  g_autofree char *path = pm_test_reference ("prompt", "expected.safetensors");
 
   fixture->folder = fixture_folder ();
-  for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
-    copy_file (files[i][0], fixture->folder, files[i][1]);
-  inside = g_build_filename (fixture->folder, "tokenizer", NULL);
-  g_assert_cmpint (g_mkdir (inside, 0700), ==, 0);
-  fixture_write (inside, "spiece.model", g_bytes_get_data (tokenizer, NULL), (gssize) g_bytes_get_size (tokenizer));
+  prompt_model_make (fixture->folder, FALSE);
   fixture->expected = pm_bundle_load (path, NULL);
   g_assert_nonnull (fixture->expected);
 }
@@ -62,10 +36,7 @@ fixture_close_model (Fixture *fixture, gconstpointer data)
 static PmModel *
 open_model (Fixture *fixture)
 {
-  g_autoptr (GError) error = NULL;
-  PmModel           *model = pm_model_open (fixture->folder, &error);
-  g_assert_no_error (error);
-  return model;
+  return prompt_model_open (fixture->folder);
 }
 
 /* The member of prompts.json. Free with g_free. */
@@ -335,7 +306,7 @@ test_parts (Fixture *fixture, gconstpointer data)
 
   rename_in (fixture, "text_encoder/model.hash.json", "text_encoder/x");
   assert_lacks (fixture, "text_encoder", PM_ERROR_NO_MODEL, "no checkpoint");
-  copy_file ("t5-gated/text_encoder/model.hash.json", fixture->folder, "text_encoder/model.hash.json");
+  prompt_model_copy ("t5-gated/text_encoder/model.hash.json", fixture->folder, "text_encoder/model.hash.json");
   assert_lacks (fixture, "text_encoder", PM_ERROR_UNSUPPORTED, "48");
 }
 
