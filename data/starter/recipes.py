@@ -6,10 +6,10 @@ first: how many before training begins; fresh: new ones every fresh_every steps.
 VAE = {"channels": (16, 32, 64, 80), "rate": 2e-3, "muon_rate": 0.01, "warm_up": 50, "kl": 5e-5, "noise": 0.0, "edges": 0.5,
        "crops": ((96, 0.8), (256, 0.2)), "held_out": 32}
 PAINTER = {"width": 192, "depth": 8, "heads": 6, "rate": 1e-3, "muon_rate": 0.015, "warm_up": 100, "guidance": 2.5,
-           "show_every": 500}
+           "show_every": 500, "shown": 32}
 TEXT = (192, 4, 6, 384)  # width, depth, heads, width of the MLP
 TINY = {"width": 64, "depth": 2, "heads": 2, "patch": 4, "out": 4, "prediction": "v", "batch": 4, "pool": 32, "first": 16, "fresh": 2,
-        "fresh_every": 4, "warm_up": 2, "cool_down": 0.5, "text": (64, 1, 2, 64)}
+        "fresh_every": 4, "warm_up": 2, "cool_down": 0.5, "shown": 2, "text": (64, 1, 2, 64)}
 LEARNED = {"patch": 2, "out": 8, "prediction": "eps_learned_range", "batch": 512, "pool": 200000, "first": 60000, "fresh": 512,
            "fresh_every": 4, "cool_down": 0.25, "text": TEXT}
 PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 32, "pool": 24000, "first": 1024, "fresh": 32, "fresh_every": 8,

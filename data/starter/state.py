@@ -15,10 +15,12 @@ from safetensors.torch import save_file
 from recipes import EVERY
 
 
-def save_half(path, tensors, about):
+def save_half(path, tensors, about, exact=()):
+    """exact: names of the few that stay f32."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    halves = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in tensors.items()}
+    halves = {name: t.detach().to("cpu", torch.float32 if name in exact else torch.float16).contiguous()
+              for name, t in tensors.items()}
     new = path.with_name(path.name + ".new")
     save_file(halves, new, {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()})
     os.replace(new, path)

@@ -69,13 +69,13 @@ def trim(labels):
 
 
 def show(training, network, latents, schedule, own, null, pool, guidance):
-    """32 pictures of the average, for labels of the pool."""
+    """Pictures of the average, for labels of the pool."""
     now = {k: v.clone() for k, v in network.state_dict().items()}
     network.load_state_dict(training.average)
     chance = torch.Generator().manual_seed(1)
-    labels = pool.labels[torch.randint(0, pool.full, (32,), generator=chance).to(pool.labels.device)]
+    labels = pool.labels[torch.randint(0, pool.full, (own["shown"],), generator=chance).to(pool.labels.device)]
     both = trim(torch.cat([labels, null.to(labels.device).expand_as(labels)]))
-    noise = torch.randn(32, 4, 32, 32, generator=chance).to(labels.device)
+    noise = torch.randn(own["shown"], 4, 32, 32, generator=chance).to(labels.device)
 
     def guided(z, t):
         with torch.no_grad(), torch.autocast(z.device.type, torch.bfloat16):
