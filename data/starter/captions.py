@@ -31,7 +31,8 @@ ABOVE = ["{a} above {b}", "{b} below {a}", "{a} over {b}", "{b} under {a}", "{a}
 TOGETHER = ["{a} and {b}", "{a} and {b}", "{a} with {b}", "{a} next to {b}", "{a} beside {b}"]  # says nothing of places
 ROW = ["{a}, {b} and {c}", "{a}, {b} and {c} in a row", "from left to right {a}, {b} and {c}", "{a} with {b} and {c}"]
 SAME = ["two {many}", "two {many}", "a pair of {many}", "two {many} together"]
-SAME_BESIDE = ["two {many}, the {side} one larger", "two {many}, the {other} one smaller", "two {many}, the bigger one on the {side}"]
+SAME_BESIDE = ["two {many}, the {side} one larger", "two {many}, the {other} one smaller",
+                "two {many}, the bigger one on the {side}"]
 
 
 def with_article(name):

@@ -1,7 +1,7 @@
 """Noise, what networks predict of it, and the loss: DDPM's linear betas, 1000 steps, as the configurations in folders.py say.
 
-z = a x + s e, a^2 + s^2 = 1. Predictions: "v" is a e - s x (Salimans and Ho, arXiv 2202.00512), "x0" is x, "eps_learned_range" is e
-and, in as many channels more, where between its bounds the logarithm of the variance of a step lies (facebookresearch/DiT,
+z = a x + s e, a^2 + s^2 = 1. Predictions: "v" is a e - s x (Salimans and Ho, arXiv 2202.00512), "x0" is x, "eps_learned_range" is
+e and, in as many channels more, where between its bounds the logarithm of the variance of a step lies (facebookresearch/DiT,
 diffusion/gaussian_diffusion.py).
 """
 import math

@@ -2,7 +2,7 @@
 """Writes model folders from what training left: folders.py --recipe NAME --atlas FOLDER --state FOLDER --out FOLDER.
 
 starter-class has the layout that core/format/config.c reads (facebookresearch/DiT's names), starter-prompt is a folder of
-diffusers' PixArtAlphaPipeline; both hold the autoencoder. What is not there yet is left out.
+diffusers' PixArtAlphaPipeline; both hold the autoencoder, and starter-vae is it alone. What is not there yet is left out.
 """
 import argparse
 import json
@@ -59,9 +59,11 @@ def write_prompt(own, atlas, latents, weights, state, folder):
         "text_encoder": ["transformers", "T5EncoderModel"], "tokenizer": ["transformers", "T5Tokenizer"],
         "transformer": ["diffusers", "PixArtTransformer2DModel"], "vae": ["diffusers", "AutoencoderKL"]})
     write_json(folder / "config.json", {
-        "recommended_layers": middle(own), "defaults": {"sampler": "dpmpp2m", "steps": 20, "guidance": own["guidance"], "size": 256}})
+        "recommended_layers": middle(own),
+        "defaults": {"sampler": "dpmpp2m", "steps": 20, "guidance": own["guidance"], "size": 256}})
     write_json(folder / "scheduler" / "scheduler_config.json", {
-        "_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver++", "beta_end": BETAS[1], "beta_start": BETAS[0],
+        "_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "dpmsolver++", "beta_end": BETAS[1],
+        "beta_start": BETAS[0],
         "beta_schedule": "linear", "num_train_timesteps": STEPS, "prediction_type": NAMES[own["prediction"]], "solver_order": 2,
         "solver_type": "midpoint", "lower_order_final": True, "thresholding": False, "timestep_spacing": "linspace"})
     write_json(folder / "transformer" / "config.json", network.painter.config())
@@ -83,12 +85,14 @@ def main():
     options = parser.parse_args()
     recipe, atlas, state = RECIPES[options.recipe], Atlas(options.atlas), pathlib.Path(options.state)
     latents, out = Latents(atlas, recipe, state), pathlib.Path(options.out)
+    numbers = latents.set_scale(None)
+    write_vae(latents, out / "starter-vae")
     for name in ("class", "prompt"):
         path = state / (name + ".average.safetensors")
         if not path.exists():
             continue
         weights, about = load_half(path)
-        latents.set_scale(about["numbers"]["latents"])
+        latents.set_scale(about["numbers"].get("latents", numbers))
         folder = out / ("starter-" + name)
         folder.mkdir(parents=True, exist_ok=True)
         if name == "class":

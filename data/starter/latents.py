@@ -3,6 +3,7 @@
 Latents have a mean of 0 and a spread of 1 in every channel: what the trained network has instead goes into the two 1x1
 convolutions around the latent (quant_conv, post_quant_conv), so that the folder's scaling factor is 1.
 """
+import os
 import random
 
 import torch
@@ -89,7 +90,10 @@ class Pool:
         return self.z[own].float(), self.labels[own]
 
     def save(self, path, about):
-        torch.save({"z": self.z[: self.full].cpu(), "labels": self.labels[: self.full].cpu(), "at": self.at, "about": about}, path)
+        new = path.with_name(path.name + ".new")
+        kept = {"z": self.z[: self.full].cpu(), "labels": self.labels[: self.full].cpu(), "at": self.at, "about": about}
+        torch.save(kept, new)
+        os.replace(new, path)
 
     def load(self, path, about):
         """What save() wrote, if it is of the same autoencoder and size."""

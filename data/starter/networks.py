@@ -1,5 +1,5 @@
-"""The three transformers, with the names of those whose layout they have: Dit (facebookresearch/DiT, models.py), PixArt (diffusers,
-models/transformers/pixart_transformer_2d.py), T5 (transformers, models/t5/modeling_t5.py: the encoder of v1.1).
+"""The three transformers, with the names of those whose layout they have: Dit (facebookresearch/DiT, models.py), PixArt
+(diffusers, models/transformers/pixart_transformer_2d.py), T5 (transformers, models/t5/modeling_t5.py: the encoder of v1.1).
 
 Letters: B items, T picture tokens, S text tokens, D width, H heads, C channels of the latent, p patch, g side of the grid.
 """

@@ -12,7 +12,8 @@ COLOURED = {"plain": 1, "graded": 2, "stripes": 2, "dots": 2, "checks": 2}  # gr
 COLOURS = (
     ("white", (0.97, 0.97, 0.97)), ("grey", (0.72, 0.73, 0.75)), ("black", (0.14, 0.14, 0.17)), ("brown", (0.66, 0.48, 0.34)),
     ("red", (0.89, 0.40, 0.38)), ("orange", (1.00, 0.72, 0.42)), ("yellow", (1.00, 0.90, 0.50)), ("green", (0.56, 0.80, 0.50)),
-    ("light blue", (0.74, 0.89, 0.99)), ("blue", (0.42, 0.62, 0.92)), ("purple", (0.70, 0.56, 0.86)), ("pink", (1.00, 0.74, 0.82)),
+    ("light blue", (0.74, 0.89, 0.99)), ("blue", (0.42, 0.62, 0.92)), ("purple", (0.70, 0.56, 0.86)),
+    ("pink", (1.00, 0.74, 0.82)),
 )
 LEAST = 80 / 256  # an object's longer side
 N_NUMBERS = 16  # chance that a ground takes

@@ -92,6 +92,8 @@ def train(name, atlas, recipe, folder, minutes):
     network, label, null, layouts = MAKERS[name](own, atlas, folder)
     network.to(device)
     training = Training(name, network, folder, minutes, recipe.get("steps"))
+    if training.is_done():
+        return True
     training.numbers["latents"] = latents.set_scale(training.numbers.get("latents"))
     pool = Pool(latents, own["pool"], 0, layouts, label, (1 << 40) + training.step)
     kept = folder / (name + ".pool.pt")

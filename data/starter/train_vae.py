@@ -56,6 +56,8 @@ def train(atlas, recipe, folder, minutes):
     own = recipe["vae"]
     network = model.Vae(own["channels"]).to(atlas.device, memory_format=torch.channels_last)
     training = Training("vae", network, folder, minutes, recipe.get("steps"))
+    if training.is_done():
+        return True
     chance = random.Random(SEEDS + training.step)
     inner = lambda name, p: p.ndim == 4 and p.shape[1] > 4 and p.shape[0] > 8
     optimiser = Muon(network, inner, own["rate"], own["muon_rate"])

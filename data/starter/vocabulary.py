@@ -2,8 +2,8 @@
 """Trains the vocabulary of the prompts: vocabulary.py ATLAS ANNOTATIONS FOLDER writes FOLDER/spiece.model.
 
 A Unigram model (Kudo, arXiv 1804.10959; the package sentencepiece) of SIZE pieces on captions of scenes, and on the names and
-keywords of CLDR's ANNOTATIONS (see atlas.py), so that other plain words are not taken to pieces altogether; with T5's own numbers for
-what is no piece (0 fills up, 1 ends, 2 unknown) and bytes for whatever it has no letters for.
+keywords of CLDR's ANNOTATIONS (see atlas.py), so that other plain words are not taken to pieces altogether; with T5's own numbers
+for what is no piece (0 fills up, 1 ends, 2 unknown) and bytes for whatever it has no letters for.
 """
 import pathlib
 import random
