@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "cells.h"
 #include "format/json.h"
 
 void
@@ -51,6 +52,25 @@ is_empty (const guint8 *mask, gsize n)
   return TRUE;
 }
 
+/* The mask as a region, at most PM_MAX_STEER_SIDE a side; NULL when memory is short. *width and *height become its own. */
+static float *
+make_region (const guint8 *mask, int *width, int *height)
+{
+  int    longer = MAX (*width, *height), side = MIN (longer, PM_MAX_STEER_SIDE);
+  int    w = MAX (1, (int) ((gint64) *width * side / longer)), h = MAX (1, (int) ((gint64) *height * side / longer));
+  float *region = g_try_new (float, (gsize) w * h);
+
+  if (! region)
+    return NULL;
+  pm_cells_average (mask, TRUE, *width, *height, w, h, region);
+  for (gsize i = 0; i < (gsize) w * h; i++)
+    region[i] = (float) fmax (ceil (region[i] * 255 - 1e-3), 0) / 255.f; /* up: hardly covered is not uncovered; never -0 */
+  *width = w;
+  *height = h;
+
+  return region;
+}
+
 gboolean
 pm_request_add_steer (PmRequest *request, const char *words, double weight, const guint8 *mask, int width, int height,
                       GError **error)
@@ -71,13 +91,11 @@ pm_request_add_steer (PmRequest *request, const char *words, double weight, cons
   else if (mask && (width < 1 || height < 1 || is_empty (mask, n)))
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                  _("The region for “%s” is empty; say where in the picture the words may count."), words);
-  else if (mask && ! (region = g_try_new (float, n)))
+  else if (mask && ! (region = make_region (mask, &width, &height)))
     g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
                  _("There is too little memory for the region of “%s”; choose a smaller size."), words);
   else
     {
-      for (gsize i = 0; i < n; i++)
-        region[i] = mask[i] / 255.f;
       append_steer (request, words, weight, region, width, height);
       return TRUE;
     }

@@ -17,12 +17,13 @@ typedef enum
 /* How some words of the prompt are steered. Steers of the same words add up. */
 #define PM_MAX_STEERS 64
 #define PM_MAX_STEER_WEIGHT 100.0
+#define PM_MAX_STEER_SIDE 256 /* still several to a patch of the largest grids */
 typedef struct
 {
   char  *words;   /* a word or phrase of the prompt, as pm_prompt_find takes it */
   double weight;  /* 0..PM_MAX_STEER_WEIGHT: ln of it is added to the logits of their tokens; 1 changes nothing, 0 hides them */
   float *region;  /* [region_height, region_width] 0..1, where in the picture they may be looked at: ln of the share of a patch
-                   * that it covers is added likewise; NULL: everywhere */
+                   * that it covers is added likewise; NULL: everywhere. In 256 levels, as a record keeps it */
   int    region_width, region_height;
 } PmSteer;
 
@@ -78,7 +79,8 @@ gboolean pm_request_set_show (PmRequest *request, const char *text, GError **err
 /* mask: [height, width] bytes, 0..255 coverage; copied. NULL removes the region. FALSE, and no region, when memory is short. */
 gboolean pm_request_set_region (PmRequest *request, const guint8 *mask, int width, int height);
 
-/* Adds a steer; mask: [height, width] bytes, 0..255 coverage, or NULL; copied. PM_ERROR_USAGE for no words, a weight out of
+/* Adds a steer; mask: [height, width] bytes, 0..255 coverage, or NULL; copied, made smaller where a side has more than
+ * PM_MAX_STEER_SIDE pixels, so that a soft one fits into a record. PM_ERROR_USAGE for no words, a weight out of
  * range, an empty mask, or more than PM_MAX_STEERS; PM_ERROR_MEMORY. Whether the prompt has the words is found when it is run. */
 gboolean pm_request_add_steer (PmRequest *request, const char *words, double weight, const guint8 *mask, int width, int height,
                                GError **error);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "cells.h"
 #include "run.h"
 
 static gboolean
@@ -82,7 +83,7 @@ pm_run_read_start (PmRun *run, GError **error)
     for (gsize i = 0; i < n; i++)
       run->known[i] = request->start_channels ? request->start[i] : request->start[i % area * 3 + i / area] * 2 - 1;
   if (request->mask)
-    pm_run_average_cells (request->mask, TRUE, request->mask_width, request->mask_height, w, h, run->mask);
+    pm_cells_average (request->mask, TRUE, request->mask_width, request->mask_height, w, h, run->mask);
   /* 1e-9: 0.29 of 100 steps are 29. */
   pm_steps_skip (&run->steps, n_steps - MAX (1, (int) floor (n_steps * request->strength + 1e-9)));
   return TRUE;

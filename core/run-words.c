@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "cells.h"
 #include "run.h"
 
 /* Whether anything shown is of single words. */
@@ -87,7 +88,7 @@ log_coverage (const PmSteer *steer, const PmShape *shape, GError **error)
                    _("There is too little memory for the region of “%s”; choose a smaller size."), steer->words);
       return NULL;
     }
-  if (! (pm_run_average_cells (steer->region, FALSE, steer->region_width, steer->region_height, shape->grid_w, shape->grid_h,
+  if (! (pm_cells_average (steer->region, FALSE, steer->region_width, steer->region_height, shape->grid_w, shape->grid_h,
                                bias)
          > 0))
     {

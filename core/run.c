@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "cells.h"
 
 #define TAYLOR_ORDER 1
 
@@ -123,28 +124,9 @@ check_halves (PmRun *run, GError **error)
     if (pm_sampling_is_guided (&sampling, chosen[i]))
       return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
-                       _("Maps without the class, or of the difference, need guidance at a chosen step: choose a class, a "
-                         "guidance other than 1 and steps inside its interval, or show which=condition."));
+                       _("Maps without the class or prompt, or of the difference, need guidance at a chosen step: choose what to "
+                         "paint, a guidance other than 1 and steps inside its interval, or show which=condition."));
   return FALSE;
-}
-
-double
-pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh, float *out /* [gh, gw] */)
-{
-  gint64 w = width, h = height;
-  double total = 0;
-
-  for (int y = 0; y < gh; y++)
-    for (int x = 0; x < gw; x++)
-      {
-        gint64 x0 = x * w / gw, x1 = MAX ((x + 1) * w / gw, x0 + 1), y0 = y * h / gh, y1 = MAX ((y + 1) * h / gh, y0 + 1);
-        double sum = 0;
-        for (gint64 v = y0; v < y1; v++)
-          for (gint64 u = x0; u < x1; u++)
-            sum += is_bytes ? ((const guint8 *) values)[v * w + u] / 255.0 : ((const float *) values)[v * w + u];
-        total += out[(gsize) y * gw + x] = (float) (sum / ((x1 - x0) * (y1 - y0)));
-      }
-  return total;
 }
 
 /* The region in the picture's pixels, whatever its size, to the share of each patch that it covers. */
@@ -156,7 +138,7 @@ make_region (PmRun *run, GError **error)
   if (! request->region)
     return TRUE;
   run->region = g_new0 (float, pm_shape_tokens (&run->shape));
-  if (pm_run_average_cells (request->region, FALSE, request->region_width, request->region_height, run->shape.grid_w,
+  if (pm_cells_average (request->region, FALSE, request->region_width, request->region_height, run->shape.grid_w,
                             run->shape.grid_h, run->region) > 0)
     return TRUE;
   g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("The region is empty; select a part of the picture first."));

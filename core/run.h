@@ -37,11 +37,6 @@ gboolean pm_run_init (PmRun *run, PmModel *model, const PmRequest *request, cons
                       GError **error);
 void     pm_run_clear (PmRun *run);
 
-/* Means over the values [height, width] that each cell of a grid of gw x gh covers, one at least; f32, or bytes that stand for
- * 0..1. Returns the sum of the means. */
-double pm_run_average_cells (const void *values, gboolean is_bytes, int width, int height, int gw, int gh,
-                             float *out /* [gh, gw] */);
-
 /* Checks and takes start, strength and mask once the steps are planned. */
 gboolean pm_run_read_start (PmRun *run, GError **error);
 

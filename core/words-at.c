@@ -7,6 +7,7 @@
 #include "attention/map.h"
 #include "base/error.h"
 #include "base/i18n.h"
+#include "cells.h"
 #include "run.h"
 
 #define PARTS 8 /* a patch is tried at so many by so many points */
@@ -156,7 +157,7 @@ scale_picture (const float *picture, int width, int height, int w, int h)
     {
       for (gsize i = 0; i < n; i++)
         plane[i] = picture[3 * i + c];
-      pm_run_average_cells (plane, FALSE, width, height, w, h, scaled);
+      pm_cells_average (plane, FALSE, width, height, w, h, scaled);
       for (gsize i = 0; i < n_out; i++)
         out[3 * i + c] = scaled[i];
     }
@@ -164,16 +165,18 @@ scale_picture (const float *picture, int width, int height, int w, int h)
   return g_steal_pointer (&out);
 }
 
-/* The nearest side that the model paints. */
+/* A side that the model paints, so that the picture keeps its shape and has as many pixels as those it was trained with: it sees
+ * best there, and a large picture takes no longer. pixels: of the whole picture. */
 static int
-choose_side (const PmModelInfo *info, int side)
+choose_side (const PmModelInfo *info, int side, double pixels)
 {
   int multiple = MAX (info->size_multiple, 1);
 
   if (! info->any_size)
     return info->default_size;
-  side = CLAMP (side, info->min_size, info->max_size);
-  side = (side + multiple / 2) / multiple * multiple;
+  side = (int) lround (side * info->default_size / sqrt (pixels) / multiple) * multiple;
+  while (side < info->min_size)
+    side += multiple;
   while (side > info->max_size)
     side -= multiple;
 
@@ -195,8 +198,8 @@ pm_words_at_request (PmModel *model, const char *prompt, const float *picture, i
     }
   g_free (request->prompt);
   request->prompt = g_strdup (prompt);
-  request->width = choose_side (info, width);
-  request->height = choose_side (info, height);
+  request->width = choose_side (info, width, (double) width * height);
+  request->height = choose_side (info, height, (double) width * height);
   request->num_steps = STEPS;
   request->strength = STRENGTH;
   request->guidance = 1; /* only the half that is told the prompt */

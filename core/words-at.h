@@ -19,8 +19,8 @@ typedef struct
 GPtrArray *pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double radius, GError **error);
 
 /* A request that has the model look at a picture, its own or not, for pm_words_at: noised half the way, and looked at while the
- * noise goes again; only maps come of it. picture [height, width, 3] 0..1 is scaled to a size that the model paints.
- * PM_ERROR_USAGE for an empty prompt or picture, PM_ERROR_MEMORY; what the model lacks is told by pm_generate. */
+ * noise goes again; only maps come of it. picture [height, width, 3] 0..1 is scaled to about as many pixels as the model was
+ * trained with. PM_ERROR_USAGE for an empty prompt or picture, PM_ERROR_MEMORY; what the model lacks is told by pm_generate. */
 PmRequest *pm_words_at_request (PmModel *model, const char *prompt, const float *picture, int width, int height, GError **error);
 
 #endif

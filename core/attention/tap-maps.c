@@ -31,9 +31,9 @@ make_reading_title (const PmTapPlan *plan, const PmReduction *reduction, int wor
   if (word >= 0)
     return g_strdup_printf (_("“%s” — %s"), plan->words[word], title);
   if (plan->which == PM_WHICH_NULL)
-    return g_strdup_printf (_("%s without the class"), title);
+    return g_strdup_printf (plan->has_prompt ? _("%s without the prompt") : _("%s without the class"), title);
   if (plan->which == PM_WHICH_DIFFERENCE)
-    return g_strdup_printf (_("%s, what the class changes"), title);
+    return g_strdup_printf (plan->has_prompt ? _("%s, what the prompt changes") : _("%s, what the class changes"), title);
 
   return g_strdup (title);
 }

@@ -181,6 +181,7 @@ pm_tap_plan_resolve (PmTapPlan *plan, const PmShow *show, const PmTapOptions *op
     return FALSE;
 
   plan->which = show->which;
+  plan->has_prompt = options->content != NULL;
   plan->keep_all_items = options->keep_all_items;
   plan->n_items = options->n_items;
   plan->n_sources = plan->keep_all_items ? plan->n_items : (plan->which == PM_WHICH_DIFFERENCE ? 2 : 1);

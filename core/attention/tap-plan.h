@@ -56,6 +56,7 @@ typedef struct
   PmTapAxis     layers, heads, steps;
   PmTapAxis     matrix_layers, matrix_heads; /* of readings of the averaged matrix; always a mean. Heads also of carried ones */
   PmWhich       which;
+  gboolean      has_prompt;   /* else the halves differ in a class */
   gboolean      keep_all_items;
   int           n_items;      /* the largest batch */
   int           n_item_slots; /* items whose values are kept */

@@ -169,7 +169,12 @@ default_show (const PmGenerateOptions *options, const PmRequest *request)
     return NULL;
   if (options->from_record || request->show.readings)
     return NULL;
-  return request->region ? "layers=mean:recommended;heads=mean;read=from" : "read=subject";
+  if (request->region)
+    return "layers=mean:recommended;heads=mean;read=from";
+  if (! *request->prompt)
+    return "read=subject";
+  return options->gif ? "layers=mean:recommended;heads=mean;read=word-share"
+                      : "layers=mean:recommended;heads=mean;steps=mean;read=word-share";
 }
 
 static void

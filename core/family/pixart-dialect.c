@@ -5,7 +5,7 @@
 
 static const PmPixartDialect dialects[] = {
   {
-    .id = "PixArt-alpha",
+    .id = "PixArt",
     .ends = { "x_embedder.proj", "t_embedder.mlp.0", "t_embedder.mlp.2", "t_block.1", "y_embedder.y_proj.fc1",
               "y_embedder.y_proj.fc2", "final_layer.linear", "csize_embedder.mlp.0", "csize_embedder.mlp.2", "ar_embedder.mlp.0",
               "ar_embedder.mlp.2" },

@@ -52,7 +52,7 @@ read_grid (PmNetwork *network, const PmConfig *config, GError **error)
 
   if (position && position->rank == 3)
     {
-      side = (int) floor (sqrt ((double) position->shape[1]) + 0.5);
+      side = position->shape[1] <= MAX_SIDE * MAX_SIDE ? (int) floor (sqrt ((double) position->shape[1]) + 0.5) : 0;
       if (! pm_nn_require (network->checkpoint, error, name, 3, (gsize) 1, (gsize) side * side, (gsize) info->width))
         return FALSE;
     }
@@ -101,6 +101,7 @@ read_text (PmNetwork *network, const PmConfig *config, GError **error)
       info->max_text = (int) null_text->shape[0];
       info->has_null_text = TRUE;
     }
+  info->cleans_text = TRUE;
   info->has_null = TRUE; /* the empty text */
   info->null_class = -1;
   return TRUE;

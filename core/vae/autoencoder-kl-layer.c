@@ -16,8 +16,8 @@
 
 /* Items of an attention are what workers share out, and calls what a cancellation is seen between: runs of queries, fewer where
  * there are many keys. */
-#define QUERIES_TIMES_KEYS (1 << 21)
-#define LEAST_QUERIES 16
+#define QUERIES_TIMES_KEYS (1 << 20)
+#define LEAST_QUERIES 8
 #define MOST_QUERIES 128
 #define MOST_ITEMS 64
 
@@ -168,6 +168,16 @@ pack (PmKlWalk *walk, const PmTensor *from, const PmConv *op, float **to, GError
   return done;
 }
 
+/* Keeps the names that are asked for while a file is checked. */
+static void
+note_names (const PmKlWalk *walk, const char *weight, const char *bias)
+{
+  if (! walk->network->names)
+    return;
+  g_hash_table_add (walk->network->names, g_strdup (weight));
+  g_hash_table_add (walk->network->names, g_strdup (bias));
+}
+
 /* The convolution's weight [N, C, side, side], or [N, C] for a point; N 0: as many as it has. */
 static const PmTensor *
 require_weight (PmKlWalk *walk, const char *key, const PmConv *op, int N, GError **error)
@@ -180,6 +190,8 @@ require_weight (PmKlWalk *walk, const char *key, const PmConv *op, int N, GError
                           : found && found->rank > 0 ? CLAMP (found->shape[0], 1, PM_KL_MAX_CHANNELS)
                                                      : 1;
   gsize            C = op->x.channels, side = op->side;
+
+  note_names (walk, name, bias);
   const PmTensor  *tensor = op->side == 1 && found && found->rank == 2
                                 ? pm_nn_require (checkpoint, error, name, 2, rows, C)
                                 : pm_nn_require (checkpoint, error, name, 4, rows, C, side, side);
@@ -273,6 +285,7 @@ pm_kl_norm (PmKlWalk *walk, const char *key, const PmFeatures *x, PmConv *op, GE
   int              n_groups = walk->network->config.n_groups;
   PmWeight         prepared[2] = { { 0 } };
 
+  note_names (walk, weight_name, bias_name);
   if (! bias)
     return FALSE;
   if (x->channels % n_groups != 0 || x->channels > PM_KL_MAX_CHANNELS)
@@ -306,7 +319,7 @@ static gboolean
 walk_shortcut (PmKlWalk *walk, const char *key, int N, PmFeatures *x, GError **error)
 {
   const PmConv     point = { .side = 1, .stride = 1 };
-  g_autofree char *name = g_strconcat (key, ".conv_shortcut", NULL);
+  g_autofree char *name = g_strconcat (key, ".", walk->network->dialect->shortcut, NULL);
   PmFeatures       narrow = *x;
 
   if (N > x->channels)
@@ -324,7 +337,7 @@ pm_kl_resnet (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
   PmConv           first = { .side = 3, .stride = 1, .pad = 1, .activation = PM_ACTIVATION_SILU }, second = first;
   g_autofree char *norm1 = g_strconcat (key, ".norm1", NULL), *norm2 = g_strconcat (key, ".norm2", NULL);
   g_autofree char *conv1 = g_strconcat (key, ".conv1", NULL), *conv2 = g_strconcat (key, ".conv2", NULL);
-  g_autofree char *shortcut = g_strconcat (key, ".conv_shortcut.weight", NULL);
+  g_autofree char *shortcut = g_strconcat (key, ".", walk->network->dialect->shortcut, ".weight", NULL);
   PmFeatures       h;
 
   if (! pm_kl_norm (walk, norm1, x, &first, error) || ! conv_new (walk, conv1, first, 0, x, &h, error))
@@ -382,18 +395,16 @@ run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const P
 gboolean
 pm_kl_attention (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
 {
-  static const char *const names[][4] = { { "to_q", "to_k", "to_v", "to_out.0" }, { "query", "key", "value", "proj_attn" } };
-  g_autofree char         *old = g_strconcat (key, ".query.weight", NULL), *norm = g_strconcat (key, ".group_norm", NULL);
-  const char *const       *used = names[pm_checkpoint_find (walk->network->checkpoint, old) != NULL];
-  PmConv                   read = { .side = 1, .stride = 1 }, write = { .side = 1, .stride = 1, .adds = TRUE };
-  PmFeatures               parts[4]; /* q, k, v, out */
-  g_autofree char         *out = g_strdup_printf ("%s.%s", key, used[3]);
+  const char *const *names = walk->network->dialect->attention;
+  g_autofree char   *norm = g_strconcat (key, ".", names[0], NULL), *out = g_strconcat (key, ".", names[4], NULL);
+  PmConv             read = { .side = 1, .stride = 1 }, write = { .side = 1, .stride = 1, .adds = TRUE };
+  PmFeatures         parts[4]; /* q, k, v, out */
 
   if (! pm_kl_norm (walk, norm, x, &read, error))
     return FALSE;
   for (int i = 0; i < 3; i++)
     {
-      g_autofree char *name = g_strdup_printf ("%s.%s", key, used[i]);
+      g_autofree char *name = g_strconcat (key, ".", names[1 + i], NULL);
       walk->is_kept = i > 0; /* every query meets all keys and values */
       gboolean done = conv_new (walk, name, read, x->channels, x, &parts[i], error);
       walk->is_kept = FALSE;

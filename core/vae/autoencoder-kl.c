@@ -1,7 +1,9 @@
 /* Kind `autoencoder-kl`: diffusers' AutoencoderKL (models/autoencoders/autoencoder_kl.py and vae.py: Encoder, Decoder), the
- * decoder of latent diffusion models (Rombach et al., arXiv 2112.10752), with any list of channels.
+ * decoder of latent diffusion models (Rombach et al., arXiv 2112.10752), with any list of channels, as either names it.
  * Shapes decide; the configuration gives what they cannot tell, and what should be there. */
 #include "vae/autoencoder-kl.h"
+
+#include <string.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
@@ -12,39 +14,27 @@
 #define LEAST_BAND ((gsize) 1 << 20)
 #define MOST_BAND ((gsize) 1 << 27)
 
-static const char *const sides[] = { [PM_VAE_DECODE] = "decoder", [PM_VAE_ENCODE] = "encoder" };
-static const char *const blocks[] = { [PM_VAE_DECODE] = "up_blocks", [PM_VAE_ENCODE] = "down_blocks" };
-
 static gboolean
 kl_probe (PmCheckpoint *checkpoint)
 {
-  return pm_checkpoint_find (checkpoint, "decoder.conv_in.weight") && pm_checkpoint_find (checkpoint, "decoder.conv_out.weight")
-         && pm_checkpoint_find (checkpoint, "decoder.up_blocks.0.resnets.0.conv1.weight");
+  const char *prefix;
+  return pm_kl_dialect_find (checkpoint, &prefix) != NULL;
 }
 
-static gboolean
-walk_key (PmKlWalk *walk, gboolean (*layer) (PmKlWalk *, const char *, PmFeatures *, GError **), PmFeatures *x, GError **error,
-          const char *format, ...) G_GNUC_PRINTF (5, 6);
-
-/* A residual block or an attention under a formatted key. */
-static gboolean
-walk_key (PmKlWalk *walk, gboolean (*layer) (PmKlWalk *, const char *, PmFeatures *, GError **), PmFeatures *x, GError **error,
-          const char *format, ...)
-{
-  va_list args;
-  va_start (args, format);
-  g_autofree char *key = g_strdup_vprintf (format, args);
-  va_end (args);
-  return layer (walk, key, x, error);
-}
+typedef gboolean (*PmKlLayer) (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error);
 
 static gboolean
-walk_middle (PmKlWalk *walk, const char *side, PmFeatures *x, GError **error)
+walk_middle (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **error)
 {
-  return walk_key (walk, pm_kl_resnet, x, error, "%s.mid_block.resnets.0", side)
-         && (! walk->network->config.has_attention
-             || walk_key (walk, pm_kl_attention, x, error, "%s.mid_block.attentions.0", side))
-         && walk_key (walk, pm_kl_resnet, x, error, "%s.mid_block.resnets.1", side);
+  static const PmKlLayer layers[] = { pm_kl_resnet, pm_kl_attention, pm_kl_resnet };
+
+  for (int i = 0; i < 3; i++)
+    {
+      g_autofree char *key = pm_kl_dialect_key (walk->network, direction, walk->network->dialect->middle[i], 0, 0);
+      if ((i != 1 || walk->network->config.has_attention) && ! layers[i] (walk, key, x, error))
+        return FALSE;
+    }
+  return TRUE;
 }
 
 /* The levels of residual blocks, and between them half or double the size. */
@@ -54,14 +44,16 @@ walk_levels (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **e
   const PmVaeNetwork *network = walk->network;
   const PmConv        resize = { .side = 3, .stride = direction == PM_VAE_ENCODE ? 2 : 1, /* zeros behind only, when halving */
                                  .pad = direction == PM_VAE_ENCODE ? 0 : 1, .is_doubled = direction == PM_VAE_DECODE };
-  const char         *resizer = direction == PM_VAE_ENCODE ? "downsamplers" : "upsamplers";
 
   for (int i = 0; i < network->n_levels; i++)
     {
       for (int j = 0; j < network->n_resnets[direction]; j++)
-        if (! walk_key (walk, pm_kl_resnet, x, error, "%s.%s.%d.resnets.%d", sides[direction], blocks[direction], i, j))
-          return FALSE;
-      g_autofree char *key = g_strdup_printf ("%s.%s.%d.%s.0.conv", sides[direction], blocks[direction], i, resizer);
+        {
+          g_autofree char *block = pm_kl_dialect_key (network, direction, network->dialect->resnet[direction], i, j);
+          if (! pm_kl_resnet (walk, block, x, error))
+            return FALSE;
+        }
+      g_autofree char *key = pm_kl_dialect_key (network, direction, network->dialect->resize[direction], i, 0);
       if (i + 1 < network->n_levels && ! pm_kl_conv (walk, key, resize, 0, x, error))
         return FALSE;
     }
@@ -77,19 +69,19 @@ walk_all (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **erro
   int                 z = network->info.latent_channels;
   gboolean            decodes = direction == PM_VAE_DECODE;
   PmConv              last = plain;
-  g_autofree char    *in = g_strconcat (sides[direction], ".conv_in", NULL);
-  g_autofree char    *out = g_strconcat (sides[direction], ".conv_out", NULL);
-  g_autofree char    *norm = g_strconcat (sides[direction], ".conv_norm_out", NULL);
+  g_autofree char    *in = g_strconcat (network->sides[direction], ".conv_in", NULL);
+  g_autofree char    *out = g_strconcat (network->sides[direction], ".conv_out", NULL);
+  g_autofree char    *norm = g_strconcat (network->sides[direction], ".", network->dialect->norm_out, NULL);
 
-  if (decodes && network->config.has_post_quant_conv && ! pm_kl_conv (walk, "post_quant_conv", point, z, x, error))
+  if (decodes && network->config.has_post_quant_conv && ! pm_kl_conv (walk, network->quant[direction], point, z, x, error))
     return FALSE;
-  if (! pm_kl_conv (walk, in, plain, 0, x, error) || (decodes && ! walk_middle (walk, sides[direction], x, error))
-      || ! walk_levels (walk, direction, x, error) || (! decodes && ! walk_middle (walk, sides[direction], x, error)))
+  if (! pm_kl_conv (walk, in, plain, 0, x, error) || (decodes && ! walk_middle (walk, direction, x, error))
+      || ! walk_levels (walk, direction, x, error) || (! decodes && ! walk_middle (walk, direction, x, error)))
     return FALSE;
   last.activation = PM_ACTIVATION_SILU;
   if (! pm_kl_norm (walk, norm, x, &last, error) || ! pm_kl_conv (walk, out, last, decodes ? 3 : 2 * z, x, error))
     return FALSE;
-  return decodes || ! network->config.has_quant_conv || pm_kl_conv (walk, "quant_conv", point, 2 * z, x, error);
+  return decodes || ! network->config.has_quant_conv || pm_kl_conv (walk, network->quant[direction], point, 2 * z, x, error);
 }
 
 /* Sizes and types of a call's walk; nothing is allocated. */
@@ -193,39 +185,64 @@ kl_run (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError
   return done;
 }
 
+static gboolean
+has_tensor (const PmVaeNetwork *network, const char *key, const char *rest)
+{
+  g_autofree char *name = g_strconcat (key, ".", rest, ".weight", NULL);
+  return pm_checkpoint_find (network->checkpoint, name) != NULL;
+}
+
 /* Levels that are there, and residual blocks of the first one. */
 static void
 count_blocks (PmVaeNetwork *network, PmVaeDirection direction, int *n_levels, int *n_resnets)
 {
-  for (int i = 0; i <= MAX_LEVELS; i++)
+  const char *format = network->dialect->resnet[direction];
+
+  for (int n = 0; n <= MAX_LEVELS; n++)
     {
-      g_autofree char *key = g_strdup_printf ("%s.%s.%d.resnets.0.conv1.weight", sides[direction], blocks[direction], i);
-      if (! pm_checkpoint_find (network->checkpoint, key))
+      g_autofree char *key = g_strdup_printf (format, network->sides[direction], n, 0);
+      if (! has_tensor (network, key, "conv1"))
         break;
-      *n_levels = i + 1;
+      *n_levels = n + 1;
     }
-  for (int j = 0; j <= MAX_RESNETS; j++)
+  for (int n = 0; n <= MAX_RESNETS; n++)
     {
-      g_autofree char *key = g_strdup_printf ("%s.%s.0.resnets.%d.conv1.weight", sides[direction], blocks[direction], j);
-      if (! pm_checkpoint_find (network->checkpoint, key))
+      g_autofree char *key = g_strdup_printf (format, network->sides[direction], 0, n);
+      if (! has_tensor (network, key, "conv1"))
         break;
-      *n_resnets = j + 1;
+      *n_resnets = n + 1;
     }
+}
+
+/* What there is, where no configuration says what there should be. */
+static void
+find_options (PmVaeNetwork *network)
+{
+  PmVaeConfig     *config = &network->config;
+  g_autofree char *attention = pm_kl_dialect_key (network, PM_VAE_DECODE, network->dialect->middle[1], 0, 0);
+  g_autofree char *after = g_strconcat (network->quant[PM_VAE_ENCODE], ".weight", NULL);
+  g_autofree char *before = g_strconcat (network->quant[PM_VAE_DECODE], ".weight", NULL);
+
+  if (config->is_known)
+    return;
+  config->has_attention = has_tensor (network, attention, network->dialect->attention[0]);
+  config->has_quant_conv = pm_checkpoint_find (network->checkpoint, after) != NULL;
+  config->has_post_quant_conv = pm_checkpoint_find (network->checkpoint, before) != NULL;
 }
 
 /* What the configuration does not say is counted; what it says must then be there. */
 static gboolean
 read_plan (PmVaeNetwork *network, GError **error)
 {
-  PmVaeConfig    *config = &network->config;
-  const PmTensor *in = pm_checkpoint_find (network->checkpoint, "decoder.conv_in.weight");
-  int             n_levels = 0, n_other = 0;
+  PmVaeConfig     *config = &network->config;
+  g_autofree char *name = g_strconcat (network->sides[PM_VAE_DECODE], ".conv_in.weight", NULL);
+  const PmTensor  *in = pm_checkpoint_find (network->checkpoint, name);
+  int              n_levels = 0, n_other = 0;
 
   if (in->rank != 4 || in->shape[1] < 1 || in->shape[1] > 256)
-    return pm_nn_require (network->checkpoint, error, "decoder.conv_in.weight", 4, in->shape[0], (gsize) 4, (gsize) 3, (gsize) 3)
-           != NULL;
+    return pm_nn_require (network->checkpoint, error, name, 4, in->shape[0], (gsize) 4, (gsize) 3, (gsize) 3) != NULL;
   network->info.latent_channels = (int) in->shape[1];
-  network->info.has_encoder = pm_checkpoint_find (network->checkpoint, "encoder.conv_in.weight") != NULL;
+  network->info.has_encoder = has_tensor (network, network->sides[PM_VAE_ENCODE], "conv_in");
   count_blocks (network, PM_VAE_DECODE, &n_levels, &network->n_resnets[PM_VAE_DECODE]);
   count_blocks (network, PM_VAE_ENCODE, &n_other, &network->n_resnets[PM_VAE_ENCODE]);
   network->n_levels = config->n_levels > 0 ? config->n_levels : n_levels;
@@ -234,13 +251,7 @@ read_plan (PmVaeNetwork *network, GError **error)
       network->n_resnets[PM_VAE_DECODE] = config->n_layers + 1;
       network->n_resnets[PM_VAE_ENCODE] = config->n_layers;
     }
-  if (! config->is_known)
-    {
-      config->has_attention
-          = pm_checkpoint_find (network->checkpoint, "decoder.mid_block.attentions.0.group_norm.weight") != NULL;
-      config->has_quant_conv = pm_checkpoint_find (network->checkpoint, "quant_conv.weight") != NULL;
-      config->has_post_quant_conv = pm_checkpoint_find (network->checkpoint, "post_quant_conv.weight") != NULL;
-    }
+  find_options (network);
   if (network->n_levels > MAX_LEVELS || network->n_resnets[PM_VAE_DECODE] > MAX_RESNETS)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
@@ -252,30 +263,79 @@ read_plan (PmVaeNetwork *network, GError **error)
   return TRUE;
 }
 
-static PmVaeNetwork *
-kl_load (PmCheckpoint *checkpoint, const PmVaeConfig *config, PmVaeInfo *info, GError **error)
+/* Counts what is the decoder's in the file, and refuses tensors that no layer of the plan has use for. */
+static gboolean
+check_tensors (PmVaeNetwork *network, GError **error)
 {
-  g_autofree PmVaeNetwork *network = g_new0 (PmVaeNetwork, 1);
-  PmVaeCall                call = { .direction = PM_VAE_DECODE, .h = 1, .w = 1 };
-  PmVaeCost                cost;
+  for (guint i = 0; i < pm_checkpoint_get_n_tensors (network->checkpoint); i++)
+    {
+      const PmTensor *tensor = pm_checkpoint_get_tensor (network->checkpoint, i);
+      gboolean        is_used = g_hash_table_contains (network->names, tensor->name), is_inside = FALSE;
 
-  network->checkpoint = checkpoint;
-  network->config = *config;
-  if (! read_plan (network, error) || ! walk_dry (network, &call, &cost, error))
-    return NULL;
-  call.direction = PM_VAE_ENCODE;
-  if (network->info.has_encoder && ! walk_dry (network, &call, &cost, error))
-    return NULL;
-  info->latent_channels = network->info.latent_channels;
-  info->factor = network->info.factor;
-  info->has_encoder = network->info.has_encoder;
-  return g_steal_pointer (&network);
+      for (int side = 0; side < 2; side++)
+        is_inside = is_inside
+                    || (g_str_has_prefix (tensor->name, network->sides[side])
+                        && tensor->name[strlen (network->sides[side])] == '.');
+      if (is_inside && ! is_used)
+        {
+          g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                       _("“%s” has the tensor “%s”, for which this version has no layer; choose another decoder."),
+                       pm_checkpoint_get_path (network->checkpoint), tensor->name);
+          return FALSE;
+        }
+      network->info.n_parameters += is_used ? tensor->n_elements : 0;
+      network->info.n_bytes += is_used ? tensor->n_elements * pm_dtype_size (tensor->dtype) : 0;
+    }
+  return TRUE;
 }
 
 static void
 kl_free (PmVaeNetwork *network)
 {
+  for (int i = 0; i < 2; i++)
+    {
+      g_free (network->sides[i]);
+      g_free (network->quant[i]);
+    }
+  g_clear_pointer (&network->names, g_hash_table_unref);
   g_free (network);
+}
+
+/* Both directions, without a backend. */
+static gboolean
+check (PmVaeNetwork *network, GError **error)
+{
+  PmVaeCall call = { .direction = PM_VAE_DECODE, .h = 1, .w = 1 };
+  PmVaeCost cost;
+
+  if (! read_plan (network, error) || ! walk_dry (network, &call, &cost, error))
+    return FALSE;
+  call.direction = PM_VAE_ENCODE;
+  return (! network->info.has_encoder || walk_dry (network, &call, &cost, error)) && check_tensors (network, error);
+}
+
+static PmVaeNetwork *
+kl_load (PmCheckpoint *checkpoint, const PmVaeConfig *config, PmVaeInfo *info, GError **error)
+{
+  PmVaeNetwork *network = g_new0 (PmVaeNetwork, 1);
+  const char   *prefix = "";
+
+  network->checkpoint = checkpoint;
+  network->config = *config;
+  network->dialect = pm_kl_dialect_find (checkpoint, &prefix);
+  network->sides[PM_VAE_DECODE] = g_strconcat (prefix, "decoder", NULL);
+  network->sides[PM_VAE_ENCODE] = g_strconcat (prefix, "encoder", NULL);
+  network->quant[PM_VAE_DECODE] = g_strconcat (prefix, "post_quant_conv", NULL);
+  network->quant[PM_VAE_ENCODE] = g_strconcat (prefix, "quant_conv", NULL);
+  network->names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  if (! check (network, error))
+    {
+      kl_free (network);
+      return NULL;
+    }
+  g_clear_pointer (&network->names, g_hash_table_unref);
+  *info = network->info;
+  return network;
 }
 
 const PmVaeKind pm_vae_autoencoder_kl = {

@@ -1,5 +1,5 @@
 /* What the files of the kind `autoencoder-kl` share: autoencoder-kl.c knows the network's plan, autoencoder-kl-layer.c its
- * layers.
+ * layers, autoencoder-kl-dialect.c their names.
  *
  * The plan is walked for everything: to check a checkpoint, to count operations and memory (without a backend), and to run. */
 #ifndef PM_AUTOENCODER_KL_H
@@ -7,9 +7,23 @@
 
 #include "vae/vae.h"
 
+/* Formats of keys: of the side ("decoder", with the file's prefix), where it says so of the level, and of the block in it. */
+typedef struct
+{
+  const char *resnet[2], *resize[2]; /* by PmVaeDirection */
+  const char *middle[3];             /* block, attention, block */
+  const char *attention[5];          /* norm, queries, keys, values, out */
+  const char *shortcut, *norm_out;
+  gboolean    counts_by_size; /* level 0 has the largest pictures in a decoder too; else the smallest, which come first */
+} PmKlDialect;
+
 struct _PmVaeNetwork
 {
   PmCheckpoint *checkpoint; /* borrowed */
+  const PmKlDialect *dialect;
+  char         *sides[2];       /* by PmVaeDirection */
+  char         *quant[2];       /* keys of the convolutions of moments, likewise */
+  GHashTable   *names;          /* of tensors that the plan has use for, while it is checked; else NULL */
   PmVaeConfig   config;
   PmVaeInfo     info;
   int           n_levels;
@@ -35,6 +49,12 @@ typedef struct
 } PmKlWalk;
 
 #define PM_KL_MAX_CHANNELS 8192
+
+/* NULL: the checkpoint is no such decoder. *prefix: before the names of its tensors. */
+const PmKlDialect *pm_kl_dialect_find (PmCheckpoint *checkpoint, const char **prefix);
+
+/* The key of a level's block; levels count in the order of the plan. Free with g_free. */
+char *pm_kl_dialect_key (const PmVaeNetwork *network, PmVaeDirection direction, const char *format, int level, int block);
 
 void pm_kl_walk_clear (PmKlWalk *walk);
 

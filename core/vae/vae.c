@@ -26,8 +26,8 @@ find_kind (PmCheckpoint *checkpoint, GError **error)
     if (pm_vaes[i]->probe (checkpoint))
       return pm_vaes[i];
   g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _("“%s” is no decoder of latents in diffusers' layout (AutoencoderKL); give the folder “vae” of a diffusers "
-                 "model."),
+               _("“%s” is no decoder of latents that is known here (AutoencoderKL, named as in diffusers or in "
+                 "latent-diffusion); give the folder “vae” of a diffusers model."),
                pm_checkpoint_get_path (checkpoint));
   return NULL;
 }
@@ -47,9 +47,6 @@ pm_vae_new_from_checkpoint (PmCheckpoint *checkpoint, const char *config_path, G
     return NULL;
   vae->info.scaling = config.scaling;
   vae->info.shift = config.shift;
-  vae->info.n_bytes = pm_checkpoint_get_bytes (checkpoint);
-  for (guint i = 0; i < pm_checkpoint_get_n_tensors (checkpoint); i++)
-    vae->info.n_parameters += pm_checkpoint_get_tensor (checkpoint, i)->n_elements;
   return g_steal_pointer (&vae);
 }
 

@@ -71,7 +71,7 @@ typedef struct
 
   gboolean (*probe) (PmCheckpoint *checkpoint);
 
-  /* Validates every tensor; keeps the checkpoint borrowed. Fills latent_channels, factor and has_encoder. */
+  /* Validates every tensor; keeps the checkpoint borrowed. Fills info but scaling and shift. */
   PmVaeNetwork *(*load) (PmCheckpoint *checkpoint, const PmVaeConfig *config, PmVaeInfo *info, GError **error);
   void (*free) (PmVaeNetwork *network);
   gboolean (*run) (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError **error);
@@ -84,7 +84,8 @@ extern const PmVaeKind *const pm_vaes[]; /* written by core/meson.build */
 
 typedef struct _PmVae PmVae;
 
-/* path: a folder with config.json and weights in diffusers' layout, or a lone checkpoint. Errors: PM_ERROR_NO_MODEL,
+/* path: a folder with config.json and weights in diffusers' layout, or a lone checkpoint, which may be of a whole model whose
+ * decoder's tensors have the prefix "first_stage_model.". Errors: PM_ERROR_NO_MODEL,
  * PM_ERROR_DAMAGED, PM_ERROR_UNSUPPORTED. */
 PmVae *pm_vae_open (const char *path, GError **error);
 

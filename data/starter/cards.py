@@ -67,8 +67,8 @@ def main():
         layers = figures.get("words", {}).get("layers")
         found = "The recommended layers are the middle half; they were not chosen by measuring."
         if layers:
-            found = ("Layers %s are the run of layers whose mean `word-share` covers things best on one half of %d cases; the figures\n"
-                     "are of the other half, with the threshold %.2f.")
+            found = ("Layers %s are the run of layers whose mean `word-share` covers things best on one half of %d cases; the\n"
+                     "figures are of the other half, with the threshold %.2f.")
             found %= (", ".join(map(str, layers)), 2 * figures["words"]["cases"], figures["words"]["threshold"])
         text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "

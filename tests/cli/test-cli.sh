@@ -229,6 +229,8 @@ ok "a map a word" by_words 'read=word,word-share' all
 ok "has a name a word" files shapes "$t/all.safetensors" word-a=6x4 word-red=6x4 word-fox=6x4 word-and=6x4 word-snow=6x4 \
   word-share-snow=6x4 meta:word-red=6 latent=1x4x12x8
 ok "and no more" files count "$t/all.safetensors" meta:word- 10
+default_words () { tell --prompt 'a red fox' --sheet "$t/dw.png" --maps "$t/dw" && count "$t/dw" 'word-share-*.png' 3; }
+ok "without --show the words over all steps" default_words
 ok "chosen words and phrases" by_words 'words=snow,red fox,fox#1;read=word,sink' some
 ok "are what there is" files count "$t/some.safetensors" meta: 4
 ok "by their names" files shapes "$t/some.safetensors" word-snow=6x4 word-red-fox=6x4 word-fox-1=6x4 sink=6x4

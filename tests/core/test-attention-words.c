@@ -411,6 +411,27 @@ test_refusals (void)
   network_clear (&network);
 }
 
+/* What the other half is without, where it is told another prompt. */
+static void
+test_halves (void)
+{
+  const char *const texts[][2] = { { "layers=0;steps=0;read=received;which=null", "Received without the prompt, layer 0, t 1000" },
+                                   { "layers=0;steps=0;read=received;which=difference",
+                                     "Received, what the prompt changes, layer 0, t 1000" } };
+  Network           network;
+
+  network_init (&network, "cpu");
+  PmTapOptions options = get_options (&network);
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autoptr (GPtrArray) maps = record (&network, &options, texts[i][0], FALSE);
+
+      g_assert_cmpuint (maps->len, ==, 1);
+      g_assert_cmpstr (((PmMap *) maps->pdata[0])->title, ==, texts[i][1]);
+    }
+  network_clear (&network);
+}
+
 /* A word costs what any other map does; many of them go where many maps go, and stay the same but for rounding. */
 static void
 test_memory (void)
@@ -488,6 +509,7 @@ main (int argc, char **argv)
   g_test_add_func ("/words/beside-picture", test_beside_picture);
   g_test_add_func ("/words/joint", test_joint);
   g_test_add_func ("/words/refusals", test_refusals);
+  g_test_add_func ("/words/halves", test_halves);
   g_test_add_func ("/words/memory", test_memory);
   g_test_add_func ("/words/ids", test_ids);
 

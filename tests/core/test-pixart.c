@@ -405,6 +405,9 @@ test_damaged (void)
       PM_ERROR_DAMAGED },
     { "\"y_embedder.y_proj.fc1.weight\"", "\"another\"", config, "y_proj.fc1", PM_ERROR_DAMAGED },
     { "\"blocks.0.attn.proj.bias\"", "\"blocks.0.attn.q_norm.weight\"", config, "q_norm", PM_ERROR_UNSUPPORTED },
+    { "\"tensors\": {", "\"tensors\": {\"pos_embed\": {\"shape\": [1, 1099511627776, 0]},", config, "pos_embed",
+      PM_ERROR_DAMAGED },
+    { "\"tensors\": {", "\"tensors\": {\"pos_embed\": {\"shape\": [1, 17, 72]},", config, "pos_embed", PM_ERROR_DAMAGED },
     { "format", "format", "{\"num_attention_heads\": 3}", "sample_size", PM_ERROR_UNSUPPORTED },
     { "format", "format", "{\"num_attention_heads\": 3, \"sample_size\": 9000}", "9000", PM_ERROR_DAMAGED },
     { "format", "format", "{\"num_attention_heads\": 3, \"sample_size\": 8, \"caption_channels\": 21}", "caption_channels",
@@ -512,8 +515,10 @@ main (int argc, char **argv)
   {
     const char *name;
     void (*run) (Fixture *, gconstpointer);
-  } tests[] = { { "denoise", test_denoise },           { "edited", test_edited }, { "sample", test_sample },
-                { "sample-edited", test_sample_edited }, { "regions", test_regions }, { "sizes", test_sizes }, { "refused", test_refused } };
+  } tests[] = { { "denoise", test_denoise }, { "edited", test_edited },
+                { "sample", test_sample },   { "sample-edited", test_sample_edited },
+                { "regions", test_regions }, { "sizes", test_sizes },
+                { "refused", test_refused } };
 
   g_test_init (&argc, &argv, NULL);
   for (guint f = 0; f < G_N_ELEMENTS (folders); f++)

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cells.h"
 #include "pentimento.h"
 
 static PmRequest *
@@ -29,7 +30,9 @@ check_equal (const PmRequest *a, const PmRequest *b)
 {
   g_assert_cmpstr (a->prompt, ==, b->prompt);
   g_assert_cmpstr (a->negative_prompt, ==, b->negative_prompt);
-  g_assert_true (g_strv_equal ((const char *const *) a->show.words, (const char *const *) b->show.words));
+  g_assert_true (! a->show.words == ! b->show.words);
+  if (a->show.words)
+    g_assert_true (g_strv_equal ((const char *const *) a->show.words, (const char *const *) b->show.words));
   g_assert_cmpint (a->n_steers, ==, b->n_steers);
   for (int i = 0; i < a->n_steers; i++)
     {
@@ -124,6 +127,40 @@ test_wrong_json (void)
     }
 }
 
+/* A large soft mask is kept smaller: its record stays small, and patches see the same of it. */
+static void
+test_large_region (void)
+{
+  const int             width = 1000, height = 600, grid_w = 20, grid_h = 12;
+  g_autofree guint8    *mask = g_new0 (guint8, width * height);
+  g_autofree float     *from_mask = g_new (float, grid_w * grid_h), *from_region = g_new (float, grid_w * grid_h);
+  g_autoptr (PmRequest) request = pm_request_new ();
+  const PmSteer        *steer;
+
+  for (int i = 0; i < width * height; i++)
+    mask[i] = (guint8) (i % width * 255 / width);
+  mask[0] = 1;
+  g_assert_true (pm_request_add_steer (request, "cat", 1, mask, width, height, NULL));
+  steer = &request->steers[0];
+  g_assert_cmpint (steer->region_width, ==, 256);
+  g_assert_cmpint (steer->region_height, ==, 153);
+  pm_cells_average (mask, TRUE, width, height, grid_w, grid_h, from_mask);
+  pm_cells_average (steer->region, FALSE, 256, 153, grid_w, grid_h, from_region);
+  for (int i = 0; i < grid_w * grid_h; i++)
+    g_assert_cmpfloat (fabs (from_region[i] - from_mask[i]), <, 0.01);
+
+  g_autofree char      *json = pm_request_to_json (request);
+  g_autoptr (PmRequest) back = pm_request_from_json (json, NULL);
+  check_equal (request, back);
+  g_assert_cmpuint (strlen (json), <, 500000);
+
+  /* One covered pixel of many is not nothing. */
+  memset (mask, 0, width * height);
+  mask[width * 300 + 500] = 1;
+  g_assert_true (pm_request_add_steer (request, "hat", 1, mask, width, height, NULL));
+  g_assert_cmpfloat (request->steers[1].region[256 * 76 + 128], ==, 1 / 255.f);
+}
+
 static void
 expect_refusal (PmRequest *request, const char *words, double weight, const guint8 *mask, const char *part)
 {
@@ -191,6 +228,7 @@ main (int argc, char **argv)
   g_test_add_func ("/request/copy", test_copy);
   g_test_add_func ("/request/json", test_json);
   g_test_add_func ("/request/wrong-json", test_wrong_json);
+  g_test_add_func ("/request/large-region", test_large_region);
   g_test_add_func ("/request/refusals", test_refusals);
   g_test_add_func ("/request/class-model", test_class_model);
 

@@ -12,8 +12,8 @@
 #include "pentimento.h"
 #include "vae/vae.h"
 
-static const char *const names[] = { "vae-four-levels", "vae-shift", "vae-two-levels" };
-static const guint64     seeds[] = { 7, 3, 11 }; /* of vae.json */
+static const char *const names[] = { "vae-four-levels", "vae-shift", "vae-two-levels", "vae-ldm" };
+static const guint64     seeds[] = { 7, 3, 11, 5 }; /* of vae.json */
 
 static PmBundle *
 load (const char *name, const char *file)
@@ -328,8 +328,41 @@ test_damaged (void)
   assert_refused (tensors, "\"post_quant_conv.weight\"", "\"x\"", PM_ERROR_DAMAGED, "post_quant_conv");
   assert_refused (tensors, "encoder.mid_block.attentions.0.key.bias", "x", PM_ERROR_DAMAGED, "attentions.0.key.bias");
   assert_refused (tensors, "decoder.conv_out.weight", "x", PM_ERROR_UNSUPPORTED, "AutoencoderKL");
+  assert_refused (tensors, "\"encoder.conv_in.bias\"",
+                  "\"decoder.up_blocks.1.attentions.0.query.weight\": {\"shape\": [2]}, \"encoder.conv_in.bias\"",
+                  PM_ERROR_UNSUPPORTED, "up_blocks.1.attentions.0.query.weight");
   assert_refused (tensors, "\"decoder.mid_block.resnets.0.conv2.bias\": {\"shape\": [64]",
                   "\"decoder.mid_block.resnets.0.conv2.bias\": {\"shape\": [63]", PM_ERROR_DAMAGED, "resnets.0.conv2.bias");
+}
+
+/* A checkpoint of a whole model in latent-diffusion's names: what is not the decoder's is passed over. */
+static void
+test_whole_model (void)
+{
+  g_autofree char    *source = pm_test_reference ("vae-ldm", "vae/diffusion_pytorch_model.hash.json");
+  g_autofree char    *text = NULL;
+  char               *folder = fixture_folder ();
+  g_autofree char    *path = g_build_filename (folder, "whole.hash.json", NULL);
+  g_autoptr (GError)  error = NULL;
+
+  g_assert_true (g_file_get_contents (source, &text, NULL, NULL));
+  g_autoptr (GString) whole = g_string_new (text);
+  g_string_replace (whole, "\"first_stage_model.decoder.conv_in.bias\"",
+                    "\"model.diffusion_model.out.2.bias\": {\"shape\": [7]}, \"first_stage_model.decoder.conv_in.bias\"", 0);
+  fixture_write (folder, "whole.hash.json", whole->str, -1);
+  fixture_write (folder, "whole.json", "{\"norm_num_groups\": 8}", -1);
+  g_autoptr (PmVae) vae = pm_vae_open (path, &error);
+  g_assert_no_error (error);
+  g_autofree char  *alone_path = pm_test_reference ("vae-ldm", "vae");
+  g_autoptr (PmVae) alone = pm_vae_open (alone_path, &error);
+  const PmVaeInfo  *info = pm_vae_get_info (vae);
+
+  g_assert_no_error (error);
+  g_assert_true (info->latent_channels == 4 && info->factor == 4 && info->has_encoder);
+  g_assert_cmpuint (info->n_parameters, ==, pm_vae_get_info (alone)->n_parameters);
+  g_assert_cmpuint (info->n_bytes, ==, pm_vae_get_info (alone)->n_bytes);
+  g_assert_cmpuint (info->n_bytes, ==, pm_checkpoint_get_bytes (pm_vae_get_checkpoint (vae)) - 7 * sizeof (float));
+  fixture_remove (folder);
 }
 
 static void
@@ -417,6 +450,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/vae/cancel", NULL, test_cancel);
   g_test_add_data_func ("/vae/cancel/files", "8", test_cancel);
   g_test_add_func ("/vae/damaged", test_damaged);
+  g_test_add_func ("/vae/whole-model", test_whole_model);
   g_test_add_func ("/vae/wrong-input", test_wrong_input);
   g_test_add_func ("/vae/generate", test_generate);
   return g_test_run ();

@@ -140,6 +140,31 @@ test_request (void)
   g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
 }
 
+/* A model of any size looks at the picture's shape, in as many pixels as it was trained with. */
+static void
+test_shape (void)
+{
+  const struct
+  {
+    int width, height, w, h;
+  } cases[] = { { 640, 160, 256, 64 }, { 30, 30, 128, 128 }, { 3000, 2000, 160, 112 }, { 4000, 2, 4096, 16 } };
+  g_autoptr (GError)  error = NULL;
+  g_autoptr (PmModel) model = pm_model_open (PM_TEST_REFERENCE "/pixart-sigma/model", &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpint (pm_model_get_info (model)->default_size, ==, 128);
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autofree float     *picture = g_new0 (float, 3 * cases[i].width * cases[i].height);
+      g_autoptr (PmRequest) request = pm_words_at_request (model, "a fox", picture, cases[i].width, cases[i].height, &error);
+
+      g_assert_no_error (error);
+      g_assert_cmpint (request->width, ==, cases[i].w);
+      g_assert_cmpint (request->height, ==, cases[i].h);
+      g_assert_cmpint (request->start_width, ==, cases[i].w);
+    }
+}
+
 /* Maps alone: the same maps and trajectory, and no picture. */
 static void
 test_maps_only (void)
@@ -170,6 +195,7 @@ main (int argc, char **argv)
   g_test_add_func ("/words-at/several", test_several);
   g_test_add_func ("/words-at/refused", test_refused);
   g_test_add_func ("/words-at/request", test_request);
+  g_test_add_func ("/words-at/shape", test_shape);
   g_test_add_func ("/words-at/maps-only", test_maps_only);
 
   return g_test_run ();

@@ -1,5 +1,6 @@
 """The fixture decoders, in diffusers' layout with weights from a hash: {name: case}."""
 import math
+import re
 
 import hashed
 
@@ -18,7 +19,29 @@ CASES = {
         channels=[32, 64], layers=1, z=4, groups=8, old_names=False, quant=True, attention=False, latent=[1, 4, 13, 9],
         config={"scaling_factor": 0.13025, "mid_block_add_attention": False}, seed=11,
     ),
+    # As latent-diffusion names tensors, in a file of a whole model.
+    "vae-ldm": dict(
+        channels=[16, 24, 32], layers=1, z=4, groups=8, old_names=False, quant=True, attention=True, latent=[1, 4, 5, 6],
+        config={"scaling_factor": 0.18215}, seed=5, prefix="first_stage_model.",
+    ),
 }
+
+LDM_PARTS = [(".mid_block.attentions.0.", ".mid.attn_1."), (".group_norm.", ".norm."), (".to_out.0.", ".proj_out."), (".to_q.", ".q."),
+             (".to_k.", ".k."), (".to_v.", ".v."), (".mid_block.resnets.0.", ".mid.block_1."), ("conv_shortcut", "nin_shortcut"),
+             (".mid_block.resnets.1.", ".mid.block_2."), (".conv_norm_out.", ".norm_out."), ("samplers.0.conv", "sample.conv")]
+
+
+def file_name(key, case):
+    """The name in the file of a tensor that diffusers calls key."""
+    if "prefix" not in case:
+        return key
+    last = len(case["channels"]) - 1
+    key = re.sub(r"up_blocks\.(\d+)", lambda m: f"up.{last - int(m[1])}", key)
+    key = re.sub(r"down_blocks\.(\d+)", r"down.\1", key)
+    key = re.sub(r"((?:up|down)\.\d+)\.resnets\.", r"\1.block.", key)
+    for old, new in LDM_PARTS:
+        key = key.replace(old, new)
+    return case["prefix"] + key
 
 
 def config(case):
@@ -59,7 +82,8 @@ def weights(case):
             names = ["query", "key", "value", "proj_attn"] if case["old_names"] else ["to_q", "to_k", "to_v", "to_out.0"]
             norm(key + "group_norm", C)
             for name, gain in zip(names, (1.3, 1.3, 1.5, 1.5)):
-                entries[key + name + ".weight"] = hashed.entry([C, C], gain * math.sqrt(3 / C))
+                shape = [C, C, 1, 1] if "prefix" in case else [C, C]
+                entries[key + name + ".weight"] = hashed.entry(shape, gain * math.sqrt(3 / C))
                 entries[key + name + ".bias"] = hashed.entry([C], 0.2)
         resnet(side + ".mid_block.resnets.1", C, C)
 

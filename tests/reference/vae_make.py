@@ -21,9 +21,16 @@ def numbers(entries):
     return {k: torch.tensor(hashed.values(k, e["shape"], e["scale"], e["offset"])) for k, e in entries.items()}
 
 
+def weights(case):
+    """{diffusers' key: tensor}"""
+    entries = cases.weights(case)
+    named = numbers({cases.file_name(k, case): e for k, e in entries.items()})
+    return {k: named[cases.file_name(k, case)] for k in entries}
+
+
 def compute(case, dtype):
     given = {k: v.to(dtype) for k, v in numbers(cases.inputs(case)).items()}
-    vae = Vae(numbers(cases.weights(case)), cases.config(case), dtype)
+    vae = Vae(weights(case), cases.config(case), dtype)
     torch.manual_seed(case["seed"])
     normals = torch.stack([torch.randn(case["latent"][1:]) for _ in range(case["latent"][0])]).to(dtype)
     out = {"image": vae.decode(given["latent"]), "mean": vae.encode(given["image"]),
@@ -39,9 +46,9 @@ def compare_diffusers(name, case):
     from diffusers import AutoencoderKL
     config = {k: v for k, v in cases.config(case).items() if not k.startswith("_")}
     model = AutoencoderKL(**config).eval()
-    tensors = numbers(cases.weights(case))
+    tensors = weights(case)
     new = {k.replace(".query.", ".to_q.").replace(".key.", ".to_k.").replace(".value.", ".to_v.")
-           .replace(".proj_attn.", ".to_out.0."): v for k, v in tensors.items()}
+           .replace(".proj_attn.", ".to_out.0."): v.reshape(v.shape[:2]) if "attentions" in k else v for k, v in tensors.items()}
     model.load_state_dict(new)
     given = numbers(cases.inputs(case))
     scaling, shift = config["scaling_factor"], config.get("shift_factor") or 0
@@ -56,7 +63,8 @@ def compare_diffusers(name, case):
 def write(folder, case, out):
     model = folder / "vae"
     model.mkdir(parents=True, exist_ok=True)
-    hashed.write(model / "diffusion_pytorch_model.hash.json", cases.weights(case))
+    entries = {cases.file_name(k, case): e for k, e in cases.weights(case).items()}
+    hashed.write(model / "diffusion_pytorch_model.hash.json", entries)
     hashed.write(folder / "inputs.hash.json", cases.inputs(case))
     (model / "config.json").write_text(json.dumps(cases.config(case), indent=1) + "\n")
     (folder / "vae.json").write_text(json.dumps({"seed": case["seed"]}) + "\n")
