@@ -62,9 +62,12 @@ add_tokenizer (PmModel *model)
   char *is = NULL;
 
   if (model->tokenizer)
-    is = g_strdup_printf (_("%s of %d tokens from %s; prompts of up to %d tokens"), pm_tokenizer_get_kind (model->tokenizer),
-                          pm_tokenizer_get_n_ids (model->tokenizer), pm_tokenizer_get_format (model->tokenizer),
-                          model->network_info.max_text);
+    is = g_strdup_printf (model->network_info.cleans_text
+                            ? _("%s of %d tokens from %s; prompts of up to %d tokens, in lower case and cleaned of URLs, HTML "
+                                "and the like")
+                            : _("%s of %d tokens from %s; prompts of up to %d tokens"),
+                          pm_tokenizer_get_kind (model->tokenizer), pm_tokenizer_get_n_ids (model->tokenizer),
+                          pm_tokenizer_get_format (model->tokenizer), model->network_info.max_text);
   add_part (model, "tokenizer", model->tokenizer_path, is, model->tokenizer_error ? model->tokenizer_error->message : NULL);
 }
 

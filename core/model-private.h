@@ -37,8 +37,12 @@ char *pm_model_resolve (const char *name_or_path, GError **error);
  * with g_free. */
 char *pm_model_find_vae (const char *path, const PmConfig *config);
 
-/* The same of the encoder of prompts, a folder or a file, and of its tokenizer: what the configuration says, else a folder beside
- * the weights as published models have it. */
+/* The decoder where a network that reads prompts was published with its weights, and no configuration says; NULL where it is not
+ * there. Free with g_free. */
+char *pm_model_find_published_vae (PmModel *model);
+
+/* As pm_model_find_vae, of the encoder of prompts, a folder or a file, and of its tokenizer: what the configuration says, else a
+ * folder beside the weights as published models have it. */
 char *pm_model_find_text_encoder (const char *path, const PmConfig *config);
 char *pm_model_find_tokenizer (const char *path, const PmConfig *config);
 

@@ -63,6 +63,26 @@ pm_model_find_tokenizer (const char *path, const PmConfig *config)
   return with_encoder && has_tokenizer (with_encoder) ? g_steal_pointer (&with_encoder) : NULL;
 }
 
+char *
+pm_model_find_published_vae (PmModel *model)
+{
+  static const struct
+  {
+    int         max_text; /* tells PixArt-alpha from -Sigma, whose latents differ */
+    const char *place;
+  } published[] = { { 120, "sd-vae-ft-ema" }, { 300, "pixart_sigma_sdxlvae_T5_diffusers/vae" } };
+  g_autofree char *home = home_folder (model->path);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (published) && ! model->config->has_vae; i++)
+    {
+      g_autofree char *place = g_build_filename (home, published[i].place, NULL);
+      if (model->network_info.text_width > 0 && published[i].max_text == model->network_info.max_text
+          && g_file_test (place, G_FILE_TEST_IS_DIR))
+        return g_steal_pointer (&place);
+    }
+  return NULL;
+}
+
 static void
 open_encoder (PmModel *model)
 {

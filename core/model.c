@@ -177,6 +177,8 @@ open_vae (PmModel *model, GError **error)
     return TRUE;
   model->vae_path = pm_model_find_vae (model->path, model->config);
   if (! model->vae_path)
+    model->vae_path = pm_model_find_published_vae (model);
+  if (! model->vae_path)
     return TRUE;
   model->vae = pm_vae_open (model->vae_path, error);
   if (! model->vae)

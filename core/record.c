@@ -82,37 +82,55 @@ request_json (const PmRun *run)
   return pm_request_to_json (&request);
 }
 
-/* The sum that the record has for a file of that name; borrowed, or NULL. */
-static const char *
-recorded_sum (JsonNode *root, const char *name)
+/* The member "files" of the record's model, or of a part of it; NULL where there is none. Borrowed. */
+static JsonObject *
+recorded_files (JsonNode *root, const char *part)
 {
-  const char *const path[] = { "model", "files", name };
+  const char *const path[] = { "model", part ? part : "files", part ? "files" : NULL };
   JsonNode         *node = root;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (path) && node; i++)
+  for (gsize i = 0; i < G_N_ELEMENTS (path) && path[i] && node; i++)
     node = JSON_NODE_HOLDS_OBJECT (node) ? json_object_get_member (json_node_get_object (node), path[i]) : NULL;
-  return pm_json_read_string (node);
+  return node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
 }
 
-char *
-pm_record_compare_model (const char *record, PmModel *model, PmJob *job)
+/* The sentence for the first file of the checkpoint that is not the recorded one; NULL when there is none. */
+static char *
+compare_files (PmModel *model, JsonObject *recorded, PmCheckpoint *checkpoint, PmJob *job)
 {
-  g_autoptr (JsonNode)   root = pm_json_parse (record, strlen (record), _("the record"), NULL);
-  g_autoptr (PmIdentity) identity = root ? pm_identity_start (model->checkpoint) : NULL;
+  g_autoptr (PmIdentity) identity = recorded ? pm_identity_start (checkpoint) : NULL;
 
   if (! identity || ! pm_identity_finish (identity, job, NULL))
     return NULL;
-  for (guint i = 0; i < pm_checkpoint_get_n_files (model->checkpoint); i++)
+  for (guint i = 0; i < pm_checkpoint_get_n_files (checkpoint); i++)
     {
-      g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (model->checkpoint, i));
+      g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (checkpoint, i));
       g_autofree char *shown = g_filename_display_name (name);
-      const char      *then = recorded_sum (root, shown), *now = pm_identity_get (identity, i);
+      const char      *then = pm_json_read_string (json_object_get_member (recorded, shown));
+      const char      *now = pm_identity_get (identity, i);
       if (then && now && ! g_str_equal (then, now))
         return g_strdup_printf (_("The file “%s” of the model “%s” is not the one that the recorded picture was painted with; "
                                   "the new picture may differ."),
                                 shown, model->name);
     }
   return NULL;
+}
+
+char *
+pm_record_compare_model (const char *record, PmModel *model, PmJob *job)
+{
+  g_autoptr (JsonNode) root = pm_json_parse (record, strlen (record), _("the record"), NULL);
+  char                *difference = NULL;
+
+  if (! root)
+    return NULL;
+  difference = compare_files (model, recorded_files (root, NULL), model->checkpoint, job);
+  if (! difference && model->vae)
+    difference = compare_files (model, recorded_files (root, "vae"), pm_vae_get_checkpoint (model->vae), job);
+  if (! difference && model->encoder)
+    difference = compare_files (model, recorded_files (root, "text-encoder"), pm_text_encoder_get_checkpoint (model->encoder),
+                                job);
+  return difference;
 }
 
 char *

@@ -21,6 +21,7 @@ typedef struct
   gboolean     has_null;           /* there is a condition that means none, so that it can be guided */
   int          text_width;         /* of the text embeddings it reads; 0: it has classes instead */
   int          max_text;           /* tokens of a text that it was trained with */
+  gboolean     cleans_text;        /* it was trained with texts that are cleaned as in text/caption.h */
   gboolean     has_null_text;      /* it stores what it was trained to be told instead of a text: set_text() without one */
   const char  *dialect;            /* whose names and numerics the file has */
   PmPrediction prediction;

@@ -101,6 +101,7 @@ read_text (PmNetwork *network, const PmConfig *config, GError **error)
       info->max_text = (int) null_text->shape[0];
       info->has_null_text = TRUE;
     }
+  info->cleans_text = TRUE;
   info->has_null = TRUE; /* the empty text */
   info->null_class = -1;
   return TRUE;

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "model-private.h"
+#include "text/caption.h"
 #include "text/prompt-private.h"
 
 /* A part of the prompt between spaces, or of it what one token stands for. */
@@ -160,6 +161,8 @@ pm_prompt_new (const PmTokenizer *tokenizer, const char *cleaned, int max_tokens
 PmPrompt *
 pm_model_read_prompt (PmModel *model, const char *text, GError **error)
 {
+  g_autofree char *cleaned = NULL;
+
   text = text ? text : "";
   if (! pm_model_check_prompts (model, FALSE, error))
     return NULL;
@@ -170,7 +173,8 @@ pm_model_read_prompt (PmModel *model, const char *text, GError **error)
                    PM_TEXT_MAX_BYTES);
       return NULL;
     }
-  return pm_prompt_new (model->tokenizer, text, model->network_info.max_text, error);
+  cleaned = model->network_info.cleans_text ? pm_caption_clean (text, error) : g_strdup (text);
+  return cleaned ? pm_prompt_new (model->tokenizer, cleaned, model->network_info.max_text, error) : NULL;
 }
 
 /* In folded case, its white space made single spaces, nothing around it. Free with g_free. */

@@ -25,7 +25,7 @@ typedef struct
 /* Cheap: needs the model's tokenizer alone. Words are parted by white space; what is punctuation alone is none. Where a script
  * writes no spaces (Chinese, Japanese, Thai, Lao, Khmer, Burmese), every piece of the tokenizer is a word. Errors:
  * PM_ERROR_UNSUPPORTED for a model that reads no prompts, PM_ERROR_NO_MODEL when its tokenizer is missing, PM_ERROR_USAGE for a
- * text that is no UTF-8 or longer than 256 KiB. */
+ * text that is no UTF-8 or longer than 256 KiB (16 KiB where it is cleaned). */
 PmPrompt *pm_model_read_prompt (PmModel *model, const char *text, GError **error);
 void      pm_prompt_free (PmPrompt *prompt);
 

@@ -93,7 +93,7 @@ sample (PmModel *model, const PmRequest *request)
 static void
 test_parity (Fixture *fixture, gconstpointer data)
 {
-  static const char *const runs[] = { "uncleaned" }, *const halves[] = { "prompt", "negative" };
+  static const char *const runs[] = { "plain", "negative" }, *const halves[] = { "prompt", "negative" };
   g_autoptr (PmModel)      model = open_model (fixture);
 
   g_assert_cmpstr (pm_model_get_info (model)->default_sampler, ==, "dpmpp2m");
@@ -151,6 +151,12 @@ test_kept (Fixture *fixture, gconstpointer data)
   gsize                 size = 4 * 12 * 8 * sizeof (float);
   int                   n = count_kept (FALSE);
 
+  for (int i = 0; i < 2; i++) /* prompts of no other test */
+    {
+      char **prompt = i ? &request->negative_prompt : &request->prompt;
+      g_free (*prompt);
+      *prompt = g_strdup (i ? "grey and flat" : "a snow cat");
+    }
   g_assert_true (pm_generate_estimate (model, request, &before, &error));
   g_autofree float *first = sample (model, request);
   g_assert_cmpint (count_kept (FALSE), ==, n + 2);
@@ -184,6 +190,13 @@ test_record (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (result->record, "text-encoder"));
   g_assert_nonnull (strstr (result->record, "The quick brown fox"));
   g_assert_nonnull (strstr (result->record, "Blurry"));
+
+  g_assert_null (pm_record_compare_model (result->record, model, NULL));
+  g_autofree char *end = g_strconcat (text, "\n", NULL); /* the same weights in another file */
+  fixture_write (fixture->folder, "text_encoder/model.hash.json", end, -1);
+  g_autofree char *difference = pm_record_compare_model (result->record, model, NULL);
+  g_assert_nonnull (difference);
+  g_assert_nonnull (strstr (difference, "model.hash.json"));
 }
 
 static void
@@ -333,6 +346,31 @@ test_sidecar (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (find_part (model, "tokenizer")->path, ==, tokenizer);
 }
 
+/* With a decoder, here where PixArt-Sigma's authors publish it, a prompt paints. */
+static void
+test_picture (Fixture *fixture, gconstpointer data)
+{
+  static const char *const names[] = { "config.json", "diffusion_pytorch_model.hash.json" };
+  g_autoptr (GError)       error = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *from = g_build_filename ("vae-four-levels", "vae", names[i], NULL);
+      g_autofree char *to = g_build_filename ("pixart_sigma_sdxlvae_T5_diffusers", "vae", names[i], NULL);
+      prompt_model_copy (from, fixture->folder, to);
+    }
+  g_autoptr (PmModel)   model = open_model (fixture);
+  g_autoptr (PmRequest) request = new_request (model, "plain");
+  g_assert_true (pm_model_get_info (model)->makes_picture);
+  g_assert_null (find_part (model, "vae")->problem);
+  request->num_steps = 2;
+  g_autoptr (PmResult) result = pm_generate (model, request, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_nonnull (result->picture);
+  g_assert_cmpint (result->width, ==, 64);
+  g_assert_cmpint (result->height, ==, 96);
+}
+
 typedef struct
 {
   PmJob *job;
@@ -383,6 +421,7 @@ main (int argc, char **argv)
   } tests[] = { { "/prompt-run/parity", test_parity },     { "/prompt-run/kept", test_kept },
                 { "/prompt-run/record", test_record },     { "/prompt-run/refused", test_refused },
                 { "/prompt-run/parts", test_parts },       { "/prompt-run/sidecar", test_sidecar },
+                { "/prompt-run/picture", test_picture },
                 { "/prompt-run/progress", test_progress } };
   char *cache = fixture_folder ();
 

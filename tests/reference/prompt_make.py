@@ -27,7 +27,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 # Guided away from the empty prompt, and from another; cleaned: lower case, an address and a character entity gone.
 RUNS = {
-    "uncleaned": dict(prompt="a red fox, 2 cats and snow", negative="blurry, dull colours"),
     "plain": dict(prompt="A Red fox sitting in the snow", negative=""),
     "negative": dict(prompt="The quick brown fox &amp; 2 cats, see https://example.org/x.png", negative="Blurry, dull colours"),
 }
