@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+"""Writes the model cards: cards.py --recipe NAME --state FOLDER --models FOLDER puts README.md into starter-class and
+starter-prompt, from what training and measure.py wrote. A figure that was not measured is called so.
+"""
+import argparse
+import json
+import pathlib
+
+from recipes import RECIPES
+from state import load_half
+
+ABOUT = {
+    "class": """A small class-conditioned diffusion transformer in the layout of facebookresearch/DiT: it paints one of
+{n} things (`classes.json`) on plain, patterned or scenic grounds, 256 x 256 pixels, through the autoencoder in `vae/`.""",
+    "prompt": """A small PixArt (cross-attention, adaLN-single; a folder of diffusers' pipeline) with a T5 encoder of its own. It
+paints one to three things on a ground, 256 x 256 pixels, from a sentence such as "a red apple to the left of an owl on a green
+meadow".""",
+}
+LIMITS = """It knows nothing but the {n} things, few ways to say where they are, and eleven kinds of ground; it was trained on
+nothing else than scenes composed of pictures of Noto Color Emoji (`data/LICENSES.md`)."""
+BARS = {
+    "vae": (("psnr", "PSNR on scenes with pairs that training did not have, dB", 30),
+            ("decode_seconds", "a decoded picture, seconds", 0.4)),
+    "class": (("top1", "pictures in which the judge sees their class first (20 steps)", 0.9),
+              ("judge_on_composed", "the same of composed scenes", None),
+              ("diversity", "distance between pictures of one class, of the composer's", 0.7)),
+    "prompt": (("objects", "named things that the judge finds, held-out pairs", 0.8),
+               ("relations", "left-of and above that hold", 0.7),
+               ("objects_in_held_out_wordings", "named things found, wordings that training did not have", None),
+               ("judge_on_composed", "things found in composed scenes", None)),
+    "words": (("iou", "IoU of a word's map with the thing's mask", 0.5),
+              ("pointing", "largest value of a word's map on the thing", 0.9)),
+}
+
+
+def table(figures, parts):
+    rows = ["| measured through the program | figure | aim |", "|---|---|---|"]
+    for part in parts:
+        for key, says, aim in BARS[part]:
+            value = figures.get(part, {}).get(key)
+            rows.append("| %s | %s | %s |" % (says, "not measured" if value is None else "%.3g" % value, aim or ""))
+    return "\n".join(rows)
+
+
+def trained(state, stages):
+    rows = ["| trained | steps | pictures | minutes |", "|---|---|---|---|"]
+    for name in stages:
+        about = load_half(state / (name + ".average.safetensors"))[1]
+        rows.append("| %s | %d | %d | %.0f |" % (name, about["step"], about["pictures"], about["seconds"] / 60))
+    return "\n".join(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("recipe", "state", "models"):
+        parser.add_argument("--" + name, required=True)
+    options = parser.parse_args()
+    state, models = pathlib.Path(options.state), pathlib.Path(options.models)
+    read = lambda path: json.loads(path.read_text()) if path.exists() else {}
+    shared = read(models / "starter-vae" / "figures.json")
+    n = len(read(models / "starter-class" / "classes.json")) or "the same"
+    for name, parts in (("class", ("vae", "class")), ("prompt", ("vae", "prompt", "words"))):
+        folder, own = models / ("starter-" + name), RECIPES[options.recipe][name]
+        if not folder.exists():
+            continue
+        figures = shared | read(folder / "figures.json")
+        layers = figures.get("words", {}).get("layers")
+        found = "The recommended layers are the middle half; they were not chosen by measuring."
+        if layers:
+            found = ("Layers %s are the run of layers whose mean `word-share` covers things best on one half of %d cases; the\n"
+                     "figures are of the other half, with the threshold %.2f.")
+            found %= (", ".join(map(str, layers)), 2 * figures["words"]["cases"], figures["words"]["threshold"])
+        text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
+                "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
+                "schedule; guidance %(guidance)s." % own,
+                "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,
+                trained(state, ("vae", name)), table(figures, parts), found]
+        (folder / "README.md").write_text("\n\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Trains the starter models: train.py --recipe gpu|cpu|smoke --atlas FOLDER --state FOLDER
+[--stages vae,judge,class,prompt] [--wall SECONDS].
+
+Everything that a later start needs is in the state's folder; a stage goes on where its files say it was, and ends after the
+recipe's minutes, or on SIGTERM. The atlas comes from atlas.py. See README.md.
+"""
+import argparse
+import functools
+import os
+import signal
+import sys
+
+import torch
+
+import judge
+import train_dit
+import train_vae
+from draw import Atlas
+from recipes import RECIPES
+
+STAGES = {"vae": train_vae.train, "judge": judge.train, "class": functools.partial(train_dit.train, "class"),
+          "prompt": functools.partial(train_dit.train, "prompt")}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--recipe", choices=list(RECIPES), required=True)
+    parser.add_argument("--atlas", required=True)
+    parser.add_argument("--state", required=True)
+    parser.add_argument("--stages", default=",".join(STAGES))
+    parser.add_argument("--minutes", type=float, help="of every stage, instead of the recipe's")
+    parser.add_argument("--wall", type=float, help="seconds after which this start ends, whatever the stage")
+    options = parser.parse_args()
+    if options.wall:
+        signal.signal(signal.SIGALRM, lambda number, frame: os.kill(os.getpid(), signal.SIGTERM))
+        signal.alarm(int(options.wall))
+    recipe = RECIPES[options.recipe]
+    torch.manual_seed(1)
+    atlas = Atlas(options.atlas, "cuda" if torch.cuda.is_available() else "cpu")
+    for stage in options.stages.split(","):
+        minutes = options.minutes or recipe["minutes"][stage]
+        if not STAGES[stage](atlas, recipe, options.state, minutes):
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""Trains the two painters on latents of scenes: the one of classes, and the one of prompts together with its encoder of text."""
+import pathlib
+import random
+
+import torch
+from torch import nn
+
+import networks
+from captions import caption
+from diffusion import Schedule, loss, sample
+from draw import save_grid
+from latents import Latents, Pool
+from muon import Muon
+from scenes import MANY, ONE
+from state import Training
+
+DROPPED = 0.1  # of the conditions, for guidance
+N_TOKENS = 40  # of a caption, the end included; the longest have fewer
+
+
+class Prompted(nn.Module):
+    """Encoder of text and painter, as one thing to train."""
+
+    def __init__(self, text, painter):
+        super().__init__()
+        self.text, self.painter = text, painter
+
+    def forward(self, z, t, ids):
+        there = ids > 0
+        return self.painter(z, t, self.text(ids, there), there)
+
+
+def is_matrix(name, p):
+    return p.ndim == 2 and ("block" in name) and min(p.shape) > 32 and "bias" not in name
+
+
+def make_class(own, atlas, folder):
+    network = networks.Dit(own["width"], own["depth"], own["heads"], own["patch"], len(atlas), own["out"])
+    return network, lambda chance, scene: [scene.objects[0]], torch.tensor([len(atlas)]), ONE
+
+
+def encode_text(pieces, text):
+    """Padded ids of a caption, the end (1) included."""
+    ids = pieces.encode(text)[: N_TOKENS - 1] + [1]
+    return ids + [0] * (N_TOKENS - len(ids))
+
+
+def make_prompt(own, atlas, folder):
+    import sentencepiece
+
+    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    text = networks.T5(pieces.get_piece_size(), *own["text"])
+    painter = networks.PixArt(own["width"], own["depth"], own["heads"], own["patch"], text.sizes["d_model"], own["out"])
+
+    def label(chance, scene):
+        return encode_text(pieces, caption(chance, scene, atlas.words))
+
+    return Prompted(text, painter), label, torch.tensor(encode_text(pieces, "")), MANY
+
+
+MAKERS = {"class": make_class, "prompt": make_prompt}
+
+
+def trim(labels):
+    """Classes as [B]; captions without the columns in which no one has a token, where that does not wait for a device."""
+    if labels.shape[1] == 1:
+        return labels[:, 0]
+    return labels if labels.is_cuda else labels[:, : int((labels > 0).sum(1).max())]
+
+
+def show(training, network, latents, schedule, own, null, pool, guidance):
+    """Pictures of the average, for labels of the pool."""
+    now = {k: v.clone() for k, v in network.state_dict().items()}
+    network.load_state_dict(training.average)
+    chance = torch.Generator().manual_seed(1)
+    labels = pool.labels[torch.randint(0, pool.full, (own["shown"],), generator=chance).to(pool.labels.device)]
+    both = trim(torch.cat([labels, null.to(labels.device).expand_as(labels)]))
+    noise = torch.randn(own["shown"], 4, 32, 32, generator=chance).to(labels.device)
+
+    def guided(z, t):
+        with torch.no_grad(), torch.autocast(z.device.type, torch.bfloat16):
+            yes, no = network(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)
+        return no + guidance * (yes - no)
+
+    save_grid(latents.decode(sample(schedule, own["prediction"], guided, noise)), training.folder / (training.name + ".png"))
+    network.load_state_dict(now)
+
+
+def train(name, atlas, recipe, folder, minutes):
+    folder, own, device = pathlib.Path(folder), recipe[name], atlas.device
+    latents = Latents(atlas, recipe, folder)
+    network, label, null, layouts = MAKERS[name](own, atlas, folder)
+    network.to(device)
+    training = Training(name, network, folder, minutes, recipe.get("steps"))
+    if training.is_done():
+        return True
+    training.numbers["latents"] = latents.set_scale(training.numbers.get("latents"))
+    pool = Pool(latents, own["pool"], 0, layouts, label, (1 << 40) + training.step)
+    kept = folder / (name + ".pool.pt")
+    if recipe["keeps_pool"]:  # where composing and encoding take longer than training
+        pool.load(kept, str(latents.about) + str(training.numbers["latents"]))
+    while pool.full < own["first"] and not training.is_done():
+        pool.add(min(256, own["first"] - pool.full))
+    if pool.full < own["first"]:
+        return False
+    if recipe["compiles"]:
+        network.compile()
+    optimiser = Muon(network, is_matrix, own["rate"], own["muon_rate"])
+    schedule, seen, shown, saved = Schedule(device), 0.0, training.spent(), pool.full
+    while not training.is_done():
+        optimiser.rate = training.rate(own)
+        if training.step % own["fresh_every"] == 0:
+            pool.add(own["fresh"])
+        z, labels = pool.draw(own["batch"])
+        dropped = torch.rand(len(z), 1, device=device) < DROPPED
+        labels = trim(torch.where(dropped, null.to(device), labels))
+        with torch.autocast(device.type, torch.bfloat16):
+            value = loss(schedule, own["prediction"], network, z, (labels,))
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        training.stepped(len(z))
+        if training.step % 10 == 1 or training.step < 10:
+            seen = float(value) if seen == 0 else seen * 0.9 + 0.1 * float(value)
+        if training.is_due():
+            training.save()
+            training.say("loss %.4f, %d in the pool" % (seen, pool.full))
+            if training.spent() - shown > own["show_every"]:
+                show(training, network, latents, schedule, own, null, pool, own["guidance"])
+                shown = training.spent()
+            if recipe["keeps_pool"] and pool.full > 1.2 * saved:
+                pool.save(kept, str(latents.about) + str(training.numbers["latents"]))
+                saved = pool.full
+    show(training, network, latents, schedule, own, null, pool, own["guidance"])
+    training.save()
+    if recipe["keeps_pool"]:
+        pool.save(kept, str(latents.about) + str(training.numbers["latents"]))
+    training.say("loss %.4f" % seen)
+    return not training.ends
