@@ -1,219 +1,25 @@
-/* The bench on whole networks: DiT-XL/2 and DiT-S/2 at 256 px with hashed weights (format/hash.c), and the starter model.
- * Letters: B items, D width, T tokens. Sizes of the networks: Peebles and Xie, Scalable Diffusion Models with Transformers,
- * table 1. */
-#include "bench-private.h"
+/* The bench on whole networks: DiT-XL/2 and DiT-S/2 with hashed weights, and the starter model. */
+#include "bench-net.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "base/error.h"
 #include "base/i18n.h"
 #include "base/pool.h"
-#include "base/random.h"
-#include "family/family.h"
-#include "format/checkpoint.h"
 #include "generate.h"
 
-#define LATENT 32 /* side of the latent of 256 px */
-#define CHANNELS 4
-#define TOKENS (LATENT / 2 * LATENT / 2)
-#define CLASSES 1000
-#define TAP_STEPS 20 /* steps whose maps are kept at once */
-
+/* A network and how it is measured. */
 typedef struct
 {
-  PmCheckpoint *checkpoint;
-  PmConfig *config;
-  const PmFamily *family;
-  PmNetwork *network;
-  PmNetworkInfo info;
-  PmShape shape;
-  PmPrepared *prepared;
-  int B;
-  float *x, *out;   /* [B, C, h, w], [B, 2C, h, w] */
-  double share;     /* seconds that the modulations of a run of TAP_STEPS steps took, for one step */
-  double share_cpu; /* the same of processor time */
-} Net;
-
-void
-pm_bench_add_tensor (GString *json, const char *key, const char *shape, double scale, const char *dtype)
-{
-  char number[G_ASCII_DTOSTR_BUF_SIZE];
-
-  g_string_append_printf (json, "%s\n\"%s\": {\"shape\": [%s], \"scale\": %s, \"dtype\": \"%s\"}",
-                          json->str[json->len - 1] == '{' ? "" : ",", key, shape, g_ascii_dtostr (number, sizeof number, scale),
-                          dtype);
-}
-
-void
-pm_bench_add_linear (GString *json, const char *key, int rows, int columns, const char *dtype)
-{
-  g_autofree char *weight = g_strconcat (key, ".weight", NULL);
-  g_autofree char *bias = g_strconcat (key, ".bias", NULL);
-  g_autofree char *shape = g_strdup_printf ("%d, %d", rows, columns);
-  g_autofree char *length = g_strdup_printf ("%d", rows);
-
-  pm_bench_add_tensor (json, weight, shape, sqrt (3.0 / columns), dtype);
-  pm_bench_add_tensor (json, bias, length, 0.1, dtype);
-}
-
-static void
-add_tensor (GString *json, const char *key, const char *shape, double scale)
-{
-  pm_bench_add_tensor (json, key, shape, scale, "F32");
-}
-
-static void
-add_linear (GString *json, const char *key, int rows, int columns)
-{
-  pm_bench_add_linear (json, key, rows, columns, "F32");
-}
-
-/* The hash file of a DiT with patch 2, learned sigma and ImageNet's classes; free with g_free. */
-static char *
-make_hash_json (int depth, int D)
-{
-  GString *json = g_string_new ("{\"format\": \"pentimento-hash-1\", \"tensors\": {");
-  const struct
-  {
-    const char *key;
-    int rows, columns;
-  } linears[] = { { "attn.qkv", 3 * D, D },
-                  { "attn.proj", D, D },
-                  { "mlp.fc1", 4 * D, D },
-                  { "mlp.fc2", D, 4 * D },
-                  { "adaLN_modulation.1", 6 * D, D } };
-  g_autofree char *patch_shape = g_strdup_printf ("%d, %d, 2, 2", D, CHANNELS);
-  g_autofree char *width = g_strdup_printf ("%d", D);
-  g_autofree char *positions = g_strdup_printf ("1, %d, %d", TOKENS, D);
-  g_autofree char *classes = g_strdup_printf ("%d, %d", CLASSES + 1, D);
-
-  add_tensor (json, "x_embedder.proj.weight", patch_shape, 0.4);
-  add_tensor (json, "x_embedder.proj.bias", width, 0.1);
-  add_tensor (json, "pos_embed", positions, 1);
-  add_linear (json, "t_embedder.mlp.0", D, 256);
-  add_linear (json, "t_embedder.mlp.2", D, D);
-  add_tensor (json, "y_embedder.embedding_table.weight", classes, 1);
-  for (int i = 0; i < depth; i++)
-    for (gsize k = 0; k < G_N_ELEMENTS (linears); k++)
-      {
-        g_autofree char *key = g_strdup_printf ("blocks.%d.%s", i, linears[k].key);
-        add_linear (json, key, linears[k].rows, linears[k].columns);
-      }
-  add_linear (json, "final_layer.adaLN_modulation.1", 2 * D, D);
-  add_linear (json, "final_layer.linear", 2 * 2 * 2 * CHANNELS, D);
-  g_string_append (json, "}}");
-  return g_string_free (json, FALSE);
-}
-
-static void
-net_close (Net *net)
-{
-  if (net->prepared)
-    net->family->release (net->prepared);
-  if (net->network)
-    net->family->free (net->network, &net->info);
-  g_clear_pointer (&net->checkpoint, pm_checkpoint_free);
-  g_clear_pointer (&net->config, pm_config_free);
-  g_free (net->x);
-  g_free (net->out);
-}
-
-static gboolean
-net_open (Net *net, PmBench *bench, int depth, int D, int n_heads, int B, GError **error)
-{
-  g_autofree char *json = make_hash_json (depth, D);
-  gsize n = (gsize) B * CHANNELS * LATENT * LATENT;
-  PmRandom random;
-
-  net->B = B;
-  net->checkpoint = pm_checkpoint_new_hash (json, error);
-  if (! net->checkpoint)
-    return FALSE;
-  for (int i = 0; pm_families[i] && ! net->family; i++)
-    if (pm_families[i]->probe (net->checkpoint))
-      net->family = pm_families[i];
-  g_assert (net->family != NULL);
-
-  net->config = pm_config_new ();
-  net->config->n_heads = n_heads;
-  net->network = net->family->load (net->checkpoint, net->config, &net->info, error);
-  net->shape = pm_shape_trained (&net->info, B);
-  net->prepared = net->network ? net->family->prepare (net->network, bench->backend, &net->shape, error) : NULL;
-  if (! net->prepared)
-    return FALSE;
-
-  net->x = g_new (float, n);
-  net->out = g_new (float, n * net->info.out_channels / CHANNELS);
-  pm_random_init (&random, 1);
-  pm_random_normal (&random, n, net->x);
-  return TRUE;
-}
-
-/* Tells the network of a run of TAP_STEPS steps, each with times and classes of its own, and keeps what that took. */
-static gboolean
-net_expect (Net *net, PmJob *job, GError **error)
-{
-  float t[2 * TAP_STEPS];
-  int y[2 * TAP_STEPS];
-  double start = pm_bench_now (), cpu = pm_bench_cpu ();
-
-  for (int i = 0; i < net->B * TAP_STEPS; i++)
-    {
-      t[i] = 999 - 50 * (i / net->B);
-      y[i] = i % net->B ? CLASSES : 207;
-    }
-  if (! net->family->expect (net->prepared, net->B * TAP_STEPS, t, y, job, error))
-    return FALSE;
-  net->share = (pm_bench_now () - start) / TAP_STEPS;
-  net->share_cpu = (pm_bench_cpu () - cpu) / TAP_STEPS;
-  return TRUE;
-}
-
-/* Seconds of one denoising, its share of the modulations included; < 0 with an error. */
-static double
-net_step (Net *net, PmTap *tap, int step, PmJob *job, GError **error)
-{
-  const float t[2] = { 999 - 50 * step, 999 - 50 * step };
-  const int y[2] = { 207, CLASSES };
-  const PmItemTag tags[2] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
-  const PmDenoise in = { .B = net->B, .x = net->x, .t = t, .y = y, .tags = tags, .tap = tap, .job = job };
-
-  double start = pm_bench_now ();
-  if (tap)
-    pm_tap_begin_step (tap, step, tags, net->B);
-  if (! net->family->denoise (net->prepared, &in, net->out, error))
-    return -1;
-  return pm_bench_now () - start + net->share;
-}
-
-/* The process's peak of resident memory in bytes since the last reset; 0 where the system does not tell. */
-static guint64
-peak_memory (gboolean reset)
-{
-  g_autofree char *status = NULL;
-
-  if (reset)
-    {
-      FILE *file = fopen ("/proc/self/clear_refs", "w");
-      if (file)
-        {
-          fputs ("5", file);
-          fclose (file);
-        }
-    }
-  if (! g_file_get_contents ("/proc/self/status", &status, NULL, NULL))
-    return 0;
-  const char *line = strstr (status, "VmHWM:");
-  return line ? g_ascii_strtoull (line + strlen ("VmHWM:"), NULL, 10) * 1024 : 0;
-}
+  const char *name;
+  PmBenchSize size;
+  int         B, n_turns; /* at most PM_BENCH_STEPS */
+  const char *aim;        /* of its speed, of sgemm's */
+  gboolean    with_maps;
+} Case;
 
 /* A tap that records `received` in all layers and heads at all steps. */
 static PmTap *
-make_tap (PmBench *bench, const Net *net, gsize *n_bytes, GError **error)
+make_tap (PmBench *bench, const PmBenchNet *net, gsize *n_bytes, GError **error)
 {
-  double times[TAP_STEPS];
+  double times[PM_BENCH_STEPS];
   PmShow show;
   PmTap *tap = NULL;
   int n_sites = 0;
@@ -223,13 +29,13 @@ make_tap (PmBench *bench, const Net *net, gsize *n_bytes, GError **error)
     .sites = sites,
     .n_sites = n_sites,
     .n_items = net->B,
-    .n_steps = TAP_STEPS,
+    .n_steps = PM_BENCH_STEPS,
     .times = times,
     .budget = (gsize) 256 << 20,
   };
   PmTapEstimate estimate = { 0 };
 
-  for (int i = 0; i < TAP_STEPS; i++)
+  for (int i = 0; i < PM_BENCH_STEPS; i++)
     times[i] = 1000 - 50 * i;
   pm_show_init (&show);
   if (pm_show_parse (&show, "layers=all;heads=all;steps=all;read=received", error)
@@ -250,21 +56,23 @@ print_fallbacks (PmBench *bench)
   pm_bench_row (bench, name, g_strv_length (fallbacks), "", -1, NULL);
 }
 
-/* What one turn of time_dit_xl measured; "cpu" is by processor time. */
+/* What one turn measured; "cpu" is by processor time. */
 typedef struct
 {
   double plain, recorded, plain_cpu; /* seconds of a step */
   double sgemm, sgemm_cpu;           /* operations per second after it */
 } Turn;
 
-/* Two steps, one of them recorded, in either order: what drifts must not favour one. Then sgemm. */
+/* A step, and another that is recorded when there is a tap, in either order: what drifts must not favour one. Then sgemm. */
 static gboolean
-take_turn (PmBench *bench, Net *net, PmTap *tap, int i, Turn *turn, GError **error)
+take_turn (PmBench *bench, PmBenchNet *net, PmTap *tap, int i, Turn *turn, GError **error)
 {
   for (int k = 0; k < 2; k++)
     {
       gboolean with = (i + k) % 2;
-      double cpu = pm_bench_cpu (), seconds = net_step (net, with ? tap : NULL, i, bench->job, error);
+      if (with && ! tap)
+        continue;
+      double cpu = pm_bench_cpu (), seconds = pm_bench_net_step (net, with ? tap : NULL, i, bench->job, error);
       if (seconds < 0)
         return FALSE;
       *(with ? &turn->recorded : &turn->plain) = seconds;
@@ -276,11 +84,16 @@ take_turn (PmBench *bench, Net *net, PmTap *tap, int i, Turn *turn, GError **err
 }
 
 static void
-print_turns (PmBench *bench, const Net *net, const Turn *turns, int n)
+print_turns (PmBench *bench, const Case *c, const PmBenchNet *net, const Turn *turns)
 {
-  double flops = net->family->flops (net->network, &net->shape, net->B);
-  double sgemm[TAP_STEPS], plain[TAP_STEPS], recorded[TAP_STEPS], speeds[TAP_STEPS], cpu_speeds[TAP_STEPS], costs[TAP_STEPS];
-  double shares[TAP_STEPS], cpu[TAP_STEPS];
+  double flops = pm_bench_net_flops (net);
+  double sgemm[PM_BENCH_STEPS], plain[PM_BENCH_STEPS], recorded[PM_BENCH_STEPS], speeds[PM_BENCH_STEPS];
+  double cpu_speeds[PM_BENCH_STEPS], costs[PM_BENCH_STEPS], shares[PM_BENCH_STEPS], cpu[PM_BENCH_STEPS];
+  int n = bench->is_quick ? MIN (c->n_turns, 4) : c->n_turns;
+  g_autofree char *step_name = g_strdup_printf ("%s: one step", c->name);
+  g_autofree char *speed_name = g_strdup_printf ("%s: speed (aim %s)", c->name, c->aim);
+  g_autofree char *cpu_name = g_strdup_printf ("%s: speed by processor time", c->name);
+  g_autofree char *maps_name = g_strdup_printf ("%s, all maps (aim 1.05)", c->name);
 
   for (int i = 0; i < n; i++)
     {
@@ -298,76 +111,76 @@ print_turns (PmBench *bench, const Net *net, const Turn *turns, int n)
   double share = pm_bench_median (shares, n) / pm_pool_get_n_workers (pm_backend_get_pool (bench->backend));
   pm_bench_row (bench, "sgemm 2048 in the same run", pm_bench_median (sgemm, n) / 1e9, "GFLOP/s", -1, NULL);
   pm_bench_row (bench, "processors that other programs left to this run", pm_bench_median (shares, n), "", share, "all");
-  pm_bench_row (bench, "DiT-XL/2 256 px, batch 2, f32: one step", step, "s", -1, NULL);
-  pm_bench_row (bench, "DiT-XL/2 256 px: speed (aim 0.85)", flops / step / 1e9, "GFLOP/s", pm_bench_median (speeds, n),
+  pm_bench_row (bench, step_name, step, "s", -1, NULL);
+  pm_bench_row (bench, speed_name, flops / step / 1e9, "GFLOP/s", pm_bench_median (speeds, n), "sgemm 2048");
+  pm_bench_row (bench, cpu_name, flops / pm_bench_median (cpu, n) / 1e9, "GFLOP/s", pm_bench_median (cpu_speeds, n),
                 "sgemm 2048");
-  pm_bench_row (bench, "DiT-XL/2 256 px: speed by processor time", flops / pm_bench_median (cpu, n) / 1e9, "GFLOP/s",
-                pm_bench_median (cpu_speeds, n), "sgemm 2048");
-  pm_bench_row (bench, "DiT-XL/2 with `received` of 28 x 16 heads (aim 1.05)", pm_bench_median (recorded, n), "s",
-                pm_bench_median (costs, n), _("the plain step"));
+  if (c->with_maps)
+    pm_bench_row (bench, maps_name, pm_bench_median (recorded, n), "s", pm_bench_median (costs, n), _("the plain step"));
 }
 
 static gboolean
-time_dit_xl (PmBench *bench, Net *net, GError **error)
+time_network (PmBench *bench, const Case *c, PmBenchNet *net, GError **error)
 {
-  int n = bench->is_quick ? 4 : TAP_STEPS;
-  Turn turns[TAP_STEPS];
+  int n = bench->is_quick ? MIN (c->n_turns, 4) : c->n_turns;
+  Turn turns[PM_BENCH_STEPS] = { { 0 } };
+  g_autoptr (PmTap) tap = NULL;
   gsize tap_bytes = 0;
 
-  if (net_step (net, NULL, 0, bench->job, error) < 0 || ! net_expect (net, bench->job, error))
+  if (pm_bench_net_step (net, NULL, 0, bench->job, error) < 0 || ! pm_bench_net_expect (net, bench->job, error))
     return FALSE;
-  guint64 before = peak_memory (TRUE);
-  g_autoptr (PmTap) tap = make_tap (bench, net, &tap_bytes, error);
-  if (! tap)
+  guint64 before = pm_bench_peak_memory (TRUE);
+  if (c->with_maps && ! (tap = make_tap (bench, net, &tap_bytes, error)))
     return FALSE;
   for (int i = 0; i < n; i++)
     {
-      pm_job_report (bench->job, "DiT-XL/2", i, n, (double) i / n);
+      pm_job_report (bench->job, c->name, i, n, (double) i / n);
       if (! take_turn (bench, net, tap, i, &turns[i], error))
         return FALSE;
     }
-  guint64 after = peak_memory (FALSE);
-  double more = MAX (tap_bytes, after > before ? after - before : 0) / 1048576.0;
-
-  print_turns (bench, net, turns, n);
-  pm_bench_row (bench, "DiT-XL/2 memory for `received` of 20 steps (aim 64)", more, "MiB", -1, NULL);
-  print_fallbacks (bench);
+  guint64 after = pm_bench_peak_memory (FALSE);
+  print_turns (bench, c, net, turns);
+  if (c->with_maps)
+    {
+      g_autofree char *name = g_strdup_printf ("%s: memory for all maps of 20 steps", c->name);
+      pm_bench_row (bench, name, MAX (tap_bytes, after > before ? after - before : 0) / 1048576.0, "MiB", -1, NULL);
+    }
   return TRUE;
+}
+
+static gboolean
+run_case (PmBench *bench, const Case *c, GError **error)
+{
+  PmBenchNet net = { 0 };
+  gboolean ok = pm_bench_net_open (&net, bench->backend, &c->size, NULL, c->B, error) && time_network (bench, c, &net, error);
+
+  pm_bench_net_close (&net);
+  return ok;
 }
 
 gboolean
 pm_bench_run_dit_xl (PmBench *bench, GError **error)
 {
-  Net net = { 0 };
-  gboolean ok = net_open (&net, bench, 28, 1152, 16, 2, error) && time_dit_xl (bench, &net, error);
+  const Case c = { "DiT-XL/2 256 px, batch 2, f32", PM_BENCH_XL (32), 2, 10, "0.95", TRUE };
 
-  net_close (&net);
-  return ok;
+  if (! run_case (bench, &c, error))
+    return FALSE;
+  print_fallbacks (bench);
+  return TRUE;
+}
+
+gboolean
+pm_bench_run_dit_xl_512 (PmBench *bench, GError **error)
+{
+  const Case c = { "DiT-XL/2 512 px, batch 2, f32", PM_BENCH_XL (64), 2, 4, "0.9", TRUE };
+  return run_case (bench, &c, error);
 }
 
 gboolean
 pm_bench_run_dit_s (PmBench *bench, GError **error)
 {
-  Net net = { 0 };
-  gboolean ok = net_open (&net, bench, 12, 384, 6, 1, error) && net_step (&net, NULL, 0, bench->job, error) >= 0
-                && net_expect (&net, bench->job, error);
-  double best = G_MAXDOUBLE, sgemm = 0;
-
-  for (int i = 0; ok && i < (bench->is_quick ? 5 : 20); i++)
-    {
-      sgemm = MAX (sgemm, pm_bench_sgemm (bench, NULL));
-      double seconds = net_step (&net, NULL, i, bench->job, error);
-      ok = seconds >= 0;
-      best = MIN (best, seconds);
-    }
-  if (ok)
-    {
-      double rate = net.family->flops (net.network, &net.shape, net.B) / best;
-      pm_bench_row (bench, "DiT-S/2 256 px, batch 1, f32: one step", best, "s", -1, NULL);
-      pm_bench_row (bench, "DiT-S/2 256 px: speed", rate / 1e9, "GFLOP/s", rate / sgemm, "sgemm 2048");
-    }
-  net_close (&net);
-  return ok;
+  const Case c = { "DiT-S/2 256 px, batch 1, f32", PM_BENCH_S (32), 1, 20, "0.8", FALSE };
+  return run_case (bench, &c, error);
 }
 
 gboolean

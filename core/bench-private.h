@@ -38,9 +38,13 @@ void pm_bench_add_linear (GString *json, const char *key, int rows, int columns,
 gboolean pm_bench_run_sgemm (PmBench *bench, GError **error);
 gboolean pm_bench_run_attention (PmBench *bench, GError **error);
 gboolean pm_bench_run_dit_xl (PmBench *bench, GError **error);
+gboolean pm_bench_run_dit_xl_512 (PmBench *bench, GError **error);
 gboolean pm_bench_run_dit_s (PmBench *bench, GError **error);
 gboolean pm_bench_run_pixart (PmBench *bench, GError **error);
 gboolean pm_bench_run_starter (PmBench *bench, GError **error);
 gboolean pm_bench_run_vae (PmBench *bench, GError **error);
+gboolean pm_bench_run_sizes (PmBench *bench, GError **error);
+gboolean pm_bench_run_threads (PmBench *bench, GError **error);
+gboolean pm_bench_run_open (PmBench *bench, GError **error);
 
 #endif

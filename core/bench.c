@@ -20,12 +20,21 @@ typedef struct
 } Measurement;
 
 static const Measurement measurements[] = {
-  { "sgemm", pm_bench_run_sgemm },   { "attention", pm_bench_run_attention }, { "dit-s", pm_bench_run_dit_s },
-  { "dit-xl", pm_bench_run_dit_xl }, { "pixart", pm_bench_run_pixart },       { "starter", pm_bench_run_starter },
+  { "sgemm", pm_bench_run_sgemm },
+  { "attention", pm_bench_run_attention },
+  { "dit-s", pm_bench_run_dit_s },
+  { "dit-xl", pm_bench_run_dit_xl },
+  { "dit-xl-512", pm_bench_run_dit_xl_512 },
+  { "pixart", pm_bench_run_pixart },
+  { "sizes", pm_bench_run_sizes },
+  { "threads", pm_bench_run_threads },
+  { "open", pm_bench_run_open },
+  { "starter", pm_bench_run_starter },
   { "vae", pm_bench_run_vae },
 };
 
-static const char *const names[] = { "sgemm", "attention", "dit-s", "dit-xl", "pixart", "starter", "vae", NULL };
+static const char *const names[] = { "sgemm",   "attention", "dit-s", "dit-xl",  "dit-xl-512", "pixart", "sizes",
+                                     "threads", "open",      "starter", "vae", NULL };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (names) == G_N_ELEMENTS (measurements) + 1);
 

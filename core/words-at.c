@@ -23,10 +23,34 @@ word_at_free (gpointer data)
   g_free (at);
 }
 
+/* A disc, or what a mask [height, width] covers. */
+typedef struct
+{
+  int           width, height;
+  double        x, y, radius;
+  const guint8 *mask; /* NULL: the disc */
+} Place;
+
+/* How much of each patch lies under the mask, [grid_h, grid_w]; never nowhere, for a mask has a covered pixel. */
+static double *
+cover_mask (int grid_w, int grid_h, const Place *place)
+{
+  double *cover = g_new0 (double, (gsize) grid_w * grid_h);
+
+  for (int i = 0; i < place->height; i++)
+    for (int j = 0; j < place->width; j++)
+      cover[(gsize) ((gint64) i * grid_h / place->height) * grid_w + (gsize) ((gint64) j * grid_w / place->width)]
+          += place->mask[(gsize) i * place->width + j];
+
+  return cover;
+}
+
 /* How much of each patch lies in the disc, [grid_h, grid_w]. */
 static double *
-cover_grid (int grid_w, int grid_h, int width, int height, double x, double y, double radius)
+cover_disc (int grid_w, int grid_h, const Place *place)
 {
+  double  x = place->x, y = place->y, radius = place->radius;
+  int     width = place->width, height = place->height;
   double *cover = g_new0 (double, (gsize) grid_w * grid_h), sum = 0;
 
   for (int i = 0; i < grid_h * PARTS; i++)
@@ -99,8 +123,8 @@ choose_reading (GPtrArray *maps)
   return reading;
 }
 
-GPtrArray *
-pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double radius, GError **error)
+static GPtrArray *
+rank_words (GPtrArray *maps, const Place *place, GError **error)
 {
   const char            *reading = choose_reading (maps);
   g_autoptr (GHashTable) counts = g_hash_table_new (NULL, NULL);
@@ -112,14 +136,6 @@ pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double 
                            _("There are no maps of words; show the reading “word-share” of a model that reads prompts."));
       return NULL;
     }
-  if (! (x >= 0 && x < width && y >= 0 && y < height && radius >= 0 && isfinite (radius)))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _("The place %g, %g (radius %g) is outside the picture of %d × %d pixels; choose one inside."), x, y, radius,
-                   width, height);
-      return NULL;
-    }
-
   words = g_ptr_array_new_with_free_func (word_at_free);
   for (guint i = 0; i < maps->len; i++)
     {
@@ -128,7 +144,7 @@ pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double 
 
       if (! map->word || strcmp (map->reading, reading) != 0)
         continue;
-      cover = cover_grid (map->grid_w, map->grid_h, width, height, x, y, radius);
+      cover = place->mask ? cover_mask (map->grid_w, map->grid_h, place) : cover_disc (map->grid_w, map->grid_h, place);
       add_map (words, counts, map, cover);
     }
   for (guint i = 0; i < words->len; i++)
@@ -142,6 +158,34 @@ pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double 
   g_ptr_array_sort (words, compare);
 
   return words;
+}
+
+GPtrArray *
+pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double radius, GError **error)
+{
+  const Place place = { width, height, x, y, radius, NULL };
+
+  if (x >= 0 && x < width && y >= 0 && y < height && radius >= 0 && isfinite (radius))
+    return rank_words (maps, &place, error);
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("The place %g, %g (radius %g) is outside the picture of %d × %d pixels; choose one inside."), x, y, radius,
+               width, height);
+
+  return NULL;
+}
+
+GPtrArray *
+pm_words_in (GPtrArray *maps, const guint8 *mask, int width, int height, GError **error)
+{
+  const Place place = { width, height, .mask = mask };
+
+  for (gsize i = 0; width > 0 && height > 0 && i < (gsize) width * height; i++)
+    if (mask[i])
+      return rank_words (maps, &place, error);
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("No place of the picture is marked; mark the place whose words you want to know."));
+
+  return NULL;
 }
 
 /* [height, width, 3] to [h, w, 3], each pixel the mean of those it covers, one at least; NULL when memory is short. */

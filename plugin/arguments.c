@@ -53,9 +53,9 @@ static const struct
 {
   const char *id, *label, *help;
 } whiches[] = {
-  { "condition", N_("With the class"), N_("Attention while the model paints the class") },
-  { "null", N_("Without a class"), N_("Attention of the unguided half") },
-  { "difference", N_("Difference"), N_("With the class minus without; only at guided steps") },
+  { "condition", N_("With class or prompt"), N_("Attention while the model paints what it was told") },
+  { "null", N_("Without"), N_("Attention of the unguided half") },
+  { "difference", N_("Difference"), N_("With class or prompt minus without; only at guided steps") },
 };
 
 const char *
@@ -118,6 +118,21 @@ declare_what (GimpProcedure *procedure)
   gimp_procedure_add_string_argument (procedure, "class", _("Class"),
                                       _("What to paint: name or number of a class of the model; empty paints without a class"),
                                       "", G_PARAM_READWRITE);
+  gimp_procedure_add_string_argument (procedure, "prompt", _("Prompt"),
+                                      _("What to paint in words, for models that read a prompt instead of a class"), "",
+                                      G_PARAM_READWRITE);
+  gimp_procedure_add_string_argument (procedure, "negative-prompt", _("Negative prompt"),
+                                      _("What guidance leads away from, in words; empty is nothing in particular"), "",
+                                      G_PARAM_READWRITE);
+  gimp_procedure_add_string_argument (procedure, "word-weights", _("Word weights"),
+                                      _("How much words or phrases of the prompt count, such as cat=1.5, hat=0.7: 1 as it is, 0 "
+                                        "hides them"),
+                                      "", G_PARAM_READWRITE);
+  gimp_procedure_add_string_argument (procedure, "word-regions", _("Word regions"),
+                                      _("Where in the picture words or phrases may be looked at: names of layers that are called "
+                                        "like them, or phrase=layer, or phrase=[selection]; what a layer covers is the region. "
+                                        "A phrase that the prompt has not is added to it"),
+                                      "", G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "device", _("Device"), _("Where to compute: cpu, or another device found here"),
                                       "cpu", G_PARAM_READWRITE);
 }
@@ -143,7 +158,8 @@ declare_picture (GimpProcedure *procedure)
                                    0, 16384, 0, G_PARAM_READWRITE);
   gimp_procedure_add_double_argument (procedure, "strength", _("Stre_ngth"),
                                       _("How much of the layer is painted anew, where the target begins with its pixels: the "
-                                        "share of the steps that are run. 0.5 keeps what is large in it, 1 hardly anything; above 0"),
+                                        "share of the steps that are run, above 0. 0.5 keeps what is large in it, 1 hardly "
+                                        "anything"),
                                       0.0, 1.0, 0.75, G_PARAM_READWRITE);
 }
 
@@ -179,8 +195,13 @@ declare_show (GimpProcedure *procedure)
 
   gimp_procedure_add_string_argument (procedure, "read", _("Reading"),
                                       _("What to read from the attention, several with commas: subject, received, entropy, "
-                                        "distance, and from and to for the selection; empty adds no heat maps"),
+                                        "distance, and from and to for the selection; word, word-share and sink of a prompt; "
+                                        "empty adds no heat maps"),
                                       "subject", G_PARAM_READWRITE);
+  gimp_procedure_add_string_argument (procedure, "show-words", _("Words sho_wn"),
+                                      _("Words or phrases of the prompt that readings of words show, such as cat, red hat; all "
+                                        "of them, or empty for none"),
+                                      "all", G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "show-layers", _("La_yers"),
                                       _("Layers of the model to show: recommended, all, or numbers from 0 such as 2,8 or 3-7; "
                                         "mean:3-7 averages them"),
@@ -188,7 +209,7 @@ declare_show (GimpProcedure *procedure)
   gimp_procedure_add_string_argument (procedure, "show-heads", _("Hea_ds"),
                                       _("Attention heads to show: mean, all, or numbers from 0 such as 0,5"),
                                       "mean", G_PARAM_READWRITE);
-  gimp_procedure_add_string_argument (procedure, "show-steps", _("Steps sho_wn"),
+  gimp_procedure_add_string_argument (procedure, "show-steps", _("Steps shown"),
                                       _("Sampler steps to show: auto takes three in the middle of the run; or all, mean, or "
                                         "numbers from 0, the noisiest; -1 is the last"),
                                       "auto", G_PARAM_READWRITE);

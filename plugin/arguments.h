@@ -8,6 +8,10 @@
 
 #define PM_GENERATE_PROCEDURE "plug-in-pentimento-generate"
 
+/* Where a word's region comes from, when not from a layer. */
+#define PM_REGION_SELECTION "[selection]"
+#define PM_REGION_RECORD "[record]"
+
 /* Values of the closed choices; order as declared. */
 typedef enum
 {

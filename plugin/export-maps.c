@@ -25,7 +25,7 @@ static const struct
   const char *id, *ending, *label, *help;
 } formats[N_FORMATS] = {
   [BY_NAME] = { "by-name", "", N_("By the file's name"),
-                N_("A name that ends in .png is a sheet, in .gif an animation, in .safetensors values; else a folder of arrays") },
+                N_("A name that ends in .png is a sheet, in .gif an animation, in .safetensors values; else arrays") },
   [SHEET] = { "sheet", ".png", N_("Comparison sheet (PNG)"), N_("All maps on one sheet with titles and colour bars") },
   [ANIMATION] = { "animation", ".gif", N_("Animation over the steps (GIF)"), N_("One frame a step; needs maps of two steps") },
   [TENSORS] = { "safetensors", ".safetensors", N_("Values (safetensors)"), N_("The values of all maps in one file") },
@@ -297,9 +297,10 @@ export_create (GimpPlugIn *plug_in, const char *name)
   gimp_procedure_set_menu_label (procedure, _("_Export heat maps..."));
   gimp_procedure_add_menu_path (procedure, PM_MENU_FILTERS);
   gimp_procedure_set_documentation (procedure, _("Write heat maps as a sheet, an animation or values"),
-                                    _("Writes all heat maps of a run, that of the selected layer, as a comparison sheet with titles "
-                                      "and colour bars, as an animation over the steps, or as the values that the model gave, for "
-                                      "other programs. The layers keep these values, whatever was done to their pixels."),
+                                    _("Writes all heat maps of a run, that of the selected layer, as a comparison sheet with "
+                                      "titles and colour bars, as an animation over the steps, or as the values that the "
+                                      "model gave, for other programs. The layers keep these values, whatever was done to "
+                                      "their pixels."),
                                     name);
   declare (procedure);
   return procedure;

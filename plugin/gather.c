@@ -19,25 +19,15 @@ pm_gathered_clear (PmGathered *gathered)
   g_clear_pointer (&gathered->picture, g_free);
 }
 
-static gboolean
-is_map (GimpItem *item)
-{
-  PmHeatmapLook look;
-  gboolean      baked;
-
-  return ! gimp_item_is_group (item) && pm_record_get_map (item, &look, &baked);
-}
-
-/* Whether item is a group that holds a heat map itself. */
+/* Whether item is a run's group, which has a record; those of words in it have none. */
 static gboolean
 is_map_group (GimpItem *item)
 {
   g_autofree GimpItem **children = gimp_item_is_group (item) ? gimp_item_get_children (item) : NULL;
+  g_autofree char *record = children ? pm_record_get_item (item) : NULL;
+  g_autoptr (GList) maps = record ? pm_heatmap_list_items (children) : NULL;
 
-  for (int i = 0; children && children[i]; i++)
-    if (is_map (children[i]))
-      return TRUE;
-  return FALSE;
+  return maps != NULL;
 }
 
 /* The uppermost group of heat maps; with record only one whose record is that text. */
@@ -91,32 +81,36 @@ group_of_selected (GimpItem **layers, GimpDrawable **drawables)
   return record ? find_group (layers, record) : NULL;
 }
 
+/* As the layer is coloured now. */
+static PmPalette
+palette_of (GimpItem *layer)
+{
+  GimpDrawableFilter *filter = pm_heatmap_find (GIMP_DRAWABLE (layer));
+  PmHeatmapLook look = { .palette = PM_PALETTE_VIRIDIS };
+  gboolean      baked;
+
+  pm_record_get_map (layer, &look, &baked);
+  if (filter)
+    pm_heatmap_get_look (filter, &look);
+  return look.palette;
+}
+
 static gboolean
 read_maps (GimpItem *group, PmGathered *gathered, GError **error)
 {
   g_autofree GimpItem **children = gimp_item_get_children (group);
+  g_autoptr (GList) layers = pm_heatmap_list_items (children);
 
   gathered->maps = g_ptr_array_new_with_free_func ((GDestroyNotify) pm_map_free);
-  for (int i = 0; children[i]; i++)
+  for (GList *at = layers; at; at = at->next)
     {
-      GimpDrawableFilter *filter;
-      PmHeatmapLook look;
-      PmMap *map;
+      PmMap *map = pm_record_read_map (at->data, error);
 
-      if (! is_map (children[i]))
-        continue;
-      map = pm_record_read_map (children[i], error);
       if (! map)
         return FALSE;
       g_ptr_array_add (gathered->maps, map);
-      if (gathered->maps->len > 1)
-        continue;
-      filter = pm_heatmap_find (GIMP_DRAWABLE (children[i]));
-      pm_record_get_map (children[i], &look, &(gboolean) { FALSE });
-      if (filter)
-        pm_heatmap_get_look (filter, &look);
-      gathered->palette = look.palette;
     }
+  gathered->palette = palette_of (layers->data);
   return TRUE;
 }
 

@@ -96,7 +96,7 @@ static void
 add_model_column (PmDialog *self, GtkWidget *columns)
 {
   GtkWidget *box = add_column (columns, _("What"), TRUE);
-  GtkWidget *label;
+  GtkWidget *label, *page;
   g_auto (GStrv) models = pm_model_list ();
   g_auto (GStrv) devices = pm_device_list ();
 
@@ -107,12 +107,18 @@ add_model_column (PmDialog *self, GtkWidget *columns)
     gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->model), models[i], models[i]);
   add_labelled (box, _("_Model"), self->model);
 
+  self->what = gtk_stack_new ();
+  gtk_stack_set_hhomogeneous (GTK_STACK (self->what), FALSE);
+  page = gtk_box_new (GTK_ORIENTATION_VERTICAL, 6);
   label = gtk_label_new (_("Class"));
   gtk_label_set_xalign (GTK_LABEL (label), 0.0);
-  gtk_box_pack_start (GTK_BOX (box), label, FALSE, FALSE, 0);
+  gtk_box_pack_start (GTK_BOX (page), label, FALSE, FALSE, 0);
   self->classes = pm_class_list_new ();
   pm_widget_set_names (self->classes, "class", _("Class"));
-  gtk_box_pack_start (GTK_BOX (box), self->classes, TRUE, TRUE, 0);
+  gtk_box_pack_start (GTK_BOX (page), self->classes, TRUE, TRUE, 0);
+  gtk_stack_add_named (GTK_STACK (self->what), page, "class");
+  gtk_stack_add_named (GTK_STACK (self->what), pm_dialog_new_prompt (self), "prompt");
+  gtk_box_pack_start (GTK_BOX (box), self->what, TRUE, TRUE, 0);
   if (g_strv_length (devices) > 1)
     add_argument (self, box, "device");
 
@@ -159,8 +165,8 @@ add_picture_column (PmDialog *self, GtkWidget *columns)
 
   add_argument (self, box, "target");
   self->strength = add_argument (self, box, "strength");
-  add_argument (self, box, "width");
-  add_argument (self, box, "height");
+  self->width = add_argument (self, box, "width");
+  self->height = add_argument (self, box, "height");
   add_argument (self, box, "num-steps");
   add_argument (self, box, "guidance");
   add_argument (self, box, "seed");

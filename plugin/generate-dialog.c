@@ -45,6 +45,8 @@ fill_defaults (PmDialog *self, gboolean is_other)
     g_object_set (self->config, "height", info->default_size, NULL);
   if (is_other || ! *sampler)
     g_object_set (self->config, "sampler", info->default_sampler, NULL);
+  if (is_other)
+    g_object_set (self->config, "read", info->takes_prompt ? "word" : "subject", NULL);
 }
 
 /* A first dialog starts at the first class: a picture of nothing in particular is a poor greeting. What runs again without a
@@ -57,6 +59,8 @@ show_class (PmDialog *self, gboolean is_other)
   g_autofree char *shown = pm_class_list_get_text (PM_CLASS_LIST (self->classes));
   int index = pm_model_find_class (self->paint->model, text, NULL);
 
+  if (info->takes_prompt)
+    return;
   if (is_other)
     pm_class_list_set_classes (PM_CLASS_LIST (self->classes), info->classes, info->n_classes);
   else if (g_strcmp0 (text, shown) == 0)
@@ -83,6 +87,7 @@ open_model (PmDialog *self, GError **error)
     {
       fill_defaults (self, FALSE);
       show_class (self, FALSE);
+      pm_dialog_show_prompt (self, FALSE);
       return TRUE;
     }
   model = pm_model_open (name, error);
@@ -94,7 +99,25 @@ open_model (PmDialog *self, GError **error)
   g_set_str (&self->opened, name);
   fill_defaults (self, ! is_first);
   show_class (self, TRUE);
+  pm_dialog_show_prompt (self, TRUE);
   return TRUE;
+}
+
+/* What the model cannot show cannot be ticked. */
+static void
+show_readings (PmDialog *self, const char *read)
+{
+  const char *const *ids = pm_reading_ids ();
+  gboolean takes_prompt = self->paint->model && pm_model_get_info (self->paint->model)->takes_prompt;
+  g_autofree char *possible = NULL;
+
+  pm_check_list_set_text (self->readings, read);
+  for (int i = 0; ids[i]; i++)
+    if (pm_reading_needs_prompt (ids[i]))
+      pm_check_list_set_sensitive (self->readings, ids[i], takes_prompt);
+  possible = pm_check_list_get_text (self->readings);
+  if (g_strcmp0 (possible, read) != 0)
+    g_object_set (self->config, "read", possible, NULL);
 }
 
 static void
@@ -107,7 +130,7 @@ show_plain (PmDialog *self)
 
   if (g_strcmp0 (model, gtk_entry_get_text (GTK_ENTRY (entry))) != 0)
     gtk_entry_set_text (GTK_ENTRY (entry), model);
-  pm_check_list_set_text (self->readings, read);
+  show_readings (self, read);
   if (g_strcmp0 (sampler, gtk_combo_box_get_active_id (GTK_COMBO_BOX (self->sampler))) != 0)
     gtk_combo_box_set_active_id (GTK_COMBO_BOX (self->sampler), sampler);
 }
@@ -116,6 +139,10 @@ show_plain (PmDialog *self)
 static void
 show_sensitive (PmDialog *self)
 {
+  gboolean any_size = self->paint->model && pm_model_get_info (self->paint->model)->any_size;
+
+  gtk_widget_set_sensitive (self->width, any_size);
+  gtk_widget_set_sensitive (self->height, any_size);
   gtk_widget_set_sensitive (self->strength, pm_paint_has_start (self->paint));
   gtk_widget_set_sensitive (self->cache_interval,
                             gimp_procedure_config_get_choice_id (self->config, "cache") != PM_CACHE_NONE);
@@ -133,7 +160,7 @@ make_request (PmDialog *self, GError **error)
   if (! paint->request)
     return NULL;
   pm_paint_keep_hidden (paint, self->config);
-  if (! pm_paint_set_inputs (paint, error))
+  if (! pm_paint_set_inputs (paint, self->config, error))
     return NULL;
   return pm_paint_describe (paint, NULL, error);
 }
@@ -142,13 +169,15 @@ make_request (PmDialog *self, GError **error)
 static char *
 refresh (PmDialog *self, GError **error)
 {
-  char *text = NULL;
+  char    *text = NULL;
+  gboolean opened;
 
   g_clear_handle_id (&self->timer, g_source_remove);
   self->is_refreshing = TRUE;
-  if (open_model (self, error))
+  opened = open_model (self, error);
+  show_plain (self); /* first, because it leaves out what another model cannot show */
+  if (opened)
     text = make_request (self, error);
-  show_plain (self);
   show_sensitive (self);
   self->is_refreshing = FALSE;
   return text;
@@ -216,7 +245,7 @@ pm_generate_dialog_run (GimpProcedureConfig *config, PmPaint *paint, GError **er
   pm_dialog_build (&self);
   handler = g_signal_connect (config, "notify", G_CALLBACK (notify_cb), &self);
   pm_dialog_refresh (&self);
-  gtk_widget_grab_focus (self.classes);
+  gtk_widget_grab_focus (self.paint->model && pm_model_get_info (paint->model)->takes_prompt ? self.prompt : self.classes);
 
   /* OK may be quicker than the timer: what runs is what the arguments say at the end. */
   if (gimp_procedure_dialog_run (self.dialog))

@@ -25,7 +25,7 @@ prepare (GimpProcedureConfig *config, PmPaint *paint, GError **error)
   if (! paint->model)
     return FALSE;
   paint->request = pm_arguments_get_request (config, paint->model, pm_paint_has_start (paint), error);
-  return paint->request && pm_paint_set_inputs (paint, error);
+  return paint->request && pm_paint_set_inputs (paint, config, error);
 }
 
 static GimpValueArray *

@@ -183,6 +183,12 @@ add_layers (GList *list, GimpItem **items)
 }
 
 GList *
+pm_heatmap_list_items (GimpItem **items)
+{
+  return add_layers (NULL, items);
+}
+
+GList *
 pm_heatmap_list_layers (GimpImage *image)
 {
   g_autofree GimpLayer **layers = gimp_image_get_layers (image);

@@ -32,4 +32,7 @@ gboolean pm_heatmap_bake (GimpDrawable *layer, const PmHeatmapLook *look, GError
 /* All heat-map layers of the image, groups searched too. Free with g_list_free. */
 GList *pm_heatmap_list_layers (GimpImage *image);
 
+/* The same of items, NULL-terminated or NULL. */
+GList *pm_heatmap_list_items (GimpItem **items);
+
 #endif

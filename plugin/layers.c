@@ -249,7 +249,7 @@ set_map_look (const Laying *laying, PmHeatmapLook *look)
 }
 
 static gboolean
-add_map (Laying *laying, const PmMap *map, GimpLayer *group, int position, GError **error)
+add_map (Laying *laying, const PmMap *map, GimpLayer *group, int position, gboolean is_visible, GError **error)
 {
   const PmPlacement *at = &laying->placement;
   g_autofree char *record = NULL;
@@ -273,18 +273,78 @@ add_map (Laying *laying, const PmMap *map, GimpLayer *group, int position, GErro
   gimp_drawable_update (GIMP_DRAWABLE (layer), 0, 0, at->width, at->height);
   record = pm_record_of_map (map, &look, laying->operation_missing);
   if (! gimp_layer_set_offsets (layer, at->x, at->y) || ! pm_record_set_item (GIMP_ITEM (layer), record)
-      || ! pm_record_set_values (GIMP_ITEM (layer), map) || ! gimp_item_set_visible (GIMP_ITEM (layer), position == 0))
+      || ! pm_record_set_values (GIMP_ITEM (layer), map) || ! gimp_item_set_visible (GIMP_ITEM (layer), is_visible))
     return fail_gimp (error);
+  return TRUE;
+}
+
+/* Several maps of one word lie in a group of their own inside the group of all; one alone needs none. */
+static gboolean
+shares_word (const GPtrArray *maps, const char *word)
+{
+  int n = 0;
+
+  for (guint i = 0; i < maps->len && word; i++)
+    n += g_strcmp0 (((PmMap *) maps->pdata[i])->word, word) == 0;
+  return n > 1;
+}
+
+/* The group that the map of that word belongs into: inner while it is this word's, a new one at the end of group, or group. */
+static GimpLayer *
+group_of_word (Laying *laying, const char *word, GimpLayer *group, GimpLayer *inner, int position, GError **error)
+{
+  g_autofree char *name = NULL, *inner_name = inner ? gimp_item_get_name (GIMP_ITEM (inner)) : NULL;
+  GimpLayer *added;
+
+  if (! shares_word (laying->result->maps, word))
+    return group;
+  /* Translators: name of a group of layers: a word of the prompt. */
+  name = g_strdup_printf (_("“%s”"), word);
+  if (inner_name && g_str_has_prefix (inner_name, name))
+    return inner;
+  added = GIMP_LAYER (gimp_group_layer_new (laying->image, name));
+  if (added && gimp_image_insert_layer (laying->image, added, group, position)
+      && gimp_layer_set_mode (added, GIMP_LAYER_MODE_PASS_THROUGH))
+    return added;
+  fail_gimp (error);
+  return NULL;
+}
+
+static int
+count_children (GimpLayer *group)
+{
+  g_autofree GimpItem **children = gimp_item_get_children (GIMP_ITEM (group));
+  int n = 0;
+
+  while (children && children[n])
+    n++;
+  return n;
+}
+
+/* Below each other in the order of the result; the first is visible. */
+static gboolean
+add_maps (Laying *laying, GimpLayer *group, GError **error)
+{
+  const GPtrArray *maps = laying->result->maps;
+  GimpLayer *inner = NULL;
+
+  for (guint i = 0; i < maps->len; i++)
+    {
+      PmMap *map = maps->pdata[i];
+
+      inner = group_of_word (laying, map->word, group, inner, count_children (group), error);
+      if (! inner || ! add_map (laying, map, inner, count_children (inner), i == 0, error))
+        return FALSE;
+    }
   return TRUE;
 }
 
 static GimpLayer *
 add_group (Laying *laying, GError **error)
 {
-  const GPtrArray *maps = laying->result->maps;
   GimpLayer *group = GIMP_LAYER (gimp_group_layer_new (laying->image, _("Attention")));
   GimpChannel *saved;
-  gboolean     done = TRUE;
+  gboolean     done;
 
   if (! group || ! gimp_image_insert_layer (laying->image, group, laying->parent, laying->position))
     {
@@ -298,8 +358,7 @@ add_group (Laying *laying, GError **error)
       return NULL;
     }
   saved = pm_selection_put_aside (laying->image);
-  for (guint i = 0; i < maps->len && done; i++)
-    done = add_map (laying, g_ptr_array_index (maps, i), group, i, error);
+  done = add_maps (laying, group, error);
   pm_selection_put_back (laying->image, saved);
   if (! done)
     return NULL;

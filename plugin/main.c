@@ -24,6 +24,7 @@ static const PmProcedure *const procedures[] = {
   &pm_procedure_reapply,
   &pm_procedure_bake,
   &pm_procedure_export_maps,
+  &pm_procedure_who_named,
 };
 
 static GList *

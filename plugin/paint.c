@@ -7,7 +7,10 @@
 #include "plugin/errors.h"
 #include "plugin/i18n.h"
 #include "plugin/start.h"
+#include "plugin/words.h"
 #include "ui/progress.h"
+
+#define MAX_LABEL_CHARS 40
 
 typedef struct
 {
@@ -20,6 +23,7 @@ pm_paint_clear (PmPaint *paint)
 {
   g_clear_pointer (&paint->model, pm_model_unref);
   g_clear_pointer (&paint->request, pm_request_free);
+  g_clear_pointer (&paint->told, g_free);
 }
 
 static PmPlace
@@ -108,11 +112,14 @@ set_start (PmPaint *paint, GError **error)
 }
 
 gboolean
-pm_paint_set_inputs (PmPaint *paint, GError **error)
+pm_paint_set_inputs (PmPaint *paint, GimpProcedureConfig *config, GError **error)
 {
   const PmPlace place = place_of (paint);
 
-  return pm_placement_check (&place, error) && set_region (paint, error) && set_start (paint, error);
+  g_clear_pointer (&paint->told, g_free);
+  return pm_placement_check (&place, error)
+         && pm_words_apply (config, &place, paint->recorded, paint->model, paint->request, &paint->told, error)
+         && set_region (paint, error) && set_start (paint, error);
 }
 
 static gboolean
@@ -175,6 +182,8 @@ pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
                                         "%d heat map. Time: about %s. Memory: %s to paint, %s of layers.",
                                         "%d heat maps. Time: about %s. Memory: %s to paint, %s of layers.", now.n_maps),
                            now.n_maps, time, work, layers);
+  if (paint->told)
+    return g_strdup_printf ("%s %s", paint->told, costs);
   if (paint->request->start && ! pm_target_has_start (paint->look.target))
     return g_strdup_printf (_("%s It begins with the picture of the recorded run."), costs);
   return g_steal_pointer (&costs);
@@ -215,22 +224,43 @@ headless_progress_cb (const PmProgress *progress, gpointer data)
   gimp_progress_update (progress->fraction);
 }
 
-static const char *
-class_label (PmPaint *paint)
+/* The first words of a prompt, on one line. */
+static char *
+shorten (const char *prompt)
+{
+  g_autofree char *line = g_strdup (prompt ? prompt : "");
+
+  g_strdelimit (g_strstrip (line), "\r\n\t", ' ');
+  if (! *line)
+    return g_strdup (_("no prompt"));
+  if (g_utf8_strlen (line, -1) > MAX_LABEL_CHARS)
+    {
+      g_autofree char *head = g_utf8_substring (line, 0, MAX_LABEL_CHARS);
+
+      return g_strconcat (g_strchomp (head), "…", NULL);
+    }
+  return g_steal_pointer (&line);
+}
+
+/* What is painted, in a few words; free with g_free. */
+static char *
+what_label (PmPaint *paint)
 {
   const char *text = paint->request->class_name;
   const char *name;
 
+  if (pm_model_get_info (paint->model)->takes_prompt)
+    return shorten (paint->request->prompt);
   if (! text || ! *text)
-    return _("no class");
+    return g_strdup (_("no class"));
   name = pm_model_get_class_name (paint->model, pm_model_find_class (paint->model, text, NULL));
-  return name ? name : text;
+  return g_strdup (name ? name : text);
 }
 
 static gboolean
 generate (PmPaint *paint, Task *task, GError **error)
 {
-  g_autofree char *heading = NULL;
+  g_autofree char *heading = NULL, *label = NULL;
   GtkWidget *window;
   gboolean   done;
 
@@ -245,12 +275,21 @@ generate (PmPaint *paint, Task *task, GError **error)
     }
 
   paint->request->preview_every = 1;
-  heading = g_strdup_printf (_("Painting “%s”"), class_label (paint));
+  label = what_label (paint);
+  heading = g_strdup_printf (_("Painting “%s”"), label);
   window = pm_progress_new (_("Generate with Pentimento"), heading);
   gimp_window_set_transient (GTK_WINDOW (window));
   done = pm_progress_run (window, task_cb, task, error);
   gtk_widget_destroy (window);
   return done;
+}
+
+/* Not only in the dialog, for a script has none. */
+static void
+tell (const char *text)
+{
+  pm_log ("%s", text);
+  gimp_message (text);
 }
 
 /* While a long run painted, its image may have been closed or its selection dropped: the picture is not thrown away. */
@@ -265,8 +304,7 @@ keep_target (PmPaint *paint)
     return;
   text = g_strdup_printf (_("The picture was opened as a new image, because where it should go has changed meanwhile: %s"),
                           error->message);
-  pm_log ("%s", text);
-  gimp_message (text);
+  tell (text);
   place.target = paint->look.target = PM_TARGET_NEW_IMAGE;
   pm_placement_compute (&place, paint->request->width, paint->request->height, &paint->placement);
 }
@@ -283,14 +321,14 @@ tell_other_model (PmPaint *paint)
   text = pm_record_compare_model (paint->record, paint->model, NULL);
   if (! text)
     return;
-  pm_log ("%s", text);
-  gimp_message (text);
+  tell (text);
 }
 
 gboolean
 pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
 {
   Task       task = { paint, NULL };
+  g_autofree char *label = what_label (paint);
   PmEstimate now;
   guint64    layer_bytes;
   gboolean   done;
@@ -303,15 +341,17 @@ pm_paint_run (PmPaint *paint, PmLaid *laid, GError **error)
       return FALSE;
     }
 
-  pm_log ("paint: model %s, class %s, seed %" G_GUINT64_FORMAT ", %d steps, %d maps", paint->request->model,
-          paint->request->class_name, paint->request->seed, paint->request->num_steps, now.n_maps);
+  if (paint->told && paint->run_mode != GIMP_RUN_INTERACTIVE) /* whose dialog has said so */
+    tell (paint->told);
+  pm_log ("paint: model %s, %s, seed %" G_GUINT64_FORMAT ", %d steps, %d maps", paint->request->model,
+          label, paint->request->seed, paint->request->num_steps, now.n_maps);
   done = generate (paint, &task, error);
   if (done)
     {
       pm_log ("painted in %.2f s", task.result->seconds);
       tell_other_model (paint);
       keep_target (paint);
-      done = pm_layers_add (task.result, paint->request, class_label (paint), &paint->look, paint->image, paint->drawables,
+      done = pm_layers_add (task.result, paint->request, label, &paint->look, paint->image, paint->drawables,
                             &paint->placement, laid, error);
     }
   g_clear_pointer (&task.result, pm_result_free);

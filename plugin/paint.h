@@ -17,6 +17,7 @@ typedef struct
   PmRequest     *request;    /* owned */
   PmLook         look;
   PmPlacement    placement;  /* where the picture will lie, as it was when the run was estimated */
+  char          *told;       /* owned: what was changed of what was asked for, in a sentence; NULL: nothing */
   const PmRequest *recorded; /* borrowed: the run to run again; NULL for a new one */
   const char      *record;   /* borrowed: the text it was read from */
 } PmPaint;
@@ -29,9 +30,10 @@ void pm_paint_keep_hidden (PmPaint *paint, GimpProcedureConfig *config);
 /* Whether the run begins with a picture: its look's target says so, or the record of the run to run again. */
 gboolean pm_paint_has_start (const PmPaint *paint);
 
-/* Sets what the run takes from the image: the region where a reading needs one, from the selection, else from the record; and
- * what it begins with, from the layer where the target says so, else from the record. PM_ERROR_USAGE when it is not there. */
-gboolean pm_paint_set_inputs (PmPaint *paint, GError **error);
+/* Sets what the run takes from the image: regions of words that config asks for; the region where a reading needs one, from the
+ * selection, else from the record; and what it begins with, from the layer where the target says so, else from the record.
+ * PM_ERROR_USAGE when it is not there. */
+gboolean pm_paint_set_inputs (PmPaint *paint, GimpProcedureConfig *config, GError **error);
 
 /* What the run would take, as the dialog shows it; free with g_free. NULL with the error that would stop the run. */
 char *pm_paint_describe (PmPaint *paint, int *n_maps, GError **error);

@@ -37,9 +37,10 @@ layer_of (const PmPlace *place)
 static GeglRectangle
 layer_bounds (GimpLayer *layer)
 {
-  GeglRectangle bounds = { 0, 0, gimp_drawable_get_width (GIMP_DRAWABLE (layer)), gimp_drawable_get_height (GIMP_DRAWABLE (layer)) };
+  GimpDrawable *drawable = GIMP_DRAWABLE (layer);
+  GeglRectangle bounds = { 0, 0, gimp_drawable_get_width (drawable), gimp_drawable_get_height (drawable) };
 
-  gimp_drawable_get_offsets (GIMP_DRAWABLE (layer), &bounds.x, &bounds.y);
+  gimp_drawable_get_offsets (drawable, &bounds.x, &bounds.y);
   return bounds;
 }
 
@@ -228,6 +229,60 @@ pm_placement_set_region (const PmPlace *place, PmRequest *request, GError **erro
     return TRUE;
   mask = read_selection (place, request);
   return (mask && pm_request_set_region (request, mask, request->width, request->height)) || fail_memory (error);
+}
+
+/* The last of n_channels of what lies at bounds under the picture, multiplied into out [height, width]. */
+static gboolean
+multiply_channel (const PmPlace *place, const PmRequest *request, GimpDrawable *drawable, GeglRectangle bounds,
+                  const char *format, int n_channels, float *out)
+{
+  gsize n = (gsize) request->width * request->height;
+  g_autoptr (GeglBuffer) buffer = gimp_drawable_get_buffer (drawable);
+  g_autofree float *values = g_try_malloc_n (n, n_channels * sizeof (float));
+  PmWindowSource source = { .buffer = buffer, .domain = bounds, .format = babl_format (format), .n_channels = n_channels };
+  PmPlacement    at;
+
+  cover_target (place, request->width, request->height, &at);
+  if (! values || ! read_covered (&source, &at, request->width, request->height, values))
+    return FALSE;
+  for (gsize i = 0; i < n; i++)
+    out[i] *= values[n_channels * i + n_channels - 1];
+  return TRUE;
+}
+
+guint8 *
+pm_placement_read_coverage (const PmPlace *place, GimpLayer *layer, const PmRequest *request, GError **error)
+{
+  gsize n = (gsize) request->width * request->height;
+  g_autofree float  *cover = NULL;
+  g_autofree guint8 *mask = NULL;
+  GimpLayerMask *layer_mask = layer ? gimp_layer_get_mask (layer) : NULL;
+
+  if (! layer && (! place->image || gimp_selection_is_empty (place->image)))
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                           _("Nothing is selected to be the region of a word; select it, or name a layer."));
+      return NULL;
+    }
+  if (! layer)
+    mask = read_selection (place, request);
+  else if ((cover = g_try_new (float, n)) && (mask = g_try_malloc (n)))
+    {
+      gboolean done;
+
+      for (gsize i = 0; i < n; i++)
+        cover[i] = 1.0f;
+      done = multiply_channel (place, request, GIMP_DRAWABLE (layer), layer_bounds (layer), "YA float", 2, cover);
+      if (done && layer_mask && gimp_layer_get_apply_mask (layer))
+        done = multiply_channel (place, request, GIMP_DRAWABLE (layer_mask), layer_bounds (layer), "Y float", 1, cover);
+      for (gsize i = 0; done && i < n; i++)
+        mask[i] = (guint8) lrintf (CLAMP (cover[i], 0.0f, 1.0f) * 255.0f);
+      if (! done)
+        g_clear_pointer (&mask, g_free);
+    }
+  if (! mask)
+    fail_memory (error);
+  return g_steal_pointer (&mask);
 }
 
 /* The layer's pixels [n, 4], alpha multiplied in, as [n, 3] on white in steps of 1 / 255. */

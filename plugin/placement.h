@@ -40,6 +40,10 @@ void pm_placement_compute (const PmPlace *place, int picture_width, int picture_
  * sets the request's region. Leaves it alone when there is no image or nothing is selected. Errors: PM_ERROR_MEMORY. */
 gboolean pm_placement_set_region (const PmPlace *place, PmRequest *request, GError **error);
 
+/* What a layer covers, or with NULL the selection, as the picture sees it: [height, width] of the request, 0..255; free with
+ * g_free. A layer's mask counts, whether it is visible does not. PM_ERROR_USAGE when nothing is selected, PM_ERROR_MEMORY. */
+guint8 *pm_placement_read_coverage (const PmPlace *place, GimpLayer *layer, const PmRequest *request, GError **error);
+
 /* What the picture covers as the picture that the request begins with, and for PM_TARGET_INTO_SELECTION the selection as its
  * mask: the layer's pixels, mirrored beyond its borders, on white where it is transparent, rounded to 8 bits so that a record can
  * hold them. Leaves the request alone for other targets. Errors: PM_ERROR_MEMORY. */

@@ -16,6 +16,7 @@ extern const PmProcedure pm_procedure_run_again;
 extern const PmProcedure pm_procedure_reapply;
 extern const PmProcedure pm_procedure_bake;
 extern const PmProcedure pm_procedure_export_maps;
+extern const PmProcedure pm_procedure_who_named;
 
 /* To be called first by every run. */
 void pm_procedure_begin (GimpProcedure *procedure);

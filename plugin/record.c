@@ -285,8 +285,8 @@ pm_record_set_values (GimpItem *item, const PmMap *map)
   memcpy (bits, map->values, n * sizeof (float));
   for (gsize i = 0; i < n; i++)
     bits[i] = GUINT32_TO_LE (bits[i]);
-  parasite = gimp_parasite_new (VALUES_PARASITE, GIMP_PARASITE_PERSISTENT | GIMP_PARASITE_UNDOABLE, (guint32) (n * sizeof (float)),
-                                bits);
+  parasite = gimp_parasite_new (VALUES_PARASITE, GIMP_PARASITE_PERSISTENT | GIMP_PARASITE_UNDOABLE,
+                                (guint32) (n * sizeof (float)), bits);
   done = gimp_item_attach_parasite (item, parasite);
   gimp_parasite_free (parasite);
   return done;

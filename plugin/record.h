@@ -38,7 +38,8 @@ char *pm_record_of_map (const PmMap *map, const PmHeatmapLook *look, gboolean ba
 /* Keeps the map's values beside the layer's record, exactly: its pixels are enlarged, clipped and may be painted on. */
 gboolean pm_record_set_values (GimpItem *item, const PmMap *map);
 
-/* The map of a heat-map layer with its values, as the model gave them. PM_ERROR_DAMAGED when its record or values cannot be read. */
+/* The map of a heat-map layer with its values, as the model gave them. PM_ERROR_DAMAGED when its record or values cannot be
+ * read. */
 PmMap *pm_record_read_map (GimpItem *item, GError **error);
 
 /* FALSE for a layer that is no heat map. */

@@ -114,7 +114,8 @@ from_pixbuf (GdkPixbuf *pixbuf, PmRequest *request)
     return FALSE;
   for (gsize i = 0; i < n; i++)
     {
-      const guint8 *pixel = gdk_pixbuf_read_pixels (pixbuf) + i / width * gdk_pixbuf_get_rowstride (pixbuf) + i % width * n_channels;
+      const guint8 *row = gdk_pixbuf_read_pixels (pixbuf) + i / width * gdk_pixbuf_get_rowstride (pixbuf);
+      const guint8 *pixel = row + i % width * n_channels;
 
       for (int c = 0; c < 3; c++)
         picture[3 * i + c] = pixel[c] / 255.0f;

@@ -1,4 +1,4 @@
-/* What a run began with, kept in the image beside its records, which hold only checksums: so that Run again needs nothing else. */
+/* What a run began with, kept in the image beside its records, which hold only checksums: Run again needs nothing else. */
 #ifndef PM_START_H
 #define PM_START_H
 

@@ -12,6 +12,7 @@ GimpProcedureDialog *pm_dialog_new (GimpProcedure *procedure, GimpProcedureConfi
 void pm_widget_set_names (GtkWidget *widget, const char *name, const char *accessible);
 
 /* The widget that GIMP makes for an argument, named after it and shown in box. */
-GtkWidget *pm_widget_add_argument (GimpProcedureDialog *dialog, GimpProcedureConfig *config, GtkWidget *box, const char *argument);
+GtkWidget *pm_widget_add_argument (GimpProcedureDialog *dialog, GimpProcedureConfig *config, GtkWidget *box,
+                                   const char *argument);
 
 #endif

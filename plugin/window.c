@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* The pixels first .. first + n - 1 of the canvas below one pixel of the picture: weights of the inner ones 1, at the ends less. */
+/* The pixels first .. first + n - 1 of the canvas below one pixel of the picture. */
 typedef struct
 {
   int    first, n;

@@ -1,4 +1,4 @@
-/* Pixels of an image as a picture laid over it sees them: averaged where the picture is coarser, interpolated where it is finer. */
+/* Pixels of an image as a picture laid over it sees them: averaged where the picture is coarser, interpolated where finer. */
 #ifndef PM_WINDOW_H
 #define PM_WINDOW_H
 

@@ -53,6 +53,23 @@ pm_check_list_add (GtkWidget *list, const char *id, const char *title, const cha
   return button;
 }
 
+void
+pm_check_list_set_sensitive (GtkWidget *list, const char *id, gboolean is_sensitive)
+{
+  g_autoptr (GList) children = gtk_container_get_children (GTK_CONTAINER (list));
+  CheckList *check_list = check_list_of (list);
+
+  check_list->is_setting = TRUE;
+  for (GList *at = children; at; at = at->next)
+    if (g_strcmp0 (g_object_get_data (at->data, "pm-id"), id) == 0)
+      {
+        gtk_widget_set_sensitive (at->data, is_sensitive);
+        if (! is_sensitive)
+          gtk_toggle_button_set_active (at->data, FALSE);
+      }
+  check_list->is_setting = FALSE;
+}
+
 char *
 pm_check_list_get_text (GtkWidget *list)
 {

@@ -2,9 +2,6 @@
  * scheduler has a table of its own before the one that all share. What a sampler here cannot do is refused by a sentence.
  * Source of truth: huggingface/diffusers, schedulers/scheduling_ddim.py, scheduling_ddpm.py, scheduling_dpmsolver_multistep.py,
  * scheduling_unipc_multistep.py and scheduling_flow_match_euler_discrete.py. */
-#include <math.h>
-#include <string.h>
-
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/config-private.h"

@@ -1,6 +1,6 @@
-/* HTML's named characters (html.spec.whatwg.org, section 13.5), written by tests/reference/entity_table.py. A record is the
- * name, "!" where the name also counts without a semicolon, else a space, the characters in hexadecimal with a comma between,
- * and a semicolon. */
+/* HTML's named characters (html.spec.whatwg.org, section 13.5), written by tests/reference/entity_table.py. A
+ * record is the name, "!" where the name also counts without a semicolon, else a space, the characters in
+ * hexadecimal with a comma between, and a semicolon. */
 #include "text/entities.h"
 
 const char pm_entity_table[] =

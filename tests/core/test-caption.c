@@ -1,5 +1,6 @@
 /* Captions are cleaned as diffusers' PixArt pipeline cleans them (tests/reference/captions.json, caption_make.py). */
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "format/json.h"
@@ -75,21 +76,21 @@ test_refused (void)
 static void
 test_hostile (void)
 {
-  static const char *const parts[] = { "a.", "1.1", "<", "<a ", "<a b='", "</", "<!--", "&", "&#1", "<b>", "x.png", "1", "a1", " ", "%ff",
-                                       "<br></br>", "'\u03a3", "free ", "a=", "\"" };
+  static const char *const parts[] = { "a.",    "1.1", "<",  "<a ", "<a b='", "</",        "<!--",    "&",     "&#1", "<b>",
+                                       "x.png", "1",   "a1", " ",   "%ff",    "<br></br>", "'\u03a3", "free ", "a=",  "\"" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
     {
       g_autoptr (GString) text = g_string_new (NULL);
       g_autoptr (GError) error = NULL;
       g_autofree char *clean = NULL;
-      const gint64 before = g_get_monotonic_time ();
+      const clock_t before = clock ();
       double seconds;
 
       while (text->len + strlen (parts[i]) <= PM_CAPTION_MAX_BYTES)
         g_string_append (text, parts[i]);
       clean = pm_caption_clean (text->str, &error);
-      seconds = (double) (g_get_monotonic_time () - before) / 1e6;
+      seconds = (double) (clock () - before) / CLOCKS_PER_SEC;
       g_test_message ("%s: %.2f s, %s", parts[i], seconds, clean ? "cleaned" : error->message);
       g_assert_true (clean || g_error_matches (error, PM_ERROR, PM_ERROR_FAILED));
       g_assert_cmpfloat (seconds, <, 20);

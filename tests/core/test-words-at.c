@@ -72,6 +72,29 @@ test_place (void)
     g_assert_cmpfloat (fabs (((PmWordAt *) all->pdata[i])->value - ((PmWordAt *) all->pdata[i])->mean), <, 1e-6);
 }
 
+/* A mask that covers a quarter of one patch, twice as strong as a quarter of the next. */
+static void
+test_mask (void)
+{
+  g_autoptr (GPtrArray) maps = new_maps (), nowhere = NULL, marked = NULL;
+  g_autoptr (GError)    error = NULL;
+  g_autofree guint8    *mask = g_new0 (guint8, 400 * 200);
+
+  add_map (maps, "word-share", "cat", 0.1f, 1u << 1, 0.7f);
+  add_map (maps, "word-share", "hat", 0.0f, 1u << 2, 0.88f);
+  nowhere = pm_words_in (maps, mask, 400, 200, &error);
+  g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
+  g_assert_null (nowhere);
+  g_clear_error (&error);
+  for (int y = 0; y < 50; y++)
+    for (int x = 150; x < 250; x++)
+      mask[y * 400 + x] = x < 200 ? 200 : 100;
+  marked = pm_words_in (maps, mask, 400, 200, &error);
+  g_assert_no_error (error);
+  check (marked, 0, "cat", (2 * 0.7 + 0.1) / 3, 0.175);
+  check (marked, 1, "hat", 0.88 / 3, 0.11);
+}
+
 /* Several maps of a word are averaged; without shares plain sums are taken. */
 static void
 test_several (void)
@@ -192,6 +215,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/words-at/place", test_place);
+  g_test_add_func ("/words-at/mask", test_mask);
   g_test_add_func ("/words-at/several", test_several);
   g_test_add_func ("/words-at/refused", test_refused);
   g_test_add_func ("/words-at/request", test_request);

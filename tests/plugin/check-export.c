@@ -163,7 +163,7 @@ check_export_reopened (const char *folder)
   GimpImage *image = gimp_file_load (GIMP_RUN_NONINTERACTIVE, file);
   Call       result = export_to (image, NULL, folder, "reopened", "npy");
 
-  check (result.status == GIMP_PDB_SUCCESS && result.count == STANDARD_MAPS, "the file's arrays are written (%d; %s)", result.count,
-         result.error ? result.error : "no error");
+  check (result.status == GIMP_PDB_SUCCESS && result.count == STANDARD_MAPS, "the file's arrays are written (%d; %s)",
+         result.count, result.error ? result.error : "no error");
   gimp_image_delete (image);
 }

@@ -139,4 +139,5 @@ suite_reopen (const char *folder)
   test_lost (folder);
   check_start_reopened (folder);
   check_export_reopened (folder);
+  check_words_reopened (folder);
 }

@@ -63,8 +63,8 @@ check_bounds (GimpLayer *picture, int x, int y, int width, int height)
 
   gimp_drawable_get_offsets (GIMP_DRAWABLE (picture), &own_x, &own_y);
   check (own_x == x && own_y == y && own_width == width && own_height == height,
-         "the picture lies at %d, %d and has %d × %d pixels (got %d, %d and %d × %d)", x, y, width, height, own_x, own_y, own_width,
-         own_height);
+         "the picture lies at %d, %d and has %d × %d pixels (got %d, %d and %d × %d)", x, y, width, height, own_x, own_y,
+         own_width, own_height);
 }
 
 static void
@@ -169,8 +169,8 @@ test_refusals (void)
   expect_usage (&result, "a selection beside the layer", "outside the layer");
   result = call ("plug-in-pentimento-generate", image, layer, BEGIN_CALL, "target", "over-layer", "width", 16384, "height", 16384,
                  NULL);
-  check (result.status != GIMP_PDB_SUCCESS && result.error && strstr (result.error, "64"), "a huge start names the right size: %s",
-         result.error);
+  check (result.status != GIMP_PDB_SUCCESS && result.error && strstr (result.error, "64"),
+         "a huge start names the right size: %s", result.error);
   gimp_image_delete (image);
 }
 

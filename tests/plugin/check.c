@@ -26,7 +26,8 @@ static const struct
   void (*run) (const char *folder);
 } suites[] = {
   { "paint", suite_paint }, { "place", suite_place },   { "start", suite_start },   { "export", suite_export },
-  { "errors", suite_errors }, { "bare", suite_bare },   { "reopen", suite_reopen }, { "german", suite_german },
+  { "words", suite_words }, { "errors", suite_errors }, { "bare", suite_bare },   { "reopen", suite_reopen },
+  { "german", suite_german },
 };
 
 gboolean

@@ -57,12 +57,14 @@ GimpProcedure *check_state_create (GimpPlugIn *plug_in, const char *name);
 /* Parts of the suite "reopen". */
 void check_start_reopened (const char *folder);
 void check_export_reopened (const char *folder);
+void check_words_reopened (const char *folder);
 
 /* Suites: files are passed from one to the next in folder. */
 void suite_paint (const char *folder);
 void suite_place (const char *folder);
 void suite_start (const char *folder);
 void suite_export (const char *folder);
+void suite_words (const char *folder);  /* with a model that reads prompts */
 void suite_errors (const char *folder);
 void suite_bare (const char *folder);   /* in a GIMP without the operation */
 void suite_reopen (const char *folder);

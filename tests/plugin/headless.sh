@@ -39,7 +39,8 @@ gimp ()
 }
 
 : >"$scratch/all.tap"
-gimp paint place start export errors
+"$build/tests/core/make-prompt-model" "$scratch/prompted"
+gimp paint place start export words errors
 operation=data/gegl-0.4/plug-ins/pentimento-heatmap.so
 mv "$profile/$operation" "$scratch/aside.so"
 gimp bare
@@ -74,7 +75,7 @@ else
   printf 'ok - German texts # SKIP this system keeps its C locale elsewhere\nsuite german finished\n' >>"$scratch/all.tap"
 fi
 
-for suite in paint place start export errors bare reopen german; do
+for suite in paint place start export words errors bare reopen german; do
   grep -q "^suite $suite finished" "$scratch/all.tap" || echo "not ok - the suite $suite came to its end" >>"$scratch/all.tap"
 done
 grep -E '^(not )?ok' "$scratch/all.tap" || true

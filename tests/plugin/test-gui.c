@@ -428,6 +428,72 @@ test_over_layer (void)
 }
 
 static void
+toggle (const char *check_box)
+{
+  g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_CHECK_BOX, check_box, 10.0));
+}
+
+/* A model of prompts: its words appear while the prompt is typed, one that is too long is told, a ticked word has a layer, and
+ * its place in the picture can be asked about. The last test, for the dialog opens with the last model. */
+static void
+test_prompt (void)
+{
+  g_autoptr (GString) endless = g_string_new ("a red fox");
+  g_autofree char *text = NULL, *labels = NULL;
+  AtspiAccessible *dialog, *button;
+
+  open_dialog (GENERATE);
+  wait_note ("heat map");
+  set_text ("Model", "small-words");
+  wait_note ("of 300 tokens");
+  for (int i = 0; i < 150; i++)
+    g_string_append (endless, " runs far");
+  g_string_append (endless, " at night"); /* beyond what is read: in red */
+  set_text ("Prompt", endless->str);
+  wait_note ("too long");
+  button = screen_find (PLUG_IN, ATSPI_ROLE_PUSH_BUTTON, "Generate", 5.0);
+  g_assert_nonnull (button);
+  for (int i = 0; i < 30 && screen_is_sensitive (button); i++)
+    g_usleep (100000);
+  g_assert_false (screen_is_sensitive (button));
+  g_object_unref (button);
+  screen_shoot ("16-too-long");
+
+  set_text ("Prompt", "a red fox on blue grass");
+  wait_note ("heat map");
+  toggle ("a");
+  toggle ("on");
+  toggle ("blue");
+  set_spin ("Weight of red", 0.5);
+  set_spin ("Number of steps", 3);
+  set_spin ("Seed", 21);
+  set_text ("Layers", "1");
+  set_text ("Steps shown", "1");
+  wait_note ("3 heat maps");
+  screen_shoot ("17-prompt");
+  press ("Generate");
+  text = wait_state ("layer a red fox on blue grass · seed 21", 1);
+  g_assert_cmpint (count (text, "layer “red” — Word, layer 1"), ==, 1);
+  g_assert_cmpint (count (text, "layer “fox” — Word, layer 1"), ==, 1);
+  g_assert_cmpint (count (text, "layer “grass” — Word, layer 1"), ==, 1);
+  g_assert_cmpint (count (text, "— Word"), ==, 3);
+  screen_shoot ("18-prompted");
+
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "All", 5.0));
+  g_assert_true (screen_click (GIMP, ATSPI_ROLE_MENU_ITEM, "Who named this?", 10.0));
+  g_assert_true (screen_find (PLUG_IN, ATSPI_ROLE_PUSH_BUTTON, "Close", 30.0) != NULL);
+  dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Who named this?", 20.0);
+  g_assert_nonnull (dialog);
+  g_object_unref (dialog);
+  labels = screen_labels (PLUG_IN);
+  g_assert_nonnull (strstr (labels, "grass"));
+  g_assert_nonnull (strstr (labels, "everywhere"));
+  screen_shoot ("19-who-named");
+  press ("Close");
+  g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
+}
+
+static void
 test_indexed (void)
 {
   AtspiAccessible *button;
@@ -486,5 +552,6 @@ main (int argc, char **argv)
   g_test_add_func ("/gui/region", test_region);
   g_test_add_func ("/gui/over-layer", test_over_layer);
   g_test_add_func ("/gui/quick", test_quick);
+  g_test_add_func ("/gui/prompt", test_prompt);
   return g_test_run ();
 }

@@ -3,7 +3,10 @@
 #include "ui/check-list.h"
 #include "ui/class-list.h"
 #include "ui/error-dialog.h"
+#include "ui/pairs.h"
 #include "ui/progress.h"
+#include "ui/word-list.h"
+#include "ui/word-ranks.h"
 
 #include <string.h>
 
@@ -341,6 +344,106 @@ test_error_dialog (void)
   g_assert_cmpstr (copied, ==, "report text");
 }
 
+static void
+check_pairs (const char *text, const char *expected)
+{
+  g_autoptr (GPtrArray) pairs = pm_pairs_parse (text);
+  g_autoptr (GString) written = g_string_new (NULL);
+
+  for (guint i = 0; i < pairs->len; i++)
+    pm_pairs_append (written, ((PmPair *) pairs->pdata[i])->name, ((PmPair *) pairs->pdata[i])->value);
+  g_assert_cmpstr (written->str, ==, expected);
+}
+
+static void
+test_pairs (void)
+{
+  g_autoptr (GPtrArray) pairs = pm_pairs_parse ("Cat = 1.5 ,red hat,  x\\,y\\=z=Layer #2\\,, =lost,");
+
+  g_assert_cmpuint (pairs->len, ==, 3);
+  g_assert_cmpstr (pm_pairs_find (pairs, "cAT")->value, ==, "1.5");
+  g_assert_null (pm_pairs_find (pairs, "red hat")->value);
+  g_assert_cmpstr (pm_pairs_find (pairs, "x,y=z")->value, ==, "Layer #2,");
+  g_assert_null (pm_pairs_find (pairs, "hat"));
+  check_pairs ("a = 1, b", "a=1, b");
+  check_pairs ("x\\,y\\=z=\\ Layer\\ ", "x\\,y\\=z=\\ Layer\\ ");
+  check_pairs ("", "");
+  check_pairs ("back\\\\slash", "back\\\\slash");
+}
+
+static GtkWidget *
+nth_child (GtkWidget *grid, int column, int row)
+{
+  return gtk_grid_get_child_at (GTK_GRID (grid), column, row);
+}
+
+static gboolean
+is_red (GtkWidget *check_button)
+{
+  GtkWidget *label = gtk_bin_get_child (GTK_BIN (check_button));
+
+  return strstr (gtk_label_get_label (GTK_LABEL (label)), "foreground") != NULL;
+}
+
+/* What is said of a word stays with it while the prompt is typed. */
+static void
+test_word_list (void)
+{
+  static const char *const first[] = { "a", "red", "fox" }, *const second[] = { "a", "fox" }, *const third[] = { "fox", "hat" };
+  static const char *const ids[] = { "[selection]", "Sky", NULL }, *const titles[] = { "in the selection", "Sky", NULL };
+  GtkWidget  *window = gtk_window_new (GTK_WINDOW_TOPLEVEL), *widget = pm_word_list_new (), *grid;
+  PmWordList *list = PM_WORD_LIST (widget);
+  g_autofree char *all = NULL, *shown = NULL, *weights = NULL, *places = NULL, *later = NULL, *none = NULL;
+  int n_changed = 0;
+
+  gtk_container_add (GTK_CONTAINER (window), widget);
+  gtk_widget_show_all (window);
+  g_signal_connect (list, "changed", G_CALLBACK (count_cb), &n_changed);
+  pm_word_list_set_places (list, ids, titles);
+  pm_word_list_set_words (list, first, 3, 2);
+  g_assert_cmpstr ((all = pm_word_list_get_shown (list)), ==, "all");
+  grid = find (widget, "pentimento-words");
+  g_assert_true (is_red (nth_child (grid, 0, 2)));
+  g_assert_false (is_red (nth_child (grid, 0, 1)));
+  g_assert_cmpint (n_changed, ==, 0);
+
+  gtk_toggle_button_set_active (GTK_TOGGLE_BUTTON (nth_child (grid, 0, 1)), FALSE);
+  gtk_spin_button_set_value (GTK_SPIN_BUTTON (nth_child (grid, 1, 2)), 1.5);
+  gtk_combo_box_set_active_id (GTK_COMBO_BOX (nth_child (grid, 2, 2)), "Sky");
+  g_assert_cmpint (n_changed, ==, 3);
+  g_assert_cmpstr ((shown = pm_word_list_get_shown (list)), ==, "a, fox");
+  g_assert_cmpstr ((weights = pm_word_list_get_weights (list)), ==, "fox=1.5");
+  g_assert_cmpstr ((places = pm_word_list_get_places (list)), ==, "fox=Sky");
+
+  pm_word_list_set_words (list, second, 2, 2);
+  pm_word_list_set_words (list, third, 2, 2);
+  g_assert_cmpstr ((later = pm_word_list_get_weights (list)), ==, "fox=1.5");
+  pm_word_list_set_weights (list, "hat=0, red fox=2");
+  pm_word_list_set_shown (list, "");
+  g_free (later);
+  g_assert_cmpstr ((later = pm_word_list_get_weights (list)), ==, "hat=0, red fox=2");
+  g_assert_cmpstr ((none = pm_word_list_get_shown (list)), ==, "");
+  g_assert_cmpint (n_changed, ==, 3);
+  gtk_widget_destroy (window);
+}
+
+static void
+test_word_ranks (void)
+{
+  PmWordAt words[] = { { (char *) "hat", 0.5, 0.1 }, { (char *) "cat", 0.25, 0.2 } };
+  g_autoptr (GPtrArray) list = g_ptr_array_new ();
+  GtkWidget *window = gtk_window_new (GTK_WINDOW_TOPLEVEL), *first;
+
+  g_ptr_array_add (list, &words[0]);
+  g_ptr_array_add (list, &words[1]);
+  gtk_container_add (GTK_CONTAINER (window), pm_word_ranks_new (list, "a cat in a hat"));
+  gtk_widget_show_all (window);
+  first = nth_child (find (window, "pentimento-rank-grid"), 0, 0);
+  g_assert_nonnull (first);
+  g_assert_cmpstr (gtk_label_get_text (GTK_LABEL (first)), ==, "hat");
+  gtk_widget_destroy (window);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -355,5 +458,8 @@ main (int argc, char **argv)
   g_test_add_func ("/ui/progress/cancel-painting", test_cancel_painting);
   g_test_add_func ("/ui/progress/time", test_time_text);
   g_test_add_func ("/ui/error-dialog", test_error_dialog);
+  g_test_add_func ("/ui/pairs", test_pairs);
+  g_test_add_func ("/ui/word-list", test_word_list);
+  g_test_add_func ("/ui/word-ranks", test_word_ranks);
   return g_test_run ();
 }

@@ -8,9 +8,9 @@ from html.entities import html5
 
 def main():
     names = sorted({name.rstrip(";") for name in html5})
-    print("/* HTML's named characters (html.spec.whatwg.org, section 13.5), written by tests/reference/entity_table.py. A record is the")
-    print(" * name, \"!\" where the name also counts without a semicolon, else a space, the characters in hexadecimal with a comma between,")
-    print(" * and a semicolon. */")
+    print("/* HTML's named characters (html.spec.whatwg.org, section 13.5), written by tests/reference/entity_table.py. A")
+    print(" * record is the name, \"!\" where the name also counts without a semicolon, else a space, the characters in")
+    print(" * hexadecimal with a comma between, and a semicolon. */")
     print('#include "text/entities.h"\n\nconst char pm_entity_table[] =')
     line = ""
     for name in names:
