@@ -1,6 +1,6 @@
 #!/bin/bash
-# headless.sh BUILD: the procedures inside gimp-console, through the test plug-in pentimento-check: painting, placing, prompts, errors;
-# then a GIMP without the operation; then the saved files opened again. Prints TAP. Needs no display.
+# headless.sh BUILD: the procedures inside gimp-console, through the test plug-in pentimento-check: painting, placing, prompts,
+# errors; then a GIMP without the operation; then the saved files opened again. Prints TAP. Needs no display.
 set -euo pipefail
 build=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
