@@ -270,7 +270,8 @@ load_imagenet (const char *file, gboolean has_gaps, GError **error)
       if (names && g_strv_length (names) == N_IMAGENET)
         return names;
       if (names)
-        g_set_error (&damage, PM_ERROR, PM_ERROR_DAMAGED, _("%s should hold %d class names; install it again."), shown, N_IMAGENET);
+        g_set_error (&damage, PM_ERROR, PM_ERROR_DAMAGED, _("%s should hold %d class names; install it again."), shown,
+                     N_IMAGENET);
       g_strfreev (names);
     }
   if (damage)

@@ -76,7 +76,8 @@ recorded_class (PmModel *model, const char *text)
   g_assert_no_error (error);
   g_autoptr (JsonNode)  root = json_from_string (result->record, &error);
   g_assert_no_error (error);
-  return g_strdup (json_object_get_string_member (json_object_get_object_member (json_node_get_object (root), "request"), "class"));
+  JsonObject *again = json_object_get_object_member (json_node_get_object (root), "request");
+  return g_strdup (json_object_get_string_member (again, "class"));
 }
 
 static void
