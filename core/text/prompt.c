@@ -166,13 +166,6 @@ pm_model_read_prompt (PmModel *model, const char *text, GError **error)
   text = text ? text : "";
   if (! pm_model_check_prompts (model, FALSE, error))
     return NULL;
-  if (strlen (text) > PM_TEXT_MAX_BYTES || ! g_utf8_validate (text, -1, NULL))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _("The prompt is no valid UTF-8, or longer than %d characters; write it again, and shorter."),
-                   PM_TEXT_MAX_BYTES);
-      return NULL;
-    }
   cleaned = model->network_info.cleans_text ? pm_caption_clean (text, error) : g_strdup (text);
   return cleaned ? pm_prompt_new (model->tokenizer, cleaned, model->network_info.max_text, error) : NULL;
 }
