@@ -226,7 +226,6 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
       || (vae_identity && ! pm_identity_finish (vae_identity, job, error))
       || (text_identity && ! pm_identity_finish (text_identity, job, error)))
     return NULL;
-  pm_run_keep_text (run);
   result->seconds = (g_get_monotonic_time () - start) / 1e6;
   result->record = pm_record_new (run, backend, &(PmRecordSums) { identity, vae_identity, text_identity }, result->seconds);
   return g_steal_pointer (&result);
@@ -239,6 +238,7 @@ pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given
   if (! pm_run_init (&run, model, request, given, error))
     return NULL;
   PmResult *result = generate_run (&run, given ? given->noise : NULL, job, error);
+  pm_run_keep_text (&run); /* also of a run that was cancelled: reading a prompt may have taken a minute */
   pm_run_clear (&run);
   return result;
 }

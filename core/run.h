@@ -53,7 +53,7 @@ void pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes);
 /* Runs the text encoder where an embedding is missing, and lets go of it. */
 gboolean pm_run_encode_text (PmRun *run, PmBackend *backend, double share /* of the job */, PmJob *job, GError **error);
 
-/* Keeps what was computed on disk; once the encoder's files are summed. */
+/* Keeps what was computed on disk, where the encoder's files are summed by now. */
 void pm_run_keep_text (PmRun *run);
 void pm_run_clear_text (PmRun *run);
 

@@ -14,12 +14,10 @@
 
 #define NORM_EPS 1e-6f
 
-/* Items of an attention are what workers share out, and calls what a cancellation is seen between: runs of queries, fewer where
- * there are many keys. */
-#define QUERIES_TIMES_KEYS (1 << 20)
-#define LEAST_QUERIES 8
-#define MOST_QUERIES 128
-#define MOST_ITEMS 64
+/* Of one item of an attention, and items of a call, which tells how far it is. Backends may turn the values round anew in every
+ * call, so that calls are not small. */
+#define QUERIES 128
+#define MOST_ITEMS 32
 
 /* One convolution's weights on their way into PmConv's order. */
 typedef struct
@@ -357,7 +355,7 @@ static int
 attend_some (PmKlWalk *walk, int first, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out)
 {
   int         T = q->height * q->width, d = q->channels, left = T - first;
-  int         n = MIN (left, CLAMP (QUERIES_TIMES_KEYS / T, LEAST_QUERIES, MOST_QUERIES)), B = MIN (left / n, MOST_ITEMS);
+  int         n = MIN (left, QUERIES), B = MIN (left / n, MOST_ITEMS);
   gsize       offset = (gsize) first * d;
   PmAttention op = { .B = B, .H = 1, .d = d, .Tq = n, .Tk = T, .q = (float *) q->data + offset, .k = k->data,
                      .v = v->data, .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d,

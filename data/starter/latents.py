@@ -91,7 +91,8 @@ class Pool:
 
     def save(self, path, about):
         new = path.with_name(path.name + ".new")
-        kept = {"z": self.z[: self.full].cpu(), "labels": self.labels[: self.full].cpu(), "at": self.at, "about": about}
+        z, labels = (own[: self.full].cpu().clone() for own in (self.z, self.labels))  # a view would be saved as the whole
+        kept = {"z": z, "labels": labels, "at": self.at, "about": about}
         torch.save(kept, new)
         os.replace(new, path)
 

@@ -79,7 +79,7 @@ def show(training, network, latents, schedule, own, null, pool, guidance):
 
     def guided(z, t):
         with torch.no_grad(), torch.autocast(z.device.type, torch.bfloat16):
-            yes, no = network(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)
+            yes, no = network.forward(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)  # not compiled for this batch
         return no + guidance * (yes - no)
 
     save_grid(latents.decode(sample(schedule, own["prediction"], guided, noise)), training.folder / (training.name + ".png"))

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The program `pentimento` from the outside: files, exit codes, messages, JSON, signals. TAP on standard output.
-# usage: test-cli.sh PENTIMENTO MODELS MAKE   (the program, the folder that holds starter-pixel, and the program make-prompt-model)
+# usage: test-cli.sh PENTIMENTO MODELS MAKE   (the program, the folder that holds starter-pixel, make-prompt-model)
 set -u
 program=$1
 models=$(cd "$2" && pwd)
@@ -222,7 +222,10 @@ ok "the estimate tells: half precision" storage 1 f16
 # ---- prompts
 "$3" "$t/reads"
 tell () { "$program" generate --model "$t/reads" --size 64x96 --num-steps 4 --seed 3 --quiet "$@"; }
-by_words () { tell --prompt 'A red fox, and snow' --show "layers=mean;heads=mean;steps=mean;$1" --raw "$t/$2.safetensors" "${@:3}"; }
+by_words ()
+{
+  tell --prompt 'A red fox, and snow' --show "layers=mean;heads=mean;steps=mean;$1" --raw "$t/$2.safetensors" "${@:3}"
+}
 ok "paints a prompt" tell --prompt 'A red fox, and snow' --out "$t/fox.png"
 ok "in the size that was asked for" files png "$t/fox.png" 64 96
 ok "a map a word" by_words 'read=word,word-share' all
@@ -245,18 +248,23 @@ ok "and are arrays" count "$t/wn" 'word-fox-*.npy' 8
 ok "a hidden word" by_words 'words=fox;read=word' hidden --weight fox=0
 ok "is looked at by nobody" files zero "$t/hidden.safetensors" word-fox 0,0,4,6
 files make-mask "$t/left.png" 64x96 0,0,32,96
-ok "a word with a place" by_words 'words=snow;read=word' placed --where "snow=$t/left.png" --record "$t/placed.json" --out "$t/placed.png"
+ok "a word with a place" by_words 'words=snow;read=word' placed --where "snow=$t/left.png" \
+  --record "$t/placed.json" --out "$t/placed.png"
 ok "is looked at there only" files zero "$t/placed.safetensors" word-snow 2,0,4,6
 ok "its record" tell --from-record "$t/placed.json" --raw "$t/again.safetensors" --out "$t/again.png"
 ok "paints the same" same "$t/placed.png" "$t/again.png"
 ok "and shows the same" same "$t/placed.safetensors" "$t/again.safetensors"
-weighed () { tell --prompt 'A red fox, and snow' --weight 'red fox=2' --out "$t/weighed.png" && ! cmp -s "$t/fox.png" "$t/weighed.png"; }
+weighed ()
+{
+  tell --prompt 'A red fox, and snow' --weight 'red fox=2' --out "$t/weighed.png" && ! cmp -s "$t/fox.png" "$t/weighed.png"
+}
 ok "a weight changes the picture" weighed
 negative () { tell --prompt 'A red fox, and snow' --negative blur --out "$t/neg.png" && ! cmp -s "$t/fox.png" "$t/neg.png"; }
 ok "so does a negative prompt" negative
 word_json ()
 {
-  "$program" generate --model "$t/reads" --size 64x96 --num-steps 2 --prompt 'a fox' --show 'words=fox;read=word' --json >"$t/wj" &&
+  "$program" generate --model "$t/reads" --size 64x96 --num-steps 2 --prompt 'a fox' --show 'words=fox;read=word' \
+    --json >"$t/wj" &&
     files field "$t/wj" map word '"fox"' && files field "$t/wj" result prompt '"a fox"'
 }
 ok "--json tells words" word_json
@@ -270,9 +278,10 @@ ok "who-named outside the picture, whatever the model" fails 2 'outside' who-nam
   --in "$t/fox.png" --at 64,10
 ok "who-named outside the picture" fails 2 'outside' who-named --model "$t/reads" --prompt 'a fox' --in "$t/fox.png" --at 64,10
 ok "a class for a model of prompts" generate_fails 2 'prompt' --model "$t/reads" --class fox
-ok "an unknown word to show lists words" generate_fails 2 'dog.*“fox”' --model "$t/reads" --size 64x96 --prompt 'a fox' \
-  --show 'words=dog;read=word'
-ok "an unknown word to weigh lists words" generate_fails 2 'dog.*“fox”' --model "$t/reads" --size 64x96 --prompt 'a fox' --weight dog=2
+ok "an unknown word to show lists words" generate_fails 2 'dog.*“fox”' \
+  --model "$t/reads" --size 64x96 --prompt 'a fox' --show 'words=dog;read=word'
+ok "an unknown word to weigh lists words" generate_fails 2 'dog.*“fox”' \
+  --model "$t/reads" --size 64x96 --prompt 'a fox' --weight dog=2
 ok "the fifth fox" generate_fails 2 'fox#5' --model "$t/reads" --size 64x96 --prompt 'a fox' --weight fox#5=2
 ok "words of the half without the prompt" generate_fails 2 'condition' --model "$t/reads" --size 64x96 --prompt 'a fox' \
   --show 'read=word;which=null'

@@ -102,3 +102,14 @@ pm_test_reference (const char *folder, const char *file)
 {
   return g_build_filename (PM_TEST_REFERENCE, folder, file, NULL);
 }
+
+PmBundle *
+pm_test_load (const char *folder, const char *file)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char   *path = pm_test_reference (folder, file);
+  PmBundle          *bundle = pm_bundle_load (path, &error);
+
+  g_assert_no_error (error);
+  return bundle;
+}

@@ -27,4 +27,7 @@ void pm_test_add (PmBundle *bundle, const char *name, PmDtype dtype, gsize n, gc
 /* PM_TEST_REFERENCE/folder/file; free with g_free. */
 char *pm_test_reference (const char *folder, const char *file);
 
+/* That file's arrays; fails the program when it cannot be read. */
+PmBundle *pm_test_load (const char *folder, const char *file);
+
 #endif

@@ -415,7 +415,8 @@ test_refusals (void)
 static void
 test_halves (void)
 {
-  const char *const texts[][2] = { { "layers=0;steps=0;read=received;which=null", "Received without the prompt, layer 0, t 1000" },
+  const char *const texts[][2] = { { "layers=0;steps=0;read=received;which=null",
+                                     "Received without the prompt, layer 0, t 1000" },
                                    { "layers=0;steps=0;read=received;which=difference",
                                      "Received, what the prompt changes, layer 0, t 1000" } };
   Network           network;

@@ -21,17 +21,6 @@ open_starter (void)
   return model;
 }
 
-static PmBundle *
-load_expected (void)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *path = pm_test_reference ("starter", "expected.safetensors");
-  PmBundle *bundle = pm_bundle_load (path, &error);
-
-  g_assert_no_error (error);
-  return bundle;
-}
-
 static float *
 add_picture (PmBundle *bundle, const char *name, gsize n_pictures)
 {
@@ -50,7 +39,7 @@ test_denoise (gconstpointer device)
   static const gint32 y[B] = { 0, 7, 24 };
   g_autoptr (GError) error = NULL;
   g_autoptr (PmModel) model = open_starter ();
-  g_autoptr (PmBundle) expected = load_expected ();
+  g_autoptr (PmBundle) expected = pm_test_load ("starter", "expected.safetensors");
   g_autoptr (PmBundle) in = pm_bundle_new ();
   g_autoptr (PmBundle) out = NULL;
   const gsize n_received = 8 * B * 6 * 64;
@@ -78,7 +67,7 @@ test_sample (void)
     const char *class_name;
   } runs[N_SAMPLES] = { { 1, "8" }, { 3, "20" } };
   g_autoptr (PmModel) model = open_starter ();
-  g_autoptr (PmBundle) expected = load_expected ();
+  g_autoptr (PmBundle) expected = pm_test_load ("starter", "expected.safetensors");
   g_autofree float *drawn = g_new (float, N_NOISES *N_VALUES);
   const float *pictures = pm_test_array_of (expected, "sample", N_SAMPLES * N_VALUES);
   PmRandom random;

@@ -27,17 +27,6 @@ typedef struct
   const char *run; /* the name of a sampling run */
 } Check;
 
-static PmBundle *
-load_bundle (const char *folder, const char *file)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *path = pm_test_reference (folder, file);
-  PmBundle *bundle = pm_bundle_load (path, &error);
-
-  g_assert_no_error (error);
-  return bundle;
-}
-
 /* t as f32 and y as i32 from the arrays of case.json. */
 static void
 add_conditions (Case *self)
@@ -77,8 +66,8 @@ case_new (const char *name)
   self->root = json_node_get_object (json_parser_get_root (self->parser));
   self->model = pm_model_open (folder, &error);
   g_assert_no_error (error);
-  self->inputs = load_bundle (name, "inputs.hash.json");
-  self->expected = load_bundle (name, "expected.safetensors");
+  self->inputs = pm_test_load (name, "inputs.hash.json");
+  self->expected = pm_test_load (name, "expected.safetensors");
   add_conditions (self);
   return self;
 }

@@ -26,16 +26,6 @@ typedef struct
   int         width, height; /* of x */
 } Fixture;
 
-static PmBundle *
-load_bundle (const char *folder, const char *file)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char   *path = pm_test_reference (folder, file);
-  PmBundle          *bundle = pm_bundle_load (path, &error);
-  g_assert_no_error (error);
-  return bundle;
-}
-
 static void
 setup (Fixture *self, gconstpointer folder)
 {
@@ -50,8 +40,8 @@ setup (Fixture *self, gconstpointer folder)
   JsonObject *root = json_node_get_object (json_parser_get_root (self->parser));
   self->model = pm_model_open (model, &error);
   g_assert_no_error (error);
-  self->inputs = load_bundle (folder, "inputs.hash.json");
-  self->expected = load_bundle (folder, "expected.safetensors");
+  self->inputs = pm_test_load (folder, "inputs.hash.json");
+  self->expected = pm_test_load (folder, "expected.safetensors");
   for (int i = 0; i < N_ITEMS; i++)
     {
       t[i] = (float) json_array_get_double_element (json_object_get_array_member (root, "t"), i);

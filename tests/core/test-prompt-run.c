@@ -457,6 +457,16 @@ test_progress (Fixture *fixture, gconstpointer data)
   g_assert_no_error (error);
   g_assert_cmpfloat (progress.last, ==, 1);
 
+  int n = count_kept (FALSE);
+  progress = (Progress) { .stop = 0.6 };
+  g_autoptr (PmJob) late = progress.job = pm_job_new (progress_cb, &progress);
+  g_free (request->prompt);
+  request->prompt = g_strdup ("something read before it was cancelled");
+  g_assert_null (pm_generate (model, request, late, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_cmpint (count_kept (FALSE), ==, n + 1);
+
   progress = (Progress) { .stop = 0 };
   stopped = progress.job = pm_job_new (progress_cb, &progress);
   g_free (request->prompt);

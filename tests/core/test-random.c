@@ -10,22 +10,11 @@ static const guint64 seeds[] = { 5, G_GUINT64_CONSTANT (4294967299) };
 /* Normals are at most about 5; libm and PyTorch's vector code differ by a few units in the last place. */
 static const double normal_limit = 1e-6;
 
-static PmBundle *
-load_tables (void)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char *path = pm_test_reference ("random", "expected.safetensors");
-  PmBundle *bundle = pm_bundle_load (path, &error);
-
-  g_assert_no_error (error);
-  return bundle;
-}
-
 /* Counts 1 to 40, 100 and 1000, each from a fresh seed: below 16 pairs of doubles, above blocks of 16 with a redrawn rest. */
 static void
 test_normal (void)
 {
-  g_autoptr (PmBundle) tables = load_tables ();
+  g_autoptr (PmBundle) tables = pm_test_load ("random", "expected.safetensors");
 
   for (guint s = 0; s < G_N_ELEMENTS (seeds); s++)
     {
@@ -50,7 +39,7 @@ test_normal (void)
 static void
 test_uniform (void)
 {
-  g_autoptr (PmBundle) tables = load_tables ();
+  g_autoptr (PmBundle) tables = pm_test_load ("random", "expected.safetensors");
 
   for (guint s = 0; s < G_N_ELEMENTS (seeds); s++)
     {
@@ -70,7 +59,7 @@ static void
 test_mixed (void)
 {
   static const gsize counts[] = { 3, 2, 20, 1, 16, 5 };
-  g_autoptr (PmBundle) tables = load_tables ();
+  g_autoptr (PmBundle) tables = pm_test_load ("random", "expected.safetensors");
 
   for (guint s = 0; s < G_N_ELEMENTS (seeds); s++)
     {

@@ -16,17 +16,6 @@ static const char *const names[] = { "vae-four-levels", "vae-shift", "vae-two-le
 static const guint64     seeds[] = { 7, 3, 11, 5 }; /* of vae.json */
 
 static PmBundle *
-load (const char *name, const char *file)
-{
-  g_autoptr (GError) error = NULL;
-  g_autofree char   *path = pm_test_reference (name, file);
-  PmBundle          *bundle = pm_bundle_load (path, &error);
-
-  g_assert_no_error (error);
-  return bundle;
-}
-
-static PmBundle *
 eval (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options)
 {
   g_autoptr (GError) error = NULL;
@@ -51,7 +40,7 @@ test_parity (gconstpointer data)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      g_autoptr (PmBundle) in = load (names[i], "inputs.hash.json"), expected = load (names[i], "expected.safetensors");
+      g_autoptr (PmBundle) in = pm_test_load (names[i], "inputs.hash.json"), expected = pm_test_load (names[i], "expected.safetensors");
       g_autofree char     *folder = pm_test_reference (names[i], "");
       g_autofree char     *path = pm_test_reference (names[i], i % 2 ? "vae" : ""); /* a model's folder, or the VAE's own */
       PmEvalVae            options = { .device = data };

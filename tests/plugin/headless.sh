@@ -1,6 +1,6 @@
 #!/bin/bash
-# headless.sh BUILD: the procedures inside gimp-console, through the test plug-in pentimento-check: painting, placing, errors;
-# then a GIMP without the operation; then the saved files opened again. Prints TAP. Needs no display.
+# headless.sh BUILD: the procedures inside gimp-console, through the test plug-in pentimento-check: painting, placing, prompts,
+# errors; then a GIMP without the operation; then the saved files opened again. Prints TAP. Needs no display.
 set -euo pipefail
 build=$1
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -40,7 +40,8 @@ gimp ()
 
 : >"$scratch/all.tap"
 "$build/tests/core/make-prompt-model" "$scratch/prompted"
-gimp paint place start export words errors
+gimp paint place start
+gimp export words errors
 operation=data/gegl-0.4/plug-ins/pentimento-heatmap.so
 mv "$profile/$operation" "$scratch/aside.so"
 gimp bare

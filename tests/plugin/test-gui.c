@@ -57,7 +57,7 @@ wait_state (const char *part, int n)
 static void
 open_dialog (const char *menu_item)
 {
-  AtspiAccessible *dialog, *classes;
+  AtspiAccessible *dialog, *seed;
   g_autofree char *title = NULL;
 
   g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
@@ -66,9 +66,9 @@ open_dialog (const char *menu_item)
   g_assert_nonnull (dialog);
   title = atspi_accessible_get_name (dialog, NULL);
   g_assert_cmpstr (title, ==, GENERATE);
-  classes = screen_find (PLUG_IN, ATSPI_ROLE_TABLE, "Classes", 5.0);
-  g_assert_nonnull (classes);
-  g_object_unref (classes);
+  seed = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, "Seed", 5.0);
+  g_assert_nonnull (seed);
+  g_object_unref (seed);
   g_object_unref (dialog);
 }
 
@@ -493,6 +493,31 @@ test_prompt (void)
   g_assert_true (screen_wait_gone (PLUG_IN, 10.0));
 }
 
+/* A place for a word, here what is selected; run again, the word lies where it was recorded. */
+static void
+test_placed (void)
+{
+  AtspiAccessible *weight;
+  g_autofree char *text = NULL, *again = NULL;
+
+  open_dialog (GENERATE);
+  wait_note ("3 heat maps");
+  g_assert_true (screen_choose (PLUG_IN, "Place of fox", "in the selection"));
+  set_spin ("Seed", 22);
+  wait_note ("3 heat maps");
+  press ("Generate");
+  text = wait_state ("layer a red fox on blue grass · seed 22", 1);
+  open_dialog ("Run again...");
+  wait_note ("3 heat maps");
+  weight = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, "Weight of red", 5.0);
+  g_assert_nonnull (weight);
+  g_assert_cmpfloat (atspi_value_get_current_value (atspi_accessible_get_value_iface (weight), NULL), ==, 0.5);
+  g_object_unref (weight);
+  screen_shoot ("20-placed-again");
+  press ("Generate");
+  again = wait_state ("layer a red fox on blue grass · seed 22", 2);
+}
+
 static void
 test_indexed (void)
 {
@@ -553,5 +578,6 @@ main (int argc, char **argv)
   g_test_add_func ("/gui/over-layer", test_over_layer);
   g_test_add_func ("/gui/quick", test_quick);
   g_test_add_func ("/gui/prompt", test_prompt);
+  g_test_add_func ("/gui/prompt-placed", test_placed);
   return g_test_run ();
 }

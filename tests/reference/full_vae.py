@@ -1,9 +1,9 @@
-"""The published decoders' size, Stable Diffusion's and SDXL's: both directions against diffusers' AutoencoderKL on hashed weights.
+"""The published decoders' size, Stable Diffusion's and SDXL's: both directions against diffusers' on hashed weights.
 
     ./dev shell -- python3 tests/reference/full_vae.py [PIXELS ...]
 
-Needs PyTorch, diffusers and some minutes, so it is not one of the tests; the outcome is in README.md. Exits with 1 when a relative
-error is above the limit.
+Needs PyTorch, diffusers and some minutes, so it is not one of the tests; the outcome is in README.md. Exits with 1 when a
+relative error is above the limit.
 """
 import json
 import os

@@ -22,7 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 CASES = {
     # PixArt-alpha's own names; told the size of the picture; a stored text that means none; not square.
     "pixart-alpha": dict(
-        C=4, out=8, p=2, D=72, heads=3, depth=3, E=20, grid=(3, 5), S=11, lengths=[11, 4, 1], t=[999, 412, 3], self=1.0, cross=0.85,
+        C=4, out=8, p=2, D=72, heads=3, depth=3, E=20, grid=(3, 5), S=11, lengths=[11, 4, 1], t=[999, 412, 3], self=1.0,
+        cross=0.85,
         size=True, null=9, layer=1,
         config={"num_attention_heads": 3, "sample_size": 8, "interpolation_scale": 0.5, "recommended_layers": [1, 2]},
     ),

@@ -105,7 +105,7 @@ class PixArt:
         return (P @ v).transpose(1, 2).flatten(2)
 
     def mask(self, lengths, S, N, edits):
-        """[B,1,N,S]: -inf beyond a text's end; and of its edit (key_bias [n], key_region [n], region_bias [R,N]) what that adds."""
+        """[B,1,N,S]: -inf beyond a text's end; and what its edit (key_bias [n], key_region [n], region_bias [R,N]) adds."""
         bias = torch.zeros(len(lengths), 1, N, S, dtype=self.dtype)
         for b, (n, edit) in enumerate(zip(lengths, edits or [None] * len(lengths))):
             bias[b, :, :, n:] = -math.inf

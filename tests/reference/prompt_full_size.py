@@ -90,7 +90,8 @@ def main():
         between = time.process_time()
         expected = reference(network, embedded, noise, steps)
     error = ((got - expected).pow(2).mean().sqrt() / expected.pow(2).mean().sqrt()).item()
-    print(f"{pixels} px, {steps} steps, prompts of {len(ids[0])} and {len(ids[1])} tokens: relative rms {error:.2e}, limit {LIMIT:.0e}\n"
+    print(f"{pixels} px, {steps} steps, prompts of {len(ids[0])} and {len(ids[1])} tokens: "
+          f"relative rms {error:.2e}, limit {LIMIT:.0e}\n"
           f"processor seconds: {seconds:.1f} the core, with opening and summing the files; {between - start:.1f} for texts (with "
           f"opening) and {time.process_time() - between:.1f} for steps PyTorch\npeak memory of the core: {peak:.0f} MiB, mapped "
           f"weights included")

@@ -26,8 +26,9 @@ CASES = {
     ),
 }
 
-LDM_PARTS = [(".mid_block.attentions.0.", ".mid.attn_1."), (".group_norm.", ".norm."), (".to_out.0.", ".proj_out."), (".to_q.", ".q."),
-             (".to_k.", ".k."), (".to_v.", ".v."), (".mid_block.resnets.0.", ".mid.block_1."), ("conv_shortcut", "nin_shortcut"),
+LDM_PARTS = [(".mid_block.attentions.0.", ".mid.attn_1."), (".group_norm.", ".norm."), (".to_out.0.", ".proj_out."),
+             (".to_q.", ".q."), (".to_k.", ".k."), (".to_v.", ".v."),
+             (".mid_block.resnets.0.", ".mid.block_1."), ("conv_shortcut", "nin_shortcut"),
              (".mid_block.resnets.1.", ".mid.block_2."), (".conv_norm_out.", ".norm_out."), ("samplers.0.conv", "sample.conv")]
 
 
