@@ -40,7 +40,8 @@ test_parity (gconstpointer data)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
     {
-      g_autoptr (PmBundle) in = pm_test_load (names[i], "inputs.hash.json"), expected = pm_test_load (names[i], "expected.safetensors");
+      g_autoptr (PmBundle) in = pm_test_load (names[i], "inputs.hash.json");
+      g_autoptr (PmBundle) expected = pm_test_load (names[i], "expected.safetensors");
       g_autofree char     *folder = pm_test_reference (names[i], "");
       g_autofree char     *path = pm_test_reference (names[i], i % 2 ? "vae" : ""); /* a model's folder, or the VAE's own */
       PmEvalVae            options = { .device = data };
