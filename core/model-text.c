@@ -121,6 +121,28 @@ open_tokenizer (PmModel *model)
                  model->name);
 }
 
+/* Every text ends with a token of its own: an empty one is one token long, and steered words leave one to look at. */
+static gboolean
+check_tokenizer (PmModel *model, GError **error)
+{
+  int n_ids = pm_tokenizer_get_n_ids (model->tokenizer);
+  int n_known = model->encoder ? pm_text_encoder_get_info (model->encoder)->n_vocabulary : n_ids;
+
+  if (pm_tokenizer_get_end_id (model->tokenizer) < 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                 _("The tokenizer “%s” puts no token at the end of a text, which the model needs; put the tokenizer there that "
+                   "the model was trained with."),
+                 model->tokenizer_path);
+  else if (n_ids > n_known)
+    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+                 _("The tokenizer “%s” knows %d tokens, but the text encoder only %d; put the tokenizer there that the model was "
+                   "trained with."),
+                 model->tokenizer_path, n_ids, n_known);
+  else
+    return TRUE;
+  return FALSE;
+}
+
 void
 pm_model_open_text (PmModel *model)
 {
@@ -128,14 +150,8 @@ pm_model_open_text (PmModel *model)
     return;
   open_encoder (model);
   open_tokenizer (model);
-  int n_ids = model->tokenizer ? pm_tokenizer_get_n_ids (model->tokenizer) : 0;
-  if (! model->encoder || n_ids <= pm_text_encoder_get_info (model->encoder)->n_vocabulary)
-    return;
-  g_set_error (&model->tokenizer_error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-               _("The tokenizer “%s” knows %d tokens, but the text encoder only %d; put the tokenizer there that the model was "
-                 "trained with."),
-               model->tokenizer_path, n_ids, pm_text_encoder_get_info (model->encoder)->n_vocabulary);
-  g_clear_pointer (&model->tokenizer, pm_tokenizer_free);
+  if (model->tokenizer && ! check_tokenizer (model, &model->tokenizer_error))
+    g_clear_pointer (&model->tokenizer, pm_tokenizer_free);
 }
 
 void

@@ -160,18 +160,36 @@ rank_words (GPtrArray *maps, const Place *place, GError **error)
   return words;
 }
 
+gboolean
+pm_words_at_check (int width, int height, double x, double y, double radius, GError **error)
+{
+  if (x >= 0 && x < width && y >= 0 && y < height && radius >= 0 && isfinite (radius))
+    return TRUE;
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+               _("The place %g, %g (radius %g) is outside the picture of %d × %d pixels; choose one inside."), x, y, radius,
+               width, height);
+
+  return FALSE;
+}
+
+gboolean
+pm_words_in_check (const guint8 *mask, int width, int height, GError **error)
+{
+  for (gsize i = 0; width > 0 && height > 0 && i < (gsize) width * height; i++)
+    if (mask[i])
+      return TRUE;
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("No place of the picture is marked; mark the place whose words you want to know."));
+
+  return FALSE;
+}
+
 GPtrArray *
 pm_words_at (GPtrArray *maps, int width, int height, double x, double y, double radius, GError **error)
 {
   const Place place = { width, height, x, y, radius, NULL };
 
-  if (x >= 0 && x < width && y >= 0 && y < height && radius >= 0 && isfinite (radius))
-    return rank_words (maps, &place, error);
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-               _("The place %g, %g (radius %g) is outside the picture of %d × %d pixels; choose one inside."), x, y, radius,
-               width, height);
-
-  return NULL;
+  return pm_words_at_check (width, height, x, y, radius, error) ? rank_words (maps, &place, error) : NULL;
 }
 
 GPtrArray *
@@ -179,13 +197,7 @@ pm_words_in (GPtrArray *maps, const guint8 *mask, int width, int height, GError 
 {
   const Place place = { width, height, .mask = mask };
 
-  for (gsize i = 0; width > 0 && height > 0 && i < (gsize) width * height; i++)
-    if (mask[i])
-      return rank_words (maps, &place, error);
-  g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE,
-                       _("No place of the picture is marked; mark the place whose words you want to know."));
-
-  return NULL;
+  return pm_words_in_check (mask, width, height, error) ? rank_words (maps, &place, error) : NULL;
 }
 
 /* [height, width, 3] to [h, w, 3], each pixel the mean of those it covers, one at least; NULL when memory is short. */

@@ -21,6 +21,10 @@ GPtrArray *pm_words_at (GPtrArray *maps, int width, int height, double x, double
 /* The same of a place that a mask [height, width] marks, 0..255, over the whole picture. PM_ERROR_USAGE when it marks nothing. */
 GPtrArray *pm_words_in (GPtrArray *maps, const guint8 *mask, int width, int height, GError **error);
 
+/* The same questions before there are maps: whether the place is one. */
+gboolean pm_words_at_check (int width, int height, double x, double y, double radius, GError **error);
+gboolean pm_words_in_check (const guint8 *mask, int width, int height, GError **error);
+
 /* A request that has the model look at a picture, its own or not, for pm_words_at: noised half the way, and looked at while the
  * noise goes again; only maps come of it. picture [height, width, 3] 0..1 is scaled to about as many pixels as the model was
  * trained with. PM_ERROR_USAGE for an empty prompt or picture, PM_ERROR_MEMORY; what the model lacks is told by pm_generate. */

@@ -104,7 +104,7 @@ read_selection (Question *question, GimpImage *image, GError **error)
     return fail_memory (error);
   for (gsize i = 0; i < n; i++)
     question->mask[i] = (guint8) lrintf (CLAMP (values[i], 0.0f, 1.0f) * 255.0f);
-  return TRUE;
+  return pm_words_in_check (question->mask, question->width, question->height, error);
 }
 
 static gboolean
@@ -118,7 +118,7 @@ read_place (Question *question, GimpProcedureConfig *config, GimpImage *image, G
   question->x = (x - question->x0) * question->scale;
   question->y = (y - question->y0) * question->scale;
   question->radius = radius * question->scale;
-  return TRUE;
+  return pm_words_at_check (question->width, question->height, question->x, question->y, question->radius, error);
 }
 
 /* Model and prompt of the arguments, else of the record. */

@@ -12,6 +12,7 @@
 #include "base/i18n.h"
 #include "base/memory.h"
 #include "format/format.h"
+#include "format/link.h"
 
 #define HEAD_BYTES 4096
 
@@ -205,8 +206,9 @@ map_part (PmCheckpoint *checkpoint, const char *path, const char *shown, GError 
     }
   if (! part->file)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_IO, _("%s cannot be read (%s). Check its name and permissions."), shown,
-                   g_strerror (problem));
+      if (pm_link_check (path, error))
+        g_set_error (error, PM_ERROR, PM_ERROR_IO, _("%s cannot be read (%s). Check its name and permissions."), shown,
+                     g_strerror (problem));
       return NULL;
     }
   return part;

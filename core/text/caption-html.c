@@ -419,7 +419,7 @@ pm_caption_set_error (GError **error)
 {
   g_set_error_literal (error, PM_ERROR, PM_ERROR_FAILED,
                        _("The prompt cannot be cleaned: it has a run of characters that a pattern finds no end in. Remove what "
-                         "is no text, or switch cleaning off."));
+                         "is no text."));
 }
 
 char *

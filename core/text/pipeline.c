@@ -235,7 +235,7 @@ pm_pipeline_split (const PmPipeline *pipeline, const PmAligned *text, GError **e
           return NULL;
         }
     }
-  for (guint i = 0; i < pipeline->pre_tokenizers->len; i++)
+  for (guint i = 0; i < pipeline->pre_tokenizers->len && ! splits->text.is_full; i++) /* full: cut within a character */
     {
       g_autoptr (PmSplits) before = splits;
 

@@ -88,6 +88,19 @@ trim (const char *text, gsize *begin, gsize *end)
     }
 }
 
+/* Whether a token stands for nothing but a space, written or put in front of the text. */
+static gboolean
+is_space (const PmWordReader *reader, int token)
+{
+  const char *text = reader->prompt->cleaned;
+  gsize       begin = reader->tokens->begin[token], end = reader->tokens->end[token];
+
+  while (begin < end && g_unichar_isspace (g_utf8_get_char (text + begin)))
+    begin = g_utf8_next_char (text + begin) - text;
+  return begin >= end && ! reader->tokens->is_special[token];
+}
+
+/* The space before a word is its first piece where the vocabulary has none of that space and the word's beginning. */
 static void
 add_word (PmWordReader *reader, gsize begin, gsize end)
 {
@@ -97,6 +110,8 @@ add_word (PmWordReader *reader, gsize begin, gsize end)
   trim (text, &begin, &end);
   if (begin == end || ! pm_tokens_find (reader->tokens, begin, end, &word.first, &word.n))
     return;
+  for (; word.first > 0 && is_space (reader, word.first - 1); word.n++)
+    word.first--;
   word.text = g_strndup (text + begin, end - begin);
   word.begin = begin;
   word.end = end;
@@ -166,13 +181,6 @@ pm_model_read_prompt (PmModel *model, const char *text, GError **error)
   text = text ? text : "";
   if (! pm_model_check_prompts (model, FALSE, error))
     return NULL;
-  if (strlen (text) > PM_TEXT_MAX_BYTES || ! g_utf8_validate (text, -1, NULL))
-    {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
-                   _("The prompt is no valid UTF-8, or longer than %d characters; write it again, and shorter."),
-                   PM_TEXT_MAX_BYTES);
-      return NULL;
-    }
   cleaned = model->network_info.cleans_text ? pm_caption_clean (text, error) : g_strdup (text);
   return cleaned ? pm_prompt_new (model->tokenizer, cleaned, model->network_info.max_text, error) : NULL;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/json.h"
+#include "format/link.h"
 #include "nn/layer.h"
 
 #define MAX_CONFIG_BYTES (1u << 20)
@@ -123,6 +124,8 @@ read_config (PmTextNetwork *network, const char *path, GError **error)
   network->max_distance = 128;
   network->eps = 1e-6;
   network->activation = network->is_gated ? PM_ACTIVATION_GELU_TANH : PM_ACTIVATION_RELU;
+  if (path && ! pm_link_check (path, error))
+    return FALSE;
   if (! path || ! g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
   g_autoptr (JsonNode) root = pm_json_load (path, MAX_CONFIG_BYTES, error);

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/json.h"
+#include "format/link.h"
 #include "text/pipeline.h"
 #include "text/spiece.h"
 
@@ -73,12 +74,12 @@ load_spiece (PmTokenizer *tokenizer, const char *bytes, gsize n, const char *sho
   return tokenizer->model != NULL;
 }
 
+static const char *const names[] = { "spiece.model", "tokenizer.json" };
+
 /* The file that path names or holds, or NULL. */
 static char *
 find_file (const char *path)
 {
-  static const char *const names[] = { "spiece.model", "tokenizer.json" };
-
   for (gsize i = 0; i < G_N_ELEMENTS (names) && g_file_test (path, G_FILE_TEST_IS_DIR); i++)
     {
       g_autofree char *name = g_build_filename (path, names[i], NULL);
@@ -87,6 +88,25 @@ find_file (const char *path)
         return g_steal_pointer (&name);
     }
   return g_file_test (path, G_FILE_TEST_EXISTS) && ! g_file_test (path, G_FILE_TEST_IS_DIR) ? g_strdup (path) : NULL;
+}
+
+/* Why there is none: links that lead nowhere, or nothing at all. */
+static void
+set_no_file (const char *path, GError **error)
+{
+  g_autofree char *shown = g_filename_display_name (path);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autofree char *name = g_build_filename (path, names[i], NULL);
+
+      if (! pm_link_check (name, error))
+        return;
+    }
+  if (pm_link_check (path, error))
+    g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
+                 _("No tokenizer was found at %s. It should be a file spiece.model or tokenizer.json, or a folder with one."),
+                 shown);
 }
 
 static gboolean
@@ -120,9 +140,7 @@ pm_tokenizer_open (const char *path, GError **error)
 
   if (! file)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_NO_MODEL,
-                   _("No tokenizer was found at %s. It should be a file spiece.model or tokenizer.json, or a folder with one."),
-                   shown);
+      set_no_file (path, error);
       return NULL;
     }
   if (! read_file (file, shown, &bytes, &n, error))

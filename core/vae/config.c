@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/i18n.h"
 #include "format/json.h"
+#include "format/link.h"
 
 #define MAX_CONFIG_BYTES (1u << 20)
 
@@ -125,6 +126,8 @@ pm_vae_config_load (const char *path, PmVaeConfig *config, GError **error)
 
   *config = (PmVaeConfig) { .n_groups = 32, .has_attention = TRUE, .has_quant_conv = TRUE, .has_post_quant_conv = TRUE,
                             .scaling = 0.18215 };
+  if (path && ! pm_link_check (path, error))
+    return FALSE;
   if (! path || ! g_file_test (path, G_FILE_TEST_EXISTS))
     return TRUE;
   root = pm_json_load (path, MAX_CONFIG_BYTES, error);

@@ -273,6 +273,9 @@ who_text () { who --radius 20 && [ "$(wc -l <"$t/who")" = 5 ] && grep -Eq '^ *[0
 ok "who-named ranks the words" who_text
 who_json () { who --json && files lines "$t/who" word=5 && files falling "$t/who" word share; }
 ok "largest share first" who_json
+# A place outside is told before a model is opened, let alone run.
+ok "who-named outside the picture, whatever the model" fails 2 'outside' who-named --model "$t/no-such-model" --prompt 'a fox' \
+  --in "$t/fox.png" --at 64,10
 ok "who-named outside the picture" fails 2 'outside' who-named --model "$t/reads" --prompt 'a fox' --in "$t/fox.png" --at 64,10
 ok "a class for a model of prompts" generate_fails 2 'prompt' --model "$t/reads" --class fox
 ok "an unknown word to show lists words" generate_fails 2 'dog.*“fox”' \

@@ -4,6 +4,7 @@
 
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
+#include <unistd.h>
 
 #include "compare.h"
 #include "fixture.h"
@@ -323,6 +324,60 @@ test_parts (Fixture *fixture, gconstpointer data)
   assert_lacks (fixture, "text_encoder", PM_ERROR_UNSUPPORTED, "48");
 }
 
+/* Puts a link to nowhere in the file's place, asserts what is said of it, and puts the file back. */
+static void
+assert_lacks_blob (Fixture *fixture, const char *part, const char *file)
+{
+  g_autofree char *path = g_build_filename (fixture->folder, file, NULL), *base = g_path_get_basename (file);
+
+  rename_in (fixture, file, "away");
+  g_assert_cmpint (symlink ("../blobs/gone", path), ==, 0);
+  assert_lacks (fixture, part, PM_ERROR_IO, "blobs/gone");
+  assert_lacks (fixture, part, PM_ERROR_IO, base);
+  g_assert_cmpint (g_unlink (path), ==, 0);
+  rename_in (fixture, "away", file);
+}
+
+/* Blobs that were removed from a cache: no default stands in for what they say. */
+static void
+test_dangling (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char   *path = g_build_filename (fixture->folder, "vae", "config.json", NULL);
+
+  assert_lacks_blob (fixture, "text_encoder", "text_encoder/config.json");
+  assert_lacks_blob (fixture, "text_encoder", "text_encoder/model.hash.json");
+  assert_lacks_blob (fixture, "tokenizer", "tokenizer/spiece.model");
+  prompt_model_copy ("vae-four-levels/vae/diffusion_pytorch_model.hash.json", fixture->folder,
+                     "vae/diffusion_pytorch_model.hash.json");
+  g_assert_cmpint (symlink ("../blobs/gone", path), ==, 0);
+  g_assert_null (pm_model_open (fixture->folder, &error));
+  g_assert_error (error, PM_ERROR, PM_ERROR_IO);
+  g_assert_nonnull (strstr (error->message, "config.json"));
+}
+
+/* A tokenizer that ends no text would leave an empty one without a token, and steered words nothing to look at beside them. */
+static void
+test_no_end (Fixture *fixture, gconstpointer data)
+{
+  static const char json[] = "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, "
+                             "\"vocab\": [[\"?\", 0], [\"</s>\", 0], [\"a\", -1]]}";
+  static const char end[] = ", \"post_processor\": {\"type\": \"TemplateProcessing\", "
+                            "\"single\": [{\"Sequence\": {\"id\": \"A\"}}, {\"SpecialToken\": {\"id\": \"</s>\"}}], "
+                            "\"special_tokens\": {\"</s>\": {\"ids\": [1]}}}";
+  g_autofree char  *file = g_build_filename (fixture->folder, "tokenizer", "spiece.model", NULL);
+  g_autofree char  *without = g_strconcat (json, "}", NULL), *whole = g_strconcat (json, end, "}", NULL);
+
+  g_assert_cmpint (g_unlink (file), ==, 0);
+  fixture_write (fixture->folder, "tokenizer/tokenizer.json", without, -1);
+  assert_lacks (fixture, "tokenizer", PM_ERROR_UNSUPPORTED, "end of a text");
+  fixture_write (fixture->folder, "tokenizer/tokenizer.json", whole, -1);
+  g_autoptr (PmModel)  model = open_model (fixture);
+  g_autoptr (PmPrompt) empty = pm_model_read_prompt (model, "", NULL);
+  g_assert_null (find_part (model, "tokenizer")->problem);
+  g_assert_cmpint (empty->n_tokens, ==, 1);
+}
+
 /* A lone checkpoint says in its sidecar where the rest is. */
 static void
 test_sidecar (Fixture *fixture, gconstpointer data)
@@ -431,6 +486,7 @@ main (int argc, char **argv)
   } tests[] = { { "/prompt-run/parity", test_parity },     { "/prompt-run/kept", test_kept },
                 { "/prompt-run/record", test_record },     { "/prompt-run/refused", test_refused },
                 { "/prompt-run/parts", test_parts },       { "/prompt-run/sidecar", test_sidecar },
+                { "/prompt-run/dangling", test_dangling }, { "/prompt-run/no-end", test_no_end },
                 { "/prompt-run/picture", test_picture },
                 { "/prompt-run/progress", test_progress } };
   char *cache = fixture_folder ();

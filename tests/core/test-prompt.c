@@ -53,6 +53,28 @@ test_words (void)
   assert_words ("¿dónde está?", "dónde|está");
 }
 
+/* A piece that is a space alone belongs to the word behind it: without signs no token is left to none. */
+static void
+test_space_pieces (void)
+{
+  static const char *const texts[] = { "blue", "red blue  xylophone", "r\u00f6tlicher \u0436\u0443\u043a blue fox" };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      g_autoptr (GError)      error = NULL;
+      g_autoptr (PmTokenizer) tokenizer = tokenizer_fixture_load ("t5.model");
+      g_autoptr (PmPrompt)    prompt = read_prompt (texts[i], 300);
+      int                     n = 0, n_spaces = 0;
+
+      for (int j = 0; j < prompt->n_words; n += prompt->words[j++].n)
+        g_assert_cmpint (prompt->words[j].first, ==, n);
+      g_assert_cmpint (n, ==, prompt->n_tokens - 1);
+      for (int j = 0; j < n; j++)
+        n_spaces += strcmp (pm_tokenizer_get_piece (tokenizer, prompt->ids[j]), "\u2581") == 0;
+      g_assert_cmpint (n_spaces, >, 0);
+    }
+}
+
 /* Where no spaces are written a word is a piece of the tokenizer; together they are the whole text. */
 static void
 test_no_spaces (void)
@@ -228,6 +250,7 @@ main (int argc, char **argv)
   g_assert_true (g_setenv ("XDG_CACHE_HOME", cache, TRUE)); /* before GLib reads it */
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/prompt/words", test_words);
+  g_test_add_func ("/prompt/space-pieces", test_space_pieces);
   g_test_add_func ("/prompt/no-spaces", test_no_spaces);
   g_test_add_func ("/prompt/find", test_find);
   g_test_add_func ("/prompt/length", test_length);

@@ -131,6 +131,7 @@ test_refused (void)
       g_autoptr (GError) outside = NULL;
 
       g_assert_null (pm_words_at (maps, 400, 200, places[i][0], places[i][1], places[i][2], &outside));
+      g_assert_false (pm_words_at_check (400, 200, places[i][0], places[i][1], places[i][2], NULL));
       g_assert_error (outside, PM_ERROR, PM_ERROR_USAGE);
       g_assert_nonnull (strstr (outside->message, "outside"));
     }
