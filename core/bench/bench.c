@@ -1,5 +1,5 @@
 /* The bench: its list of measurements, and the machine's own rate (sgemm), which the others are compared with. */
-#include "bench-private.h"
+#include "bench/private.h"
 
 #include <stdlib.h>
 #include <string.h>

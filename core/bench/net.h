@@ -3,7 +3,7 @@
 #ifndef PM_BENCH_NET_H
 #define PM_BENCH_NET_H
 
-#include "bench-private.h"
+#include "bench/private.h"
 #include "family/family.h"
 #include "format/checkpoint.h"
 
@@ -26,6 +26,8 @@ typedef struct
   PmPrepared     *prepared;
   int             B;
   float          *x, *out;   /* [B, C, h, w], [B, 2C, h, w] */
+  float          *text;      /* [S, E], of a network that reads text; NULL: none */
+  double          told;      /* seconds that the texts of both halves took, once a run */
   double          share;     /* seconds that the modulations of a run took, for one step */
   double          share_cpu; /* the same of processor time */
 } PmBenchNet;

@@ -1,6 +1,6 @@
 /* The bench on a decoder of latents: the list of channels that the published ones have (128, 256, 512, 512; Rombach et al.,
  * arXiv 2112.10752), with hashed weights. */
-#include "bench-private.h"
+#include "bench/private.h"
 
 #include <math.h>
 

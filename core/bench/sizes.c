@@ -1,5 +1,5 @@
 /* The bench on how things grow: time with the picture and with the threads, memory and time to open with the weights. */
-#include "bench-net.h"
+#include "bench/net.h"
 
 #include <glib/gstdio.h>
 

@@ -1,5 +1,5 @@
 /* The bench on attention alone, in the shape of DiT-XL/2: B = 2, H = 16, d = 72; and what streaming `received` adds to it. */
-#include "bench-private.h"
+#include "bench/private.h"
 
 #include "base/random.h"
 

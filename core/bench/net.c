@@ -1,6 +1,6 @@
 /* See bench-net.h. One list of tensors serves both kinds of weights: the text of a hash file, and the header of a
  * safetensors file whose data is a hole. */
-#include "bench-net.h"
+#include "bench/net.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -139,6 +139,7 @@ pm_bench_net_close (PmBenchNet *net)
   g_clear_pointer (&net->config, pm_config_free);
   g_clear_pointer (&net->x, g_free);
   g_clear_pointer (&net->out, g_free);
+  g_clear_pointer (&net->text, g_free);
 }
 
 static PmCheckpoint *

@@ -1,5 +1,5 @@
 /* The bench on whole networks: DiT-XL/2 and DiT-S/2 with hashed weights, and the starter model. */
-#include "bench-net.h"
+#include "bench/net.h"
 
 #include "base/i18n.h"
 #include "base/pool.h"

@@ -1,7 +1,7 @@
 /* The bench on PixArt-Sigma at 512 px with hashed weights: a guided step (two items) of the whole network with f16 weights, as
  * they are published, and what f16 and bf16 cost against f32, on fewer blocks. Sizes: Chen et al., arXiv 2310.00426, section 3.1.
  * Letters: D width, F width of the MLP, S text tokens, E their width. */
-#include "bench-private.h"
+#include "bench/net.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,19 +23,6 @@
 #define STEPS 20
 #define N_TYPES 3
 #define MAX_TURNS 8
-
-typedef struct
-{
-  PmCheckpoint *checkpoint;
-  PmConfig *config;
-  const PmFamily *family;
-  PmNetwork *network;
-  PmNetworkInfo info;
-  PmShape shape;
-  PmPrepared *prepared;
-  float *x, *out, *text; /* [ITEMS, C, h, w], [ITEMS, 2C, h, w], [S, E] */
-  double told;           /* seconds that both texts took, once a run */
-} Net;
 
 /* The hash file in diffusers' names; free with g_free. */
 static char *
@@ -75,23 +62,9 @@ make_hash_json (int depth, const char *dtype)
   return g_string_free (json, FALSE);
 }
 
-static void
-net_close (Net *net)
-{
-  if (net->prepared)
-    net->family->release (net->prepared);
-  if (net->network)
-    net->family->free (net->network, &net->info);
-  g_clear_pointer (&net->checkpoint, pm_checkpoint_free);
-  g_clear_pointer (&net->config, pm_config_free);
-  g_free (net->x);
-  g_free (net->out);
-  g_free (net->text);
-}
-
 /* Texts of both halves, and the times of a run. */
 static gboolean
-net_tell (Net *net, PmJob *job, GError **error)
+net_tell (PmBenchNet *net, PmJob *job, GError **error)
 {
   float t[ITEMS * STEPS];
   double start = pm_bench_now ();
@@ -106,7 +79,7 @@ net_tell (Net *net, PmJob *job, GError **error)
 }
 
 static gboolean
-net_open (Net *net, PmBench *bench, int depth, const char *dtype, GError **error)
+net_open (PmBenchNet *net, PmBench *bench, int depth, const char *dtype, GError **error)
 {
   g_autofree char *json = make_hash_json (depth, dtype);
   gsize n = (gsize) ITEMS * CHANNELS * LATENT * LATENT;
@@ -139,7 +112,7 @@ net_open (Net *net, PmBench *bench, int depth, const char *dtype, GError **error
 
 /* Seconds of one guided step, and of processor time; < 0 with an error. */
 static double
-net_step (Net *net, int step, double *cpu, PmJob *job, GError **error)
+net_step (PmBenchNet *net, int step, double *cpu, PmJob *job, GError **error)
 {
   const float t[ITEMS] = { 999 - 50 * step, 999 - 50 * step };
   const PmItemTag tags[ITEMS] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
@@ -156,7 +129,7 @@ net_step (Net *net, int step, double *cpu, PmJob *job, GError **error)
 static gboolean
 time_whole (PmBench *bench, GError **error)
 {
-  Net net = { 0 };
+  PmBenchNet net = { 0 };
   double seconds[MAX_TURNS], speeds[MAX_TURNS], cpu[MAX_TURNS], cpu_speeds[MAX_TURNS], sgemm, sgemm_cpu;
   gboolean ok = net_open (&net, bench, DEPTH, "F16", error) && net_step (&net, 0, cpu, bench->job, error) >= 0;
   int n = bench->is_quick ? 3 : MAX_TURNS;
@@ -186,7 +159,7 @@ time_whole (PmBench *bench, GError **error)
                     "a step");
       pm_bench_row (bench, "pixart-sigma 512 px: workspace beside the weights", work, "MiB", -1, NULL);
     }
-  net_close (&net);
+  pm_bench_net_close (&net);
   return ok;
 }
 
@@ -197,7 +170,7 @@ time_types (PmBench *bench, GError **error)
   static const char *const types[N_TYPES] = { "F32", "F16", "BF16" };
   static const char *const rows[N_TYPES] = { NULL, "pixart-sigma 512 px, 3 blocks: f16 weights (aim 1.1)",
                                              "pixart-sigma 512 px, 3 blocks: bf16 weights (aim 1.1)" };
-  Net nets[N_TYPES] = { 0 };
+  PmBenchNet nets[N_TYPES] = { 0 };
   int n = bench->is_quick ? 3 : MAX_TURNS;
   double seconds[N_TYPES][MAX_TURNS], cpu[N_TYPES][MAX_TURNS], ratios[N_TYPES][MAX_TURNS]; /* of processor time */
   gboolean ok = TRUE;
@@ -214,7 +187,7 @@ time_types (PmBench *bench, GError **error)
   for (int k = 1; ok && k < N_TYPES; k++)
     pm_bench_row (bench, rows[k], pm_bench_median (seconds[k], n), "s", pm_bench_median (ratios[k], n), "f32 weights");
   for (int k = 0; k < N_TYPES; k++)
-    net_close (&nets[k]);
+    pm_bench_net_close (&nets[k]);
   return ok;
 }
 
