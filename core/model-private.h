@@ -25,6 +25,7 @@ struct _PmModel
   GError         *encoder_error, *tokenizer_error;
   PmModelInfo     info;
   char          **class_names; /* behind info.classes */
+  GPtrArray      *local_names; /* behind info.local_classes */
   int            *recommended; /* behind info.recommended_layers */
   char          **notes;       /* behind info.notes */
   GArray         *parts;       /* of PmModelPart, behind info.parts */
@@ -68,5 +69,13 @@ PmModel *pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *confi
 /* ImageNet's names for a model of 1000 classes that names none, from classes/imagenet-1k.json beside a folder of models; NULL
  * when there are other numbers of classes or no such file. Free with g_strfreev. */
 char **pm_model_default_classes (int n_classes);
+
+/* Fills info.local_classes, once the rest is: where the model calls a class as ImageNet does, its name in the first of the user's
+ * languages that classes/imagenet-1k.LANG.json is there for. Errors: PM_ERROR_DAMAGED; the names are then English alone. */
+gboolean pm_model_load_local_classes (PmModel *model, GError **error);
+
+/* What names a class in every language, where text named it in the user's: text itself, else its English name or its number. Free
+ * with g_free. */
+char *pm_model_portable_class (PmModel *model, const char *text, int class_index);
 
 #endif

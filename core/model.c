@@ -42,7 +42,7 @@ set_recommended (PmModel *model)
 }
 
 static void
-set_notes (PmModel *model, gboolean is_imagenet)
+set_notes (PmModel *model, gboolean is_imagenet, const GError *local_error)
 {
   g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
   if (model->config->notes)
@@ -55,6 +55,11 @@ set_notes (PmModel *model, gboolean is_imagenet)
     }
   if (is_imagenet)
     g_strv_builder_add (builder, _("The model names none of its 1000 classes; they are shown by ImageNet's names."));
+  if (local_error)
+    {
+      g_autofree char *note = g_strdup_printf (_("The classes are named in English only: %s"), local_error->message);
+      g_strv_builder_add (builder, note);
+    }
   if (model->config->default_size > 0 && model->config->default_size != model->info.default_size)
     {
       g_autofree char *note = g_strdup_printf (_("The configuration says size %d, but the positions are those of %d pixels."),
@@ -162,8 +167,10 @@ set_info (PmModel *model)
   for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
     info->n_parameters += pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
   gboolean is_imagenet = set_class_names (model);
+  g_autoptr (GError) local_error = NULL;
+  pm_model_load_local_classes (model, &local_error);
   set_recommended (model);
-  set_notes (model, is_imagenet);
+  set_notes (model, is_imagenet, local_error);
   pm_model_set_parts (model);
 }
 
@@ -250,6 +257,7 @@ pm_model_unref (PmModel *model)
   g_clear_pointer (&model->parts, g_array_unref);
   g_free (model->vae_path);
   g_strfreev (model->class_names);
+  g_clear_pointer (&model->local_names, g_ptr_array_unref);
   g_free (model->recommended);
   g_strfreev (model->notes);
   g_free (model->name);

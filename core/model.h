@@ -35,6 +35,7 @@ typedef struct
   gboolean     makes_picture;      /* pm_generate gives a picture; FALSE where a part of it is missing */
   int          n_classes;  /* the null class left out */
   const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when there are only numbers */
+  const char *const *local_classes; /* [n_classes] in the user's language, NULL where not known; NULL when none is */
   const int   *recommended_layers; /* [n_recommended_layers] */
   int          n_recommended_layers;
   const char  *prediction; /* "x0" */
@@ -61,10 +62,14 @@ void     pm_model_unref (PmModel *model);
 const PmModelInfo *pm_model_get_info (PmModel *model);
 
 /* The class that text names: a name (case ignored; "tench, Tinca tinca" are two names of one class), a number from 0 to
- * n_classes - 1, or a unique part of a name. -1 with PM_ERROR_NO_CLASS whose message lists the nearest names, or the numbers of
- * those that share it. "" or NULL is the null class: n_classes. */
+ * n_classes - 1, or a unique part of a name. Names are those of the model, mostly English, then those of the user's language.
+ * -1 with PM_ERROR_NO_CLASS whose message lists the nearest names, or the numbers of those that share it. "" or NULL is the null
+ * class: n_classes. */
 int         pm_model_find_class (PmModel *model, const char *text, GError **error);
 const char *pm_model_get_class_name (PmModel *model, int class_index); /* NULL when it has no name */
+
+/* What a user reads: "local (name)", or the name alone where there is no other. local may be NULL. Free with g_free. */
+char *pm_class_label (const char *name, const char *local);
 
 /* Folders searched, in order: $PENTIMENTO_MODELS (a path list), $XDG_DATA_HOME/pentimento/models, the system's data
  * directories, models/ beside the program. Free with g_strfreev. */

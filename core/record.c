@@ -70,13 +70,16 @@ add_model (JsonBuilder *builder, PmModel *model, const PmRecordSums *sums)
   json_builder_end_object (builder);
 }
 
-/* The request, its model named so that it is found from any folder. */
+/* The request, its model named so that it is found from any folder, and its class so that it is in any language. */
 static char *
 request_json (const PmRun *run)
 {
   PmRequest        request = *run->request;
   g_autofree char *path = NULL;
+  g_autofree char *class_name = NULL;
 
+  if (run->class_index >= 0)
+    request.class_name = class_name = pm_model_portable_class (run->model, request.class_name, run->class_index);
   if (request.model && g_file_test (request.model, G_FILE_TEST_EXISTS))
     request.model = path = g_canonicalize_filename (request.model, NULL);
   return pm_request_to_json (&request);

@@ -62,7 +62,8 @@ show_class (PmDialog *self, gboolean is_other)
   if (info->takes_prompt)
     return;
   if (is_other)
-    pm_class_list_set_classes (PM_CLASS_LIST (self->classes), info->classes, info->n_classes);
+    pm_class_list_set_classes (PM_CLASS_LIST (self->classes), info->classes, info->local_classes,
+                               info->n_classes);
   else if (g_strcmp0 (text, shown) == 0)
     return;
 

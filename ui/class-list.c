@@ -4,13 +4,15 @@
 
 #include <string.h>
 
+#include "pentimento.h"
 #include "ui/i18n.h"
 
 enum
 {
   COLUMN_INDEX,
   COLUMN_NUMBER, /* text; "" for "no class" */
-  COLUMN_NAME,
+  COLUMN_NAME,   /* what a request calls it */
+  COLUMN_LABEL,  /* what is shown */
   COLUMN_FOLDED, /* for the search */
   N_COLUMNS
 };
@@ -140,7 +142,7 @@ make_view (PmClassList *list)
 {
   GtkWidget *scrolled = gtk_scrolled_window_new (NULL, NULL);
 
-  list->store = gtk_list_store_new (N_COLUMNS, G_TYPE_INT, G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
+  list->store = gtk_list_store_new (N_COLUMNS, G_TYPE_INT, G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING, G_TYPE_STRING);
   list->filter = gtk_tree_model_filter_new (GTK_TREE_MODEL (list->store), NULL);
   gtk_tree_model_filter_set_visible_func (GTK_TREE_MODEL_FILTER (list->filter), is_visible_cb, list, NULL);
 
@@ -150,7 +152,7 @@ make_view (PmClassList *list)
   gtk_tree_view_set_enable_search (GTK_TREE_VIEW (list->view), FALSE);
   gtk_tree_selection_set_mode (selection_of (list), GTK_SELECTION_BROWSE);
   add_column (list, COLUMN_NUMBER, 1.0, FALSE);
-  add_column (list, COLUMN_NAME, 0.0, TRUE);
+  add_column (list, COLUMN_LABEL, 0.0, TRUE);
   g_signal_connect (list->view, "row-activated", G_CALLBACK (row_activated_cb), list);
   g_signal_connect (selection_of (list), "changed", G_CALLBACK (selection_changed_cb), list);
 
@@ -218,7 +220,7 @@ pm_class_list_new (void)
 }
 
 void
-pm_class_list_set_classes (PmClassList *list, const char *const *names, int n)
+pm_class_list_set_classes (PmClassList *list, const char *const *names, const char *const *local, int n)
 {
   list->is_filling = TRUE;
   list->has_names = names != NULL;
@@ -231,10 +233,11 @@ pm_class_list_set_classes (PmClassList *list, const char *const *names, int n)
     {
       g_autofree char *number = i >= 0 ? g_strdup_printf ("%d", i) : g_strdup ("");
       const char *name = i < 0 ? _("No class") : (names ? names[i] : _("class"));
-      g_autofree char *folded = fold (name);
+      g_autofree char *label = pm_class_label (name, names && local && i >= 0 ? local[i] : NULL);
+      g_autofree char *folded = fold (label);
 
       gtk_list_store_insert_with_values (list->store, NULL, -1, COLUMN_INDEX, i, COLUMN_NUMBER, number, COLUMN_NAME, name,
-                                         COLUMN_FOLDED, folded, -1);
+                                         COLUMN_LABEL, label, COLUMN_FOLDED, folded, -1);
     }
   gtk_tree_model_filter_refilter (GTK_TREE_MODEL_FILTER (list->filter));
   gtk_tree_view_set_model (GTK_TREE_VIEW (list->view), list->filter);

@@ -10,8 +10,9 @@ G_DECLARE_FINAL_TYPE (PmClassList, pm_class_list, PM, CLASS_LIST, GtkBox)
 /* Signals: "changed" when another class is chosen, "activated" on Enter or a double click. */
 GtkWidget *pm_class_list_new (void);
 
-/* names: [n] borrowed for the call, or NULL: the classes are their numbers. Nothing is selected afterwards. */
-void pm_class_list_set_classes (PmClassList *list, const char *const *names, int n);
+/* names: [n] borrowed for the call, or NULL: the classes are their numbers. local: [n] in the user's language, shown and searched
+ * too, NULL where there is none; or NULL. Nothing is selected afterwards. */
+void pm_class_list_set_classes (PmClassList *list, const char *const *names, const char *const *local, int n);
 
 /* Chooses by number; -1 is "no class". Clears a search that hides the row. FALSE when there is no such class. */
 gboolean pm_class_list_select (PmClassList *list, int class_index);

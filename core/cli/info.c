@@ -27,6 +27,22 @@ add_parts (JsonBuilder *line, const PmModelInfo *info)
   json_builder_end_array (line);
 }
 
+/* null where a class has no name in the user's language; nothing where there is no such language. */
+static void
+add_local_classes (JsonBuilder *line, const PmModelInfo *info)
+{
+  if (! info->local_classes)
+    return;
+  json_builder_set_member_name (line, "local_classes");
+  json_builder_begin_array (line);
+  for (int i = 0; i < info->n_classes; i++)
+    if (info->local_classes[i])
+      json_builder_add_string_value (line, info->local_classes[i]);
+    else
+      json_builder_add_null_value (line);
+  json_builder_end_array (line);
+}
+
 static void
 print_json (const PmModelInfo *info, char **fallbacks)
 {
@@ -53,6 +69,7 @@ print_json (const PmModelInfo *info, char **fallbacks)
   add_parts (line, info);
   pm_cli_json_int (line, "n_classes", info->n_classes);
   pm_cli_json_strings (line, "classes", info->classes);
+  add_local_classes (line, info);
   json_builder_set_member_name (line, "recommended_layers");
   json_builder_begin_array (line);
   for (int i = 0; i < info->n_recommended_layers; i++)
@@ -126,7 +143,10 @@ print_text (const PmModelInfo *info, char **fallbacks)
   g_print (info->takes_prompt ? "\n" : _("\nClasses:     %d\n"), info->n_classes);
   int n_shown = info->n_classes <= MAX_CLASSES_SHOWN ? info->n_classes : FEW_CLASSES;
   for (int i = 0; info->classes && i < n_shown; i++)
-    g_print ("  %4d %s\n", i, info->classes[i]);
+    {
+      g_autofree char *label = pm_class_label (info->classes[i], info->local_classes ? info->local_classes[i] : NULL);
+      g_print ("  %4d %s\n", i, label);
+    }
   if (info->classes && n_shown < info->n_classes)
     g_print (_("  and %d more, all with --json\n"), info->n_classes - n_shown);
   for (int i = 0; info->notes[i]; i++)

@@ -167,7 +167,7 @@ read_id2label (PmConfigReader *reader, JsonNode *node, GError **error)
 {
   if (JSON_NODE_HOLDS_NULL (node))
     return TRUE;
-  reader->config->classes = pm_config_read_names (node);
+  reader->config->classes = pm_config_read_names (node, FALSE);
   return reader->config->classes != NULL;
 }
 

@@ -54,7 +54,7 @@ typedef struct
 gboolean pm_config_read_prediction (PmConfigReader *reader, JsonNode *node, const PmPredictionName *names, gsize n);
 
 /* ["name", ...], or {"0": "name", ...}, as diffusers' id2label is; NULL when it is neither. Free with g_strfreev. */
-char **pm_config_read_names (JsonNode *node);
+char **pm_config_read_names (JsonNode *node, gboolean has_gaps);
 
 /* config-diffusers.c: keys of a transformer's config.json, and the other files of a pipeline's folder. */
 extern const PmConfigTable pm_config_transformer_table;

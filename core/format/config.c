@@ -267,7 +267,7 @@ read_null_class (PmConfigReader *reader, JsonNode *node, GError **error)
 }
 
 char **
-pm_config_read_names (JsonNode *node)
+pm_config_read_names (JsonNode *node, gboolean has_gaps)
 {
   JsonArray  *array = JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
   JsonObject *object = JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
@@ -279,7 +279,9 @@ pm_config_read_names (JsonNode *node)
   for (guint i = 0; i < n; i++)
     {
       g_autofree char *key = g_strdup_printf ("%u", i);
-      const char *name = pm_json_read_string (array ? json_array_get_element (array, i) : json_object_get_member (object, key));
+      JsonNode        *member = array ? json_array_get_element (array, i) : json_object_get_member (object, key);
+      gboolean         is_gap = has_gaps && member && JSON_NODE_HOLDS_NULL (member);
+      const char      *name = is_gap ? "" : pm_json_read_string (member);
 
       if (! name)
         return NULL;
@@ -290,11 +292,11 @@ pm_config_read_names (JsonNode *node)
 }
 
 char **
-pm_config_load_names (const char *path, GError **error)
+pm_config_load_names (const char *path, gboolean has_gaps, GError **error)
 {
   g_autoptr (JsonNode) root = pm_json_load (path, MAX_CONFIG_BYTES * 4, error);
   g_autofree char *shown = g_filename_display_name (path);
-  char           **names = root ? pm_config_read_names (root) : NULL;
+  char           **names = root ? pm_config_read_names (root, has_gaps) : NULL;
 
   if (root && ! names)
     g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
@@ -312,7 +314,7 @@ read_classes (PmConfigReader *reader, JsonNode *node, GError **error)
   if (file && ! path)
     return FALSE;
   g_strfreev (reader->config->classes);
-  reader->config->classes = path ? pm_config_load_names (path, error) : pm_config_read_names (node);
+  reader->config->classes = path ? pm_config_load_names (path, FALSE, error) : pm_config_read_names (node, FALSE);
   return reader->config->classes != NULL;
 }
 

@@ -106,7 +106,7 @@ void      pm_config_free (PmConfig *config);
 char *pm_config_find (const char *model_path);
 
 /* The names in a file as `classes` may name it; NULL with an error. Free with g_strfreev. */
-char **pm_config_load_names (const char *path, GError **error);
+char **pm_config_load_names (const char *path, gboolean has_gaps, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmConfig, pm_config_free)
 

@@ -90,9 +90,20 @@ info_json ()
 }
 no_fallbacks () { files field "$t/i" info fallbacks '[]'; }
 info_path () { "$program" info "$models/starter-pixel" >"$t/l" && grep -q 'x0, schedule flow' "$t/l"; }
+info_local ()
+{
+  local flow=$here/../reference/pixel-flow/model/model.hash.json
+  mkdir -p "$t/many" && sed 's/\[7, 64\]/[1001, 64]/' "$flow" >"$t/many/model.hash.json" || return 1
+  echo '{"num_attention_heads": 4, "prediction": "x0"}' >"$t/many/config.json"
+  LANGUAGE=ca "$program" info "$t/many" >"$t/l" && grep -q '0 tenca, Tinca tinca (tench, Tinca tinca)$' "$t/l" || return 1
+  "$program" info "$t/many" >"$t/l" && grep -q '0 tench, Tinca tinca$' "$t/l" || return 1
+  "$program" info --json "$t/many" >"$t/l" && ! grep -q local_ "$t/l" || return 1
+  LANGUAGE=ca "$program" info --json "$t/many" >"$t/l" && grep -q '"classes":\["tench, .*"local_classes":\["tenca, .*null' "$t/l"
+}
 ok "models lists the starter" models_listed
 ok "info tells layers and classes" info_text
 ok "info --json is JSON" info_json
+ok "info tells classes in the user's language and in English" info_local
 ok "nothing falls back to ref for the starter on cpu" no_fallbacks
 ok "info takes a path" info_path
 

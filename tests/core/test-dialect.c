@@ -513,6 +513,7 @@ int
 main (int argc, char **argv)
 {
   g_setenv ("PENTIMENTO_MODELS", PM_TEST_MODELS, TRUE);
+  g_setenv ("LANGUAGE", "C", TRUE);
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/dialect/sizes", test_sizes, in_new_folder);
   g_test_add_data_func ("/dialect/pipeline", test_pipeline, in_new_folder);

@@ -64,7 +64,7 @@ test_class_list (void)
   gtk_container_add (GTK_CONTAINER (window), widget);
   gtk_widget_show_all (window);
   g_signal_connect (list, "changed", G_CALLBACK (count_cb), &n_changed);
-  pm_class_list_set_classes (list, names, G_N_ELEMENTS (names));
+  pm_class_list_set_classes (list, names, NULL, G_N_ELEMENTS (names));
   settle ();
   g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 7);
   g_assert_cmpint (pm_class_list_get_selected (list), ==, -2);
@@ -95,6 +95,35 @@ test_class_list (void)
   gtk_widget_destroy (window);
 }
 
+/* The user's language beside the request's: both are shown and searched, and the request's is chosen. */
+static void
+test_class_local (void)
+{
+  static const char *const local[] = { "gat", NULL, NULL, NULL, NULL, "Guineu" };
+  GtkWidget   *window = gtk_window_new (GTK_WINDOW_TOPLEVEL);
+  GtkWidget   *widget = pm_class_list_new ();
+  PmClassList *list = PM_CLASS_LIST (widget);
+  g_autofree char *text = NULL, *shown = NULL;
+  GtkTreeModel    *model;
+  GtkTreeIter      iter;
+
+  gtk_container_add (GTK_CONTAINER (window), widget);
+  gtk_widget_show_all (window);
+  pm_class_list_set_classes (list, names, local, G_N_ELEMENTS (names));
+  search (widget, "guine");
+  g_assert_cmpint (pm_class_list_get_n_visible (list), ==, 1);
+  g_assert_cmpint (pm_class_list_get_selected (list), ==, 5);
+  text = pm_class_list_get_text (list);
+  g_assert_cmpstr (text, ==, "fox");
+  model = gtk_tree_view_get_model (GTK_TREE_VIEW (find (widget, "pentimento-classes")));
+  g_assert_true (gtk_tree_model_get_iter_first (model, &iter));
+  gtk_tree_model_get (model, &iter, 3, &shown, -1);
+  g_assert_cmpstr (shown, ==, "Guineu (fox)");
+  search (widget, "fox");
+  g_assert_cmpint (pm_class_list_get_selected (list), ==, 5);
+  gtk_widget_destroy (window);
+}
+
 static void
 test_class_numbers (void)
 {
@@ -106,7 +135,7 @@ test_class_numbers (void)
   gtk_container_add (GTK_CONTAINER (window), GTK_WIDGET (list));
   gtk_widget_show_all (window);
   g_signal_connect (list, "activated", G_CALLBACK (count_cb), &n_activated);
-  pm_class_list_set_classes (list, NULL, 1000);
+  pm_class_list_set_classes (list, NULL, NULL, 1000);
   g_signal_emit_by_name (find (GTK_WIDGET (list), "pentimento-class-search"), "activate");
   g_assert_cmpint (n_activated, ==, 0); /* nothing is selected yet */
   search (GTK_WIDGET (list), "20");
@@ -449,6 +478,7 @@ main (int argc, char **argv)
 {
   gtk_test_init (&argc, &argv);
   g_test_add_func ("/ui/class-list/names", test_class_list);
+  g_test_add_func ("/ui/class-list/local", test_class_local);
   g_test_add_func ("/ui/class-list/numbers", test_class_numbers);
   g_test_add_func ("/ui/check-list", test_check_list);
   g_test_add_func ("/ui/progress/run", test_progress);
