@@ -15,7 +15,7 @@
 #define OWN_FLOATS (512 * 1024) /* of a head's keys: longer ones stay where they are, and workers share the values */
 #define PANEL_FLOATS (512 * 1024) /* of probabilities: panels are narrower where there are many keys */
 #define SHARED_ROWS 16 /* of values, turned round by one task */
-#define SUM_KEYS 64    /* added up before they are added to the rest: thousands of keys cost no digits */
+#define SUM_KEYS 8 /* added up before they are added to the rest: neither few nor thousands of keys cost digits */
 
 static int
 count_keys (const PmAttention *op, int b)
