@@ -7,9 +7,9 @@
 #include <glib/gstdio.h>
 
 #include "compare.h"
-#include "eval.h"
 #include "fixture.h"
-#include "model.h"
+#include "eval/eval.h"
+#include "model/model.h"
 
 /* Letters as in family/dit.h. */
 typedef struct

@@ -2,9 +2,9 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "format/checkpoint.h"
-#include "model-private.h"
 #include "pentimento.h"
+#include "format/checkpoint.h"
+#include "model/private.h"
 
 /* A network of 2 layers, width 24, 2 heads, patch 2 and 3 x 3 tokens, its configuration the given JSON. */
 static PmModel *

@@ -2,9 +2,9 @@
  * tests/reference/starter). Its inputs are PyTorch's random numbers for seed 5: three pictures, then four noises. */
 #include <string.h>
 
-#include "base/random.h"
 #include "compare.h"
-#include "eval.h"
+#include "base/random.h"
+#include "eval/eval.h"
 
 #define B 3
 #define N_NOISES 4

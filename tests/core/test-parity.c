@@ -5,7 +5,7 @@
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
-#include "eval.h"
+#include "eval/eval.h"
 
 static const char *const devices[] = { "ref", "cpu" };
 

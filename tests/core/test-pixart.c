@@ -7,9 +7,9 @@
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
-#include "eval.h"
 #include "fixture.h"
-#include "run.h"
+#include "eval/eval.h"
+#include "run/run.h"
 
 #define N_ITEMS 3
 
