@@ -239,10 +239,10 @@ test_conversion (void)
 {
   for (unsigned bits = 0; bits < 0x10000; bits++)
     {
-      __half        half = { (uint16_t) bits };
+      __half        narrow = { (uint16_t) bits };
       __nv_bfloat16 bfloat = { (uint16_t) bits };
-      if (! isnan (__half2float (half)))
-        g_assert_cmpuint (__float2half (__half2float (half)).bits, ==, bits);
+      if (! isnan (__half2float (narrow)))
+        g_assert_cmpuint (__float2half (__half2float (narrow)).bits, ==, bits);
       if (! isnan (__bfloat162float (bfloat)))
         g_assert_cmpuint (__float2bfloat16 (__bfloat162float (bfloat)).bits, ==, bits);
     }
