@@ -102,8 +102,8 @@ set_failure (const PmCudaModule *module, const PmCudaError *failure, GError **er
     {
     case PM_CUDA_NO_DRIVER:
       g_set_error (error, PM_ERROR, PM_ERROR_DEVICE,
-                   _("NVIDIA's driver does not answer (%s); for a GPU of NVIDIA install its driver, %s or newer, else compute on "
-                     "“cpu”."),
+                   _("NVIDIA's driver does not answer (%s); for a GPU of NVIDIA install its driver, %s or newer, else compute "
+                     "on “cpu”."),
                    text, module->least_driver);
       break;
     case PM_CUDA_OLD_DRIVER:
@@ -117,7 +117,7 @@ set_failure (const PmCudaModule *module, const PmCudaError *failure, GError **er
       break;
     case PM_CUDA_NO_LIBRARY:
       g_set_error (error, PM_ERROR, PM_ERROR_DEVICE,
-                   _("A GPU was found, but NVIDIA's library cuBLASLt was not (%s); install it with “pip install nvidia-cublas”, or "
+                   _("A GPU was found, but NVIDIA's library cuBLASLt was not (%s); install it with “pip install nvidia-cublas” or "
                      "the system's package of CUDA %s, or put it beside the module “%s”."),
                    text, module->toolkit, MODULE_FILE);
       break;

@@ -58,6 +58,27 @@ add_start (JsonBuilder *builder, const PmRequest *request)
   json_builder_end_object (builder);
 }
 
+/* What is not as it would be anyway. */
+static void
+add_device (JsonBuilder *builder, const PmRequest *request)
+{
+  if (request->precision != PM_PRECISION_AUTO)
+    {
+      json_builder_set_member_name (builder, "precision");
+      json_builder_add_string_value (builder, pm_precision_id (request->precision));
+    }
+  if (request->shortage != PM_SHORTAGE_STREAM)
+    {
+      json_builder_set_member_name (builder, "on-out-of-memory");
+      json_builder_add_string_value (builder, pm_shortage_id (request->shortage));
+    }
+  if (request->vram_limit > 0)
+    {
+      json_builder_set_member_name (builder, "vram-limit");
+      json_builder_add_int_value (builder, (gint64) request->vram_limit);
+    }
+}
+
 char *
 pm_request_to_json (const PmRequest *request)
 {
@@ -78,21 +99,7 @@ pm_request_to_json (const PmRequest *request)
       json_builder_set_member_name (builder, strings[i][0]);
       json_builder_add_string_value (builder, strings[i][1] ? strings[i][1] : "");
     }
-  if (request->precision != PM_PRECISION_AUTO)
-    {
-      json_builder_set_member_name (builder, "precision");
-      json_builder_add_string_value (builder, pm_precision_id (request->precision));
-    }
-  if (request->shortage != PM_SHORTAGE_STREAM)
-    {
-      json_builder_set_member_name (builder, "on-out-of-memory");
-      json_builder_add_string_value (builder, pm_shortage_id (request->shortage));
-    }
-  if (request->vram_limit > 0)
-    {
-      json_builder_set_member_name (builder, "vram-limit");
-      json_builder_add_int_value (builder, (gint64) request->vram_limit);
-    }
+  add_device (builder, request);
   json_builder_set_member_name (builder, "num-steps");
   json_builder_add_int_value (builder, request->num_steps);
   json_builder_set_member_name (builder, "cache-interval");
