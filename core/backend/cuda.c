@@ -117,8 +117,8 @@ set_failure (const PmCudaModule *module, const PmCudaError *failure, GError **er
       break;
     case PM_CUDA_NO_LIBRARY:
       g_set_error (error, PM_ERROR, PM_ERROR_DEVICE,
-                   _("A GPU was found, but NVIDIA's library cuBLASLt was not (%s); install it with “pip install nvidia-cublas” or "
-                     "the system's package of CUDA %s, or put it beside the module “%s”."),
+                   _("A GPU was found, but NVIDIA's library cuBLASLt was not (%s); install it with “pip install nvidia-cublas” "
+                     "or the system's package of CUDA %s, or put it beside the module “%s”."),
                    text, module->toolkit, MODULE_FILE);
       break;
     case PM_CUDA_OUT_OF_MEMORY:
