@@ -1,18 +1,18 @@
 #!/bin/bash
-# build.sh [--out DIR] [--archs "75 90"] [--release] [--jobs N] [--cache DIR]
+# build.sh [--out DIR] [--archs "75 90"] [--release] [--jobs N] [--cache DIR]; build.sh --find only says which CUDA there is.
 # Makes DIR/libpentimento-cuda.so out of the .cu files beside it, with nothing but nvcc and the C++ compiler that nvcc takes; and
 # DIR/libpentimento-cuda.txt, which says how. ./dev, meson and ./dev gpu-check all call this. The module exports one symbol and
 # needs neither CUDA's libraries nor libstdc++ where it is loaded, so that it may be built on another system than the core (of no
 # newer C library). Objects are kept in the cache by what they were made of. Ends with 77 and a line why where there is no nvcc,
 # or one older than CUDA 13.
-# Architectures are compute capabilities: machine code for each, and for the last of a release its PTX too, from which drivers
-# make code for newer cards.
+# Architectures are compute capabilities, machine code for each; by default 75 and 90, and that of the card that is here. A
+# release is for all cards from 75 on: it has PTX of the last too, from which drivers make code for newer ones.
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd -P)
 core=$(cd "$here/../.." && pwd -P)
 name=libpentimento-cuda
-out=. archs="75 90" ptx= jobs=$(nproc) cache=
+out=. archs= ptx= jobs=$(nproc) cache= find=
 
 fail () { printf 'build.sh: %s\n' "$*" >&2; exit 1; }
 skip () { printf '%s\n' "$*"; exit 77; }
@@ -24,6 +24,7 @@ while [ $# -gt 0 ]; do
     --release) archs="75 80 86 89 90" ptx=90 ;;
     --jobs) jobs=$2; shift ;;
     --cache) cache=$2; shift ;;
+    --find) find=1 ;;
     *) fail "there is no option \"$1\"." ;;
   esac
   shift
@@ -34,7 +35,11 @@ nvcc=${NVCC:-$(type -P nvcc || true)}
 [ -n "$nvcc" ] || skip "CUDA's compiler nvcc is not here"
 version=$("$nvcc" --version | sed -n 's/.*release \([0-9.]*\),.*/\1/p')
 [ "${version%%.*}" -ge 13 ] || skip "CUDA $version is too old, 13 is needed"
+[ -z "$find" ] || { echo "CUDA $version, $nvcc"; exit; }
 
+here_too=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | tr -d . | sort -u || true)
+archs=$(printf '%s\n' ${archs:-75 90 $here_too} | sort -nu | tr '\n' ' ')
+archs=${archs% }
 mkdir -p "$out"
 out=$(cd "$out" && pwd -P)
 cache=${cache:-$out/objects}
@@ -58,7 +63,8 @@ one ()
 }
 
 objects=() status=0 running=0
-for source in "$here"/*.cu; do
+for source in "$here"/*.cu "$here"/gpu/*.cu; do
+  [ -f "$source" ] || continue
   object=$cache/$(basename "$source" .cu)-$( { printf '%s' "$shared"; cat "$source"; } | sha256sum | cut -c 1-24).o
   objects+=("$object")
   if [ -f "$object" ]; then touch "$object"; continue; fi
