@@ -215,4 +215,18 @@ typedef struct
   float       *y;
 } PmCombine;
 
+/* The operations; X (name, argument). A new one is a line here, a loop in ref.c and a test in tests/core/test-backend.c. */
+#define PM_BACKEND_OPS(X)         \
+  X (linear, PmLinear)            \
+  X (norm_modulate, PmNorm)       \
+  X (rms_norm, PmRmsNorm)         \
+  X (patchify, PmPatches)         \
+  X (unpatchify, PmPatches)       \
+  X (attention, PmAttention)      \
+  X (add, PmAdd)                  \
+  X (activate, PmActivate)        \
+  X (conv, PmConv)                \
+  X (group_norm, PmGroupNorm)     \
+  X (combine, PmCombine)
+
 #endif

@@ -152,8 +152,9 @@ pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLayer *
       pm_backend_linear (trunk->backend, &op);
     }
   PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv,
-                            .k = pm_acts_at (work->qkv, D), .v = pm_acts_at (work->qkv, 2 * D), .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
-                            .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
+                            .k = pm_acts_at (work->qkv, D), .v = pm_acts_at (work->qkv, 2 * D), .q_item = T * row, .q_row = row,
+                            .kv_item = T * row, .kv_row = row, .scale = 1.f / sqrtf (d), .out = work->h,
+                            .out_item = (gsize) T * D, .out_row = D };
   pm_nn_attention (trunk->backend, in->tap, &trunk->sites[layer], &attention);
   pm_trunk_add (trunk, proj, B, work->h, modulation->gate, modulation->stride);
 }
