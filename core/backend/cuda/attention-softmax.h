@@ -10,7 +10,8 @@
 
 #include "backend/cuda/attention-tile.h"
 
-#define PM_NOTHING -1000.f /* an exponent of two that makes 0, and that may be multiplied with 0 */
+#define PM_NOTHING    -1000.f /* an exponent of two that makes 0, and that may be multiplied with 0 */
+#define PM_NO_ENTROPY 2e-7f   /* what sums near 1 are rounded by: one key alone has none */
 
 PM_DEVICE float
 pm_power (float x, const float *)
@@ -153,7 +154,8 @@ pm_attention_is_recorded (const PmAttentionArgs &args, int b, int h)
   return (h >= 64 || (args.heads >> h & 1)) && (args.items >> b & 1);
 }
 
-/* Ends rows i and i + 8: inverse [2]; and writes what is recorded. */
+/* Ends rows i and i + 8: inverse [2]; and writes what is recorded: base and inverse always, which second passes may need of other
+ * heads, the rest where is_recorded. */
 template <bool RECORDS>
 PM_DEVICE void
 pm_rows_end (PmRows *rows, const PmAttentionArgs &args, int b, int h, int i, bool is_recorded, float *inverse)
@@ -164,19 +166,22 @@ pm_rows_end (PmRows *rows, const PmAttentionArgs &args, int b, int h, int i, boo
       float  sum = pm_row_total (rows->sum[r]);
       size_t head = (size_t) b * args.H + h;
       inverse[r] = sum > 0.f ? 1.f / sum : 0.f;
-      if (! RECORDS || ! is_recorded)
+      if (! RECORDS)
         continue;
 
-      float moment = pm_row_total (rows->moment[r]);
-      int   query = i + 8 * r;
-      bool  writes = pm_lane () % 4 == 0 && query < args.Tq;
+      int  query = i + 8 * r;
+      bool writes = pm_lane () % 4 == 0 && query < args.Tq;
       if (writes && args.base)
         {
           args.base[head * args.Tq + query] = sum > 0.f ? rows->base[r] : 0.f;
           args.inverse[head * args.Tq + query] = inverse[r];
         }
+      if (! is_recorded)
+        continue;
+      float moment = pm_row_total (rows->moment[r]);
+      float entropy = fmaf (-0.69314718f * moment, inverse[r], logf (sum));
       if (writes && args.entropy)
-        args.entropy[head * args.Tq + query] = fmaf (-0.69314718f * moment, inverse[r], logf (sum));
+        args.entropy[head * args.Tq + query] = entropy > PM_NO_ENTROPY ? entropy : 0.f;
 #pragma unroll
       for (int k = 0; k < PM_ATTENTION_SUMS; k++)
         if (k < args.n_sums)

@@ -114,7 +114,7 @@ launch_second (PmAttentionArgs *args, const PmReduce *reduce, int first, PmDtype
     }
 }
 
-/* stats [2, n, H, Tq] is needed when something is recorded in a second pass. */
+/* stats: as much as pm_attention_count_stats says; NULL when nothing is recorded in a second pass. */
 static void
 launch_items (const PmAttention *op, int first, int n, float *stats, const PmLaunch *launch)
 {
@@ -143,6 +143,15 @@ launch_items (const PmAttention *op, int first, int n, float *stats, const PmLau
     }
   if (stats)
     launch_second (&args, reduce, first, dtype, launch);
+}
+
+size_t
+pm_attention_count_stats (const PmAttention *op)
+{
+  const PmReduce *reduce = op->reduce;
+  size_t          n_items = op->B < PM_ATTENTION_ITEMS ? op->B : PM_ATTENTION_ITEMS;
+
+  return reduce && (reduce->n_query_weights > 0 || reduce->n_rows > 0 || reduce->matrix) ? 2 * n_items * op->H * op->Tq : 0;
 }
 
 bool

@@ -88,7 +88,10 @@ void pm_attention_launch_rows (const PmAttentionArgs *args, const PmAttentionPro
 void pm_attention_launch_matrix (const PmAttentionArgs *args, const PmAttentionProbs *probs, PmDtype dtype,
                                  const PmLaunch *launch);
 
-/* The operation. stats [2, B up to PM_ATTENTION_ITEMS, H, Tq]. FALSE: not of these types. */
+/* Floats that the operation needs beside its arguments, to work in; 0: none. */
+size_t pm_attention_count_stats (const PmAttention *op);
+
+/* The operation. stats: so many floats of the device, or NULL when there are to be none. FALSE: not of these types. */
 bool pm_attention_run (const PmAttention *op, float *stats, const PmLaunch *launch);
 
 #endif
