@@ -123,30 +123,11 @@ pm_paint_set_inputs (PmPaint *paint, GimpProcedureConfig *config, GError **error
 }
 
 static gboolean
-check_model (PmModel *model, GError **error)
-{
-  const PmModelInfo *info = pm_model_get_info (model);
-
-  if (info->makes_picture)
-    return TRUE;
-  if (info->is_latent)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                         _("The model paints latents and its VAE is missing, so there would be no picture; add the VAE to the "
-                           "model's folder, or choose another model."));
-  else
-    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _("The model paints %d channels, which are not red, green and blue, so there would be no picture; choose "
-                   "another model."),
-                 info->n_channels);
-  return FALSE;
-}
-
-static gboolean
 estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError **error)
 {
   const PmPlace place = place_of (paint);
 
-  if (! check_model (paint->model, error) || ! pm_placement_check (&place, error)
+  if (! pm_model_check_picture (paint->model, error) || ! pm_placement_check (&place, error)
       || ! pm_generate_estimate (paint->model, paint->request, estimate_out, error))
     return FALSE;
 

@@ -189,12 +189,8 @@ generate_work (PmJob *job, gpointer data, GError **error)
       print_estimate (&estimate, options->is_json);
       return TRUE;
     }
-  if (options->out && ! pm_model_get_info (model)->makes_picture)
-    {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                           _("This model makes no picture (`pentimento info` says why); keep its maps with --maps or --raw."));
-      return FALSE;
-    }
+  if (options->out && ! pm_model_check_picture (model, error))
+    return FALSE;
   if (options->from_record && (difference = compare_record (options->from_record, model, job)))
     g_printerr ("pentimento: %s\n", difference);
   if (! pm_generate_files_reserve (&self->files, options, error))

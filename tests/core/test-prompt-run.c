@@ -394,9 +394,36 @@ test_dangling (Fixture *fixture, gconstpointer data)
   prompt_model_copy ("vae-four-levels/vae/diffusion_pytorch_model.hash.json", fixture->folder,
                      "vae/diffusion_pytorch_model.hash.json");
   g_assert_cmpint (symlink ("../blobs/gone", path), ==, 0);
-  g_assert_null (pm_model_open (fixture->folder, &error));
+  g_autoptr (PmModel) model = open_model (fixture);
+  g_assert_null (pm_model_get_info (model)->vae);
+  g_assert_false (pm_model_check_picture (model, &error));
   g_assert_error (error, PM_ERROR, PM_ERROR_IO);
   g_assert_nonnull (strstr (error->message, "config.json"));
+  g_assert_cmpstr (find_part (model, "vae")->problem, ==, error->message);
+  g_assert_null (find_part (model, "text_encoder")->problem);
+}
+
+/* A damaged decoder says so to whoever begins with a picture, and leaves latents and maps. */
+static void
+test_damaged_vae (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree float  *picture = g_new0 (float, 3 * 64 * 64);
+
+  prompt_model_copy ("vae-four-levels/vae/diffusion_pytorch_model.hash.json", fixture->folder,
+                     "vae/diffusion_pytorch_model.hash.json");
+  fixture_write (fixture->folder, "vae/config.json", "[", -1);
+  g_autoptr (PmModel)   model = open_model (fixture);
+  g_autoptr (PmRequest) request = new_request (model, "plain");
+  g_assert_false (pm_model_get_info (model)->makes_picture);
+  g_assert_false (pm_model_check_picture (model, &error));
+  g_assert_error (error, PM_ERROR, PM_ERROR_DAMAGED);
+  request->num_steps = 1;
+  g_autoptr (PmResult) result = pm_generate (model, request, NULL, NULL);
+  g_assert_nonnull (result);
+  g_assert_null (result->picture);
+  g_assert_true (pm_request_set_start (request, picture, 64, 64));
+  assert_refused (model, request, PM_ERROR_DAMAGED, error->message);
 }
 
 /* A tokenizer that ends no text would leave an empty one without a token, and steered words nothing to look at beside them. */
@@ -525,6 +552,7 @@ main (int argc, char **argv)
                 { "/prompt-run/refused", test_refused },
                 { "/prompt-run/parts", test_parts },       { "/prompt-run/sidecar", test_sidecar },
                 { "/prompt-run/dangling", test_dangling }, { "/prompt-run/no-end", test_no_end },
+                { "/prompt-run/damaged-vae", test_damaged_vae },
                 { "/prompt-run/picture", test_picture },
                 { "/prompt-run/progress", test_progress } };
   char *cache = fixture_folder ();
