@@ -272,6 +272,14 @@ weighed ()
 ok "a weight changes the picture" weighed
 negative () { tell --prompt 'A red fox, and snow' --negative blur --out "$t/neg.png" && ! cmp -s "$t/fox.png" "$t/neg.png"; }
 ok "so does a negative prompt" negative
+unused_negative ()
+{
+  tell --prompt 'A red fox, and snow' --negative blur --guidance 1 --out "$t/neg1.png" 2>"$t/err" &&
+    grep -q '^pentimento: .*negative prompt.*guidance' "$t/err" &&
+    tell --prompt 'A red fox, and snow' --guidance 1 --out "$t/neg2.png" 2>"$t/err" && [ ! -s "$t/err" ] &&
+    cmp "$t/neg1.png" "$t/neg2.png"
+}
+ok "a negative prompt that changes nothing is told" unused_negative
 word_json ()
 {
   "$program" generate --model "$t/reads" --size 64x96 --num-steps 2 --prompt 'a fox' --show 'words=fox;read=word' \
