@@ -124,6 +124,12 @@ pm_backend_get_job (PmBackend *backend)
   return backend->job;
 }
 
+PmDtype
+pm_backend_get_activation_dtype (PmBackend *backend)
+{
+  return backend->klass->get_activation_dtype ? backend->klass->get_activation_dtype (backend) : PM_DTYPE_F32;
+}
+
 gpointer
 pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error)
 {

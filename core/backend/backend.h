@@ -8,22 +8,9 @@
 
 #include "backend/ops.h"
 #include "base/job.h"
+#include "tensor/tensor.h"
 
 typedef struct _PmBackend PmBackend;
-
-/* The operations; X (name, argument). A new one is a line here, a loop in ref.c and a test in tests/core/test-backend.c. */
-#define PM_BACKEND_OPS(X)         \
-  X (linear, PmLinear)            \
-  X (norm_modulate, PmNorm)       \
-  X (rms_norm, PmRmsNorm)         \
-  X (patchify, PmPatches)         \
-  X (unpatchify, PmPatches)       \
-  X (attention, PmAttention)      \
-  X (add, PmAdd)                  \
-  X (activate, PmActivate)        \
-  X (conv, PmConv)                \
-  X (group_norm, PmGroupNorm)     \
-  X (combine, PmCombine)
 
 typedef enum
 {
@@ -59,6 +46,9 @@ typedef struct
   gboolean (*prepare) (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
   gboolean (*finish) (PmBackend *backend, GError **error);
 
+  /* NULL where it is f32. */
+  PmDtype (*get_activation_dtype) (PmBackend *backend);
+
   PmBackendOps ops;
 } PmBackendClass;
 
@@ -72,6 +62,17 @@ gpointer              pm_backend_get_state (PmBackend *backend);
 struct _PmPool       *pm_backend_get_pool (PmBackend *backend);
 void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations; borrowed */
 PmJob                *pm_backend_get_job (PmBackend *backend);             /* NULL: none */
+
+/* The type of PmActs that the backend likes; it takes f32 everywhere, too. */
+PmDtype pm_backend_get_activation_dtype (PmBackend *backend);
+
+/* For backends that know no other type. */
+static inline float *
+pm_acts_floats (PmActs acts)
+{
+  g_assert (acts.dtype == PM_DTYPE_F32);
+  return acts.data;
+}
 
 gpointer pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error); /* 64-byte aligned, uninitialised */
 void     pm_backend_free (PmBackend *backend, gpointer memory);

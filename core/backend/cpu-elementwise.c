@@ -59,7 +59,7 @@ norm_row (const PmNorm *op, int m)
   const float *x = op->x + (gsize) m * op->D;
   gsize        mod = m / op->rows_per_item * op->mod_stride;
   const float *scale = op->scale + mod, *shift = op->shift + mod;
-  float       *y = op->y + (gsize) m * op->D;
+  float       *y = pm_acts_floats (op->y) + (gsize) m * op->D;
   int          D = op->D, whole = D / PM_LANES * PM_LANES;
   PmVec        acc = { 0 };
   double       sum = 0, squares = 0;
@@ -114,7 +114,7 @@ PM_CLONES static void
 rms_norm_row (const PmRmsNorm *op, const float *weight, int m)
 {
   const float *x = op->x + (gsize) m * op->D;
-  float       *y = op->y + (gsize) m * op->D;
+  float       *y = pm_acts_floats (op->y) + (gsize) m * op->D;
   int          D = op->D, whole = D / PM_LANES * PM_LANES;
   PmVec        acc = { 0 };
   double       squares = 0;

@@ -25,6 +25,8 @@ typedef struct
   PmBackend      *backend;
   const PmKernel *kernel;
   const PmLinear *op;
+  const float    *x, *gate, *residual;
+  float          *y;
   const float    *bias;        /* [N], zeros up to a whole vector */
   float          *panels;      /* of rows m0 .. m0 + m of x, [K, width] one behind the other */
   int             m0, m;
@@ -67,7 +69,7 @@ pack_task_cb (int task, int worker, gpointer data)
   int             n_parts = (op->K + PACK_COLS - 1) / PACK_COLS, p = task / n_parts, k = task % n_parts * PACK_COLS;
   int             n = panel_tokens (job, p);
 
-  pm_panel_pack (n, MIN (PACK_COLS, op->K - k), op->x + (job->m0 + p * panel_width (job)) * op->x_stride + k, op->x_stride,
+  pm_panel_pack (n, MIN (PACK_COLS, op->K - k), job->x + (job->m0 + p * panel_width (job)) * op->x_stride + k, op->x_stride,
                  panel_get (job, p) + (gsize) k * pm_panel_vectors (n) * PM_LANES);
 }
 
@@ -92,11 +94,13 @@ weights_get (LinearJob *job, int worker, int n0, int n, int k0, int k, gsize *st
 /* 16 columns of one token; what lies beyond the last column goes through padded copies, so that every element takes the same
  * path. */
 PM_INLINE void
-finish_piece (const PmLinear *op, const float *sums, const float *bias, int m, int n)
+finish_piece (const LinearJob *job, const float *sums, int m, int n)
 {
-  const float *gate = op->gate ? op->gate + m / op->rows_per_item * op->gate_stride + n : NULL;
-  const float *residual = op->residual ? op->residual + m * op->y_stride + n : NULL;
-  float       *y = op->y + m * op->y_stride + n;
+  const PmLinear *op = job->op;
+  const float    *bias = job->bias;
+  const float    *gate = job->gate ? job->gate + m / op->rows_per_item * op->gate_stride + n : NULL;
+  const float    *residual = job->residual ? job->residual + m * op->y_stride + n : NULL;
+  float          *y = job->y + m * op->y_stride + n;
 
   if (n + PM_LANES <= op->N)
     {
@@ -118,9 +122,8 @@ finish_piece (const PmLinear *op, const float *sums, const float *bias, int m, i
 PM_CLONES static void
 finish_panel (const LinearJob *job, int p, int n0, int n_end, const float *sums)
 {
-  const PmLinear *op = job->op;
-  int             n_tokens = panel_tokens (job, p), width = pm_panel_vectors (n_tokens) * PM_LANES;
-  float           rows[PM_LANES * PM_LANES];
+  int   n_tokens = panel_tokens (job, p), width = pm_panel_vectors (n_tokens) * PM_LANES;
+  float rows[PM_LANES * PM_LANES];
 
   for (int i = 0; i < n_tokens; i += PM_LANES)
     for (int n = n0; n < n_end; n += PM_LANES)
@@ -128,7 +131,7 @@ finish_panel (const LinearJob *job, int p, int n0, int n_end, const float *sums)
         int m = job->m0 + p * panel_width (job) + i;
         pm_panel_unpack (sums + (gsize) (n - n0) * width + i, width, rows, PM_LANES);
         for (int r = 0; r < MIN (PM_LANES, n_tokens - i); r++)
-          finish_piece (op, rows + r * PM_LANES, job->bias, m + r, n);
+          finish_piece (job, rows + r * PM_LANES, m + r, n);
       }
 }
 
@@ -141,7 +144,7 @@ expect_rows (const LinearJob *job, int p, int n0, int row, int n_rows)
 
   for (int i = row; i < last; i++)
     for (int n = n0; n < n_end; n += PM_LANES)
-      __builtin_prefetch (op->y + (job->m0 + p * panel_width (job) + i) * op->y_stride + n, 1, 2);
+      __builtin_prefetch (job->y + (job->m0 + p * panel_width (job) + i) * op->y_stride + n, 1, 2);
 }
 
 /* The sums of one group of columns over one stretch of K; the kernel's rows of weights stay in the first-level cache while
@@ -227,13 +230,13 @@ dots_task_cb (int task, int worker, gpointer data)
   for (int j = 0; w && j < n; j++)
     {
       float sums[PM_CPU_MAX_DOTS];
-      pm_cpu_dots (op->M, op->K, op->x, op->x_stride, w + j * stride, sums);
+      pm_cpu_dots (op->M, op->K, job->x, op->x_stride, w + j * stride, sums);
       for (int m = 0; m < op->M; m++)
         {
           float piece[PM_LANES] = { sums[m] }, bias[PM_LANES] = { job->bias[n0 + j] };
-          float gate = op->gate ? op->gate[m / op->rows_per_item * op->gate_stride + n0 + j] : 1.f;
-          float residual = op->residual ? op->residual[m * op->y_stride + n0 + j] : 0.f;
-          pm_cpu_epilogue_row (op->activation, 1, piece, bias, &gate, &residual, op->y + m * op->y_stride + n0 + j);
+          float gate = job->gate ? job->gate[m / op->rows_per_item * op->gate_stride + n0 + j] : 1.f;
+          float residual = job->residual ? job->residual[m * op->y_stride + n0 + j] : 0.f;
+          pm_cpu_epilogue_row (op->activation, 1, piece, bias, &gate, &residual, job->y + m * op->y_stride + n0 + j);
         }
     }
 }
@@ -241,7 +244,9 @@ dots_task_cb (int task, int worker, gpointer data)
 void
 pm_cpu_linear (PmBackend *backend, const PmLinear *op)
 {
-  LinearJob job = { .backend = backend, .kernel = pm_cpu_get_kernel (backend), .op = op };
+  LinearJob job = { .backend = backend, .kernel = pm_cpu_get_kernel (backend), .op = op, .x = pm_acts_floats (op->x),
+                    .gate = pm_acts_floats (op->gate), .residual = pm_acts_floats (op->residual),
+                    .y = pm_acts_floats (op->y) };
   gsize     n_bias = (gsize) (op->N + PM_LANES - 1) / PM_LANES * PM_LANES;
   gboolean  is_few = op->M <= PM_CPU_MAX_DOTS;
   int       pass = CLAMP (PASS_FLOATS / MAX (op->K, 1) / BLOCK_TOKENS, 1, PASS_FLOATS) * BLOCK_TOKENS;

@@ -22,8 +22,8 @@ pm_backend_measure_rate (PmBackend *backend)
       return 0;
     }
   pm_backend_upload (backend, memory, zeros, n * sizeof (float));
-  PmLinear op = { .M = SIDE, .N = SIDE, .K = SIDE, .x = memory, .x_stride = SIDE, .w = &weight, .rows_per_item = SIDE,
-                  .y = memory + n, .y_stride = SIDE };
+  PmLinear op = { .M = SIDE, .N = SIDE, .K = SIDE, .x = pm_acts_f32 (memory), .x_stride = SIDE, .w = &weight,
+                  .rows_per_item = SIDE, .y = pm_acts_f32 (memory + n), .y_stride = SIDE };
   for (gint64 end = g_get_monotonic_time () + (gint64) (SECONDS * 1e6), start; (start = g_get_monotonic_time ()) < end;)
     {
       pm_backend_linear (backend, &op);

@@ -12,20 +12,21 @@ row_floats (const PmNetwork *network)
 gsize
 pm_dit_conditions_size (const PmNetwork *network, int max_items)
 {
-  return row_floats (network) * pm_expected_room (row_floats (network), max_items);
+  return sizeof (float) * row_floats (network) * pm_expected_room (row_floats (network), max_items);
 }
 
 void
-pm_dit_conditions_init (PmPrepared *prepared, float *memory)
+pm_dit_conditions_init (PmPrepared *prepared, gpointer memory)
 {
-  gsize D = prepared->network->info.width;
-  int   R = pm_expected_room (row_floats (prepared->network), prepared->trunk.shape.max_items);
+  gsize  D = prepared->network->info.width;
+  float *time = memory;
+  int    R = pm_expected_room (row_floats (prepared->network), prepared->trunk.shape.max_items);
 
   prepared->conditions = (PmDitConditions) { .expected = { .room = R },
-                                             .time = memory,
-                                             .hidden = memory + R * (gsize) PM_TIMESTEP_DIM,
-                                             .c = memory + R * (PM_TIMESTEP_DIM + D),
-                                             .modulation = memory + R * (PM_TIMESTEP_DIM + 2 * D) };
+                                             .time = time,
+                                             .hidden = time + R * (gsize) PM_TIMESTEP_DIM,
+                                             .c = time + R * (PM_TIMESTEP_DIM + D),
+                                             .modulation = time + R * (PM_TIMESTEP_DIM + 2 * D) };
 }
 
 const float *
@@ -59,11 +60,12 @@ embed_rows (PmPrepared *prepared)
   pm_backend_upload (backend, conditions->time, times, sizeof (float) * n * PM_TIMESTEP_DIM);
   pm_backend_upload (backend, conditions->c, rows, sizeof (float) * n * D);
 
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME0], (int) n, conditions->time, conditions->hidden);
+  PmActs hidden = pm_acts_f32 (conditions->hidden), c = pm_acts_f32 (conditions->c);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME0], (int) n, pm_acts_f32 (conditions->time), hidden);
   op.activation = PM_ACTIVATION_SILU;
   pm_backend_linear (backend, &op);
-  op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME2], (int) n, conditions->hidden, conditions->c);
-  op.residual = conditions->c;
+  op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME2], (int) n, hidden, c);
+  op.residual = c;
   pm_backend_linear (backend, &op);
   pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c,
                                                 .y = conditions->c });
@@ -82,7 +84,8 @@ compute_cb (gpointer data, PmJob *job, GError **error)
     {
       const PmLayer *map = layer < L ? &prepared->blocks[layer].layers[PM_DIT_MODULATION]
                                      : &prepared->ends[PM_DIT_FINAL_MODULATION];
-      PmLinear       op = pm_nn_layer_linear (map, n, conditions->c, (float *) pm_dit_conditions_get (prepared, layer, 0));
+      PmLinear       op = pm_nn_layer_linear (map, n, pm_acts_f32 (conditions->c),
+                                              pm_acts_f32 (pm_dit_conditions_get (prepared, layer, 0)));
       if (! pm_job_check (job, error))
         return FALSE;
       pm_backend_linear (prepared->trunk.backend, &op);

@@ -4,10 +4,9 @@
 #define NORM_EPS 1e-6f
 
 gsize
-pm_dit_work_bytes (PmNetwork *network, const PmShape *shape)
+pm_dit_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts)
 {
-  return (pm_trunk_floats (&network->info, network->F, shape) + pm_dit_conditions_size (network, shape->max_items))
-         * sizeof (float);
+  return pm_trunk_bytes (&network->info, network->F, shape, acts) + pm_dit_conditions_size (network, shape->max_items);
 }
 
 static gboolean
@@ -41,7 +40,7 @@ pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GE
 
   prepared->network = network;
   prepared->blocks = g_new0 (PmDitBlock, network->info.n_layers);
-  float *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
+  gpointer memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
   if (memory)
     pm_dit_conditions_init (prepared, memory);
   if (! memory || ! pm_trunk_set_position (&prepared->trunk, position, 0, 0, error) || ! prepare_layers (prepared, error))

@@ -89,8 +89,8 @@ char *pm_dit_dialect_name (const PmDitDialect *dialect, int block, PmDitLayer la
 /* FALSE with PM_ERROR_UNSUPPORTED when a block's own embedders are no copies of the first block's. */
 gboolean pm_dit_dialect_check_copies (const PmDitDialect *dialect, PmCheckpoint *checkpoint, int n_layers, GError **error);
 
-gsize pm_dit_conditions_size (const PmNetwork *network, int max_items); /* floats */
-void  pm_dit_conditions_init (PmPrepared *prepared, float *memory);
+gsize pm_dit_conditions_size (const PmNetwork *network, int max_items); /* bytes */
+void  pm_dit_conditions_init (PmPrepared *prepared, gpointer memory);
 
 /* See PmFamily.expect, and pm_expected_find. */
 gboolean pm_dit_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJob *job, GError **error);
@@ -103,6 +103,6 @@ PmSite     *pm_dit_sites (PmNetwork *network, const PmShape *shape, int *n_sites
 PmPrepared *pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error);
 void        pm_dit_release (PmPrepared *prepared);
 gboolean    pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
-gsize       pm_dit_work_bytes (PmNetwork *network, const PmShape *shape);
+gsize       pm_dit_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts);
 
 #endif

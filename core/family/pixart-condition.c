@@ -28,11 +28,11 @@ gsize
 pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape)
 {
   gsize row = row_floats (network), blocks = shape->max_items * 6 * (gsize) network->info.width;
-  return row * pm_expected_room (row, shape->max_items) + table_floats (network) + blocks;
+  return pm_trunk_room (row * pm_expected_room (row, shape->max_items) + table_floats (network) + blocks, PM_DTYPE_F32);
 }
 
 void
-pm_pixart_conditions_init (PmPrepared *prepared, float *memory)
+pm_pixart_conditions_init (PmPrepared *prepared, gpointer memory)
 {
   PmPixartConditions *conditions = &prepared->conditions;
   const PmNetwork    *network = prepared->network;
@@ -68,11 +68,12 @@ embed_values (PmPrepared *prepared, int n, const float *values, PmPixartEnd firs
   for (int i = 0; i < n; i++)
     pm_nn_timestep_embed (values[i], PERIOD, waves + (gsize) i * PM_TIMESTEP_DIM);
   pm_backend_upload (backend, conditions->time, waves, sizeof (float) * n * PM_TIMESTEP_DIM);
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[first], n, conditions->time, conditions->hidden);
+  PmActs   hidden = pm_acts_f32 (conditions->hidden), to = pm_acts_f32 (y);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[first], n, pm_acts_f32 (conditions->time), hidden);
   op.activation = PM_ACTIVATION_SILU;
   pm_backend_linear (backend, &op);
-  op = pm_nn_layer_linear (&prepared->ends[second], n, conditions->hidden, y);
-  op.residual = residual ? y : NULL;
+  op = pm_nn_layer_linear (&prepared->ends[second], n, hidden, to);
+  op.residual = residual ? to : op.residual;
   pm_backend_linear (backend, &op);
 }
 
@@ -140,7 +141,8 @@ compute_cb (gpointer data, PmJob *job, GError **error)
                 conditions->c);
   pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c,
                                                 .y = conditions->active });
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_MODULATION], n, conditions->active, conditions->chunks);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_MODULATION], n, pm_acts_f32 (conditions->active),
+                                    pm_acts_f32 (conditions->chunks));
   pm_backend_linear (backend, &op);
   return pm_job_check (job, error);
 }

@@ -5,11 +5,10 @@
 #define FINAL_EPS 1e-6f
 
 gsize
-pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape)
+pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts)
 {
-  return (pm_trunk_floats (&network->info, network->F, shape) + pm_pixart_conditions_size (network, shape)
-          + pm_pixart_texts_size (network, shape))
-         * sizeof (float);
+  return pm_trunk_bytes (&network->info, network->F, shape, acts) + pm_pixart_conditions_size (network, shape)
+         + pm_pixart_texts_size (network, shape, acts);
 }
 
 static gboolean
@@ -38,12 +37,12 @@ pm_pixart_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape,
 {
   PmPrepared *prepared = g_new0 (PmPrepared, 1);
   gsize       n_conditions = pm_pixart_conditions_size (network, shape);
-  gsize       more = n_conditions + pm_pixart_texts_size (network, shape);
+  gsize       more = n_conditions + pm_pixart_texts_size (network, shape, pm_backend_get_activation_dtype (backend));
   PmSite     *sites = pm_pixart_sites (network, shape, NULL);
 
   prepared->network = network;
   prepared->blocks = g_new0 (PmPixartBlock, network->info.n_layers);
-  float *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
+  char *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
   if (memory)
     {
       pm_pixart_conditions_init (prepared, memory);

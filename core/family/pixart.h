@@ -100,8 +100,9 @@ typedef struct
 {
   PmPixartTold *told;                  /* [max_items] */
   int           n_told;
-  float        *text, *hidden, *caption; /* [S, E], [S, D], [S, D] the backend's memory, as the next */
-  float        *kv;                    /* [L, max_items, S, 2, D] keys, values */
+  float        *text;                  /* [S, E] the backend's memory, as the next */
+  PmActs        hidden, caption;       /* [S, D] */
+  PmActs        kv;                    /* [L, max_items, S, 2, D] keys, values */
   float        *key_bias;              /* [B, S] of the batch */
   float        *region_bias;           /* [B, R, T], allocated when there are regions */
   int          *key_region;            /* [B, S] host memory, as the next */
@@ -134,8 +135,8 @@ char *pm_pixart_dialect_table (const PmPixartDialect *dialect, int block);
 /* Whether the network has the layer outside the blocks. */
 gboolean pm_pixart_has_end (const PmNetwork *network, PmPixartEnd end);
 
-gsize    pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape); /* floats */
-void     pm_pixart_conditions_init (PmPrepared *prepared, float *memory);
+gsize    pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape); /* bytes */
+void     pm_pixart_conditions_init (PmPrepared *prepared, gpointer memory);
 gboolean pm_pixart_conditions_fill (PmPrepared *prepared, GError **error); /* tables and size, when layers are there */
 void     pm_pixart_conditions_clear (PmPrepared *prepared);
 
@@ -146,8 +147,8 @@ int      pm_pixart_conditions_find (PmPrepared *prepared, const PmDenoise *in, G
 /* [B, 6, D] of a block, or for layer L [B, 2, D] of the final layer; until the next call. */
 const float *pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row);
 
-gsize    pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape); /* floats */
-void     pm_pixart_texts_init (PmPrepared *prepared, float *memory);
+gsize    pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape, PmDtype acts); /* bytes */
+void     pm_pixart_texts_init (PmPrepared *prepared, gpointer memory);
 void     pm_pixart_texts_clear (PmPrepared *prepared);
 gboolean pm_pixart_set_text (PmPrepared *prepared, PmItemTag tag, const float *embedding, int n, const PmTextEdit *edit,
                              PmJob *job, GError **error);
@@ -162,6 +163,6 @@ PmSite     *pm_pixart_sites (PmNetwork *network, const PmShape *shape, int *n_si
 PmPrepared *pm_pixart_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error);
 void        pm_pixart_release (PmPrepared *prepared);
 gboolean    pm_pixart_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
-gsize       pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape);
+gsize       pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts);
 
 #endif

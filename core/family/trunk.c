@@ -9,51 +9,47 @@
 #include "nn/attention.h"
 #include "nn/position.h"
 
-/* Floats of each buffer, in the order of PmTrunkWork. */
+/* Numbers of each buffer, in the order of PmTrunkWork, and their bytes. */
 #define N_BUFFERS 8
-static void
-work_sizes (const PmNetworkInfo *info, int F, const PmShape *shape, gsize sizes[N_BUFFERS])
+static gsize
+work_sizes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts, gsize sizes[N_BUFFERS])
 {
-  gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch;
-  const gsize floats[N_BUFFERS] = {
+  gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch, sum = 0;
+  const gsize numbers[N_BUFFERS] = {
     B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
     B * T * D, B * T * D, B * T * 3 * D, B * T * F, B * info->out_channels * T * area, T * D
   };
   for (int i = 0; i < N_BUFFERS; i++)
-    sizes[i] = (floats[i] + 15) / 16 * 16; /* every buffer on a cache line of its own */
+    sum += sizes[i] = pm_trunk_room (numbers[i], i >= 3 && i <= 5 ? acts : PM_DTYPE_F32);
+  return sum;
 }
 
 gsize
-pm_trunk_floats (const PmNetworkInfo *info, int F, const PmShape *shape)
+pm_trunk_bytes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts)
 {
-  gsize sizes[N_BUFFERS], total = 0;
-  work_sizes (info, F, shape, sizes);
-  for (int i = 0; i < N_BUFFERS; i++)
-    total += sizes[i];
-  return total;
+  gsize sizes[N_BUFFERS];
+  return work_sizes (info, F, shape, acts, sizes);
 }
 
-float *
+gpointer
 pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape, PmSite *sites,
                gsize more, GError **error)
 {
-  PmTrunkWork *work = &trunk->work;
-  float      **buffers[N_BUFFERS] = { &work->image, &work->patches, &work->x, &work->h, &work->qkv, &work->mlp, &work->output,
-                                      &work->position };
-  gsize        sizes[N_BUFFERS];
+  PmDtype acts = pm_backend_get_activation_dtype (backend);
+  gsize   sizes[N_BUFFERS], n_bytes = work_sizes (info, F, shape, acts, sizes);
+  char   *parts[N_BUFFERS];
 
   *trunk = (PmTrunk) { .backend = backend, .info = info, .shape = *shape, .sites = sites };
-  trunk->memory = pm_backend_alloc (backend, (pm_trunk_floats (info, F, shape) + more) * sizeof (float), error);
+  trunk->memory = pm_backend_alloc (backend, n_bytes + more, error);
   if (! trunk->memory)
     return NULL;
-  float *next = trunk->memory;
-  work_sizes (info, F, shape, sizes);
-  for (int i = 0; i < N_BUFFERS; i++)
-    {
-      *buffers[i] = next;
-      next += sizes[i];
-    }
-  return next;
+  parts[0] = trunk->memory;
+  for (int i = 1; i < N_BUFFERS; i++)
+    parts[i] = parts[i - 1] + sizes[i - 1];
+  trunk->work = (PmTrunkWork) { .image = (float *) parts[0], .patches = (float *) parts[1], .x = (float *) parts[2],
+                                .h = { parts[3], acts }, .qkv = { parts[4], acts }, .mlp = { parts[5], acts },
+                                .output = (float *) parts[6], .position = (float *) parts[7] };
+  return (char *) trunk->memory + n_bytes;
 }
 
 void
@@ -110,7 +106,7 @@ pm_trunk_embed (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed)
 
   pm_backend_upload (trunk->backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * area);
   pm_backend_patchify (trunk->backend, &patches);
-  PmLinear op = pm_nn_layer_linear (embed, in->B * (int) T, work->patches, work->x);
+  PmLinear op = pm_nn_layer_linear (embed, in->B * (int) T, pm_acts_f32 (work->patches), pm_acts_f32 (work->x));
   pm_backend_linear (trunk->backend, &op);
   pm_backend_add (trunk->backend, &(PmAdd) { .n = in->B * T * info->width, .n_y = T * info->width, .x = work->x,
                                              .y = work->position });
@@ -127,14 +123,15 @@ modulate (PmTrunk *trunk, int B, const PmModulation *modulation)
 }
 
 void
-pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, const float *from, const float *gate, gsize gate_stride)
+pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, PmActs from, const float *gate, gsize gate_stride)
 {
   int      T = count_tokens (trunk);
-  PmLinear op = pm_nn_layer_linear (layer, B * T, from, trunk->work.x);
-  op.gate = gate;
+  PmActs   x = pm_acts_f32 (trunk->work.x);
+  PmLinear op = pm_nn_layer_linear (layer, B * T, from, x);
+  op.gate = pm_acts_f32 (gate);
   op.gate_stride = gate_stride;
   op.rows_per_item = T;
-  op.residual = trunk->work.x;
+  op.residual = x;
   pm_backend_linear (trunk->backend, &op);
 }
 
@@ -150,13 +147,14 @@ pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLayer *
   modulate (trunk, B, modulation);
   for (int j = 0; j < 3 && qkv[j].weight.rows > 0; j++)
     {
-      PmLinear op = pm_nn_layer_linear (&qkv[j], B * T, work->h, work->qkv + j * D);
+      PmLinear op = pm_nn_layer_linear (&qkv[j], B * T, work->h, pm_acts_at (work->qkv, j * D));
       op.y_stride = row;
       pm_backend_linear (trunk->backend, &op);
     }
-  PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
-                            .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
-                            .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
+  PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv,
+                            .k = pm_acts_at (work->qkv, D), .v = pm_acts_at (work->qkv, 2 * D), .q_item = T * row, .q_row = row,
+                            .kv_item = T * row, .kv_row = row, .scale = 1.f / sqrtf (d), .out = work->h,
+                            .out_item = (gsize) T * D, .out_row = D };
   pm_nn_attention (trunk->backend, in->tap, &trunk->sites[layer], &attention);
   pm_trunk_add (trunk, proj, B, work->h, modulation->gate, modulation->stride);
 }
@@ -205,7 +203,7 @@ pm_trunk_finish (PmTrunk *trunk, const PmDenoise *in, const PmLayer *final, cons
   PmPatches            patches = describe_patches (trunk, in->B, info->out_channels, work->patches, work->output);
 
   modulate (trunk, in->B, modulation);
-  PmLinear op = pm_nn_layer_linear (final, in->B * count_tokens (trunk), work->h, work->patches);
+  PmLinear op = pm_nn_layer_linear (final, in->B * count_tokens (trunk), work->h, pm_acts_f32 (work->patches));
   pm_backend_linear (trunk->backend, &op);
   pm_backend_unpatchify (trunk->backend, &patches);
   if (! pm_backend_finish (trunk->backend, error) || ! pm_job_check (in->job, error))

@@ -12,9 +12,10 @@ typedef struct
 {
   float *image;    /* [B, C, h, w] */
   float *patches;  /* [B, T, max (C, C_out) * p * p] */
-  float *x, *h;    /* [B, T, D] the stream, and what a norm makes of it */
-  float *qkv;      /* [B, T, 3, D] */
-  float *mlp;      /* [B, T, F] */
+  float *x;        /* [B, T, D] the stream */
+  PmActs h;        /* [B, T, D] what a norm makes of it */
+  PmActs qkv;      /* [B, T, 3, D] */
+  PmActs mlp;      /* [B, T, F] */
   float *output;   /* [B, C_out, h, w] */
   float *position; /* [T, D] */
 } PmTrunkWork;
@@ -26,7 +27,7 @@ typedef struct
   PmShape              shape;
   PmSite              *sites;   /* of the shape; owned */
   PmTrunkWork          work;
-  float               *memory;
+  gpointer             memory;
 } PmTrunk;
 
 /* How a norm is modulated, and what comes of it gated: h = norm (x) * (1 + scale) + shift; x += gate * f (h). Items are `stride`
@@ -38,14 +39,21 @@ typedef struct
   float        eps;
 } PmModulation;
 
-/* Floats of the workspace. */
-gsize pm_trunk_floats (const PmNetworkInfo *info, int F, const PmShape *shape);
+/* Bytes of n elements in a workspace: every buffer begins a cache line. */
+static inline gsize
+pm_trunk_room (gsize n, PmDtype dtype)
+{
+  return (n * pm_dtype_size (dtype) + 63) / 64 * 64;
+}
 
-/* Takes the workspace, and behind it `more` floats, which are returned; NULL with PM_ERROR_MEMORY. Takes sites; clear it also
+/* Bytes of the workspace. */
+gsize pm_trunk_bytes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts);
+
+/* Takes the workspace, and behind it `more` bytes, which are returned; NULL with PM_ERROR_MEMORY. Takes sites; clear it also
  * after failure. */
-float *pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape, PmSite *sites,
-                      gsize more, GError **error);
-void   pm_trunk_clear (PmTrunk *trunk);
+gpointer pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape,
+                        PmSite *sites, gsize more, GError **error);
+void     pm_trunk_clear (PmTrunk *trunk);
 
 /* The position table from a stored tensor [1, T, D], or where that is NULL computed: see nn/position.h. */
 gboolean pm_trunk_set_position (PmTrunk *trunk, const PmTensor *stored, double base, double scale, GError **error);
@@ -61,7 +69,7 @@ void pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLa
 void pm_trunk_feed (PmTrunk *trunk, int B, const PmLayer *fc1, const PmLayer *fc2, const PmModulation *modulation);
 
 /* x += gate * (from . layer); gate NULL: 1. */
-void pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, const float *from, const float *gate, gsize gate_stride);
+void pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, PmActs from, const float *gate, gsize gate_stride);
 
 /* All blocks, or what stands in for them (PmDenoise.predict). */
 typedef void (*PmTrunkFunc) (gpointer prepared, const PmDenoise *in, int layer, int row);

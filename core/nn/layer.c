@@ -98,7 +98,7 @@ pm_nn_layer_release (PmLayer *layer, PmBackend *backend)
 }
 
 PmLinear
-pm_nn_layer_linear (const PmLayer *layer, int M, const float *x, float *y)
+pm_nn_layer_linear (const PmLayer *layer, int M, PmActs x, PmActs y)
 {
   return (PmLinear) {
     .M = M,

@@ -80,7 +80,7 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
                            _("A reading was chosen, but no layer, head or step to show it of; choose one, or no reading."));
       return FALSE;
     }
-  estimate->work_bytes = model->family->work_bytes (model->network, &run->shape) + pm_run_cache_bytes (run)
+  estimate->work_bytes = model->family->work_bytes (model->network, &run->shape, PM_DTYPE_F32) + pm_run_cache_bytes (run)
                          + (pm_sampling_work_floats (&sampling) + (run->steps.n_steps + 1) * n) * sizeof (float);
   if (model->vae)
     add_vae (run, estimate);

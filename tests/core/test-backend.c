@@ -131,10 +131,12 @@ run_linear (PmBackend *backend, const LinearCase *c, const float *x, gconstpoint
         *bg = to_backend (backend, gate, 2 * c->N);
 
   g_assert_true (pm_backend_prepare (backend, &wt, &weight, &error) && pm_backend_prepare (backend, &bt, &bias_weight, &error));
-  pm_backend_linear (backend, &(PmLinear) { .M = c->M, .N = c->N, .K = c->K, .x = bx, .x_stride = xs, .w = &weight,
+  pm_backend_linear (backend, &(PmLinear) { .M = c->M, .N = c->N, .K = c->K, .x = pm_acts_f32 (bx), .x_stride = xs, .w = &weight,
                                             .bias = c->bias ? &bias_weight : NULL, .activation = c->activation,
-                                            .gate = c->gate ? bg : NULL, .gate_stride = c->N, .rows_per_item = rows_per_item,
-                                            .residual = c->residual ? by : NULL, .y = by, .y_stride = ys });
+                                            .gate = pm_acts_f32 (c->gate ? bg : NULL), .gate_stride = c->N,
+                                            .rows_per_item = rows_per_item,
+                                            .residual = pm_acts_f32 (c->residual ? by : NULL), .y = pm_acts_f32 (by),
+                                            .y_stride = ys });
   g_assert_true (pm_backend_finish (backend, &error));
   pm_backend_release (backend, &weight);
   pm_backend_release (backend, &bias_weight);
@@ -184,7 +186,7 @@ run_norm (PmBackend *backend, int M, int D, const float *x, const float *mod)
                                                 .scale = bm + D,
                                                 .mod_stride = 2 * (gsize)D,
                                                 .eps = 1e-6f,
-                                                .y = by });
+                                                .y = pm_acts_f32 (by) });
   pm_backend_free (backend, bx);
   pm_backend_free (backend, bm);
   return from_backend (backend, by, (gsize) M * D);
@@ -213,8 +215,10 @@ run_rms_norm (PmBackend *backend, int M, int D, PmDtype dtype, const float *x, g
   float   *bx = to_backend (backend, x, (gsize) M * D), *by = to_backend (backend, x, (gsize) M * D);
 
   g_assert_true (pm_backend_prepare (backend, &tensor, &weight, NULL));
-  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = bx, .weight = &weight, .eps = 1e-6f, .y = by });
-  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = by, .weight = &weight, .eps = 0.5f, .y = by });
+  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = bx, .weight = &weight, .eps = 1e-6f,
+                                                .y = pm_acts_f32 (by) });
+  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = by, .weight = &weight, .eps = 0.5f,
+                                                .y = pm_acts_f32 (by) });
   pm_backend_release (backend, &weight);
   pm_backend_free (backend, bx);
   return from_backend (backend, by, (gsize) M * D);
@@ -414,15 +418,15 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
                                                  .d = c->d,
                                                  .Tq = c->Tq,
                                                  .Tk = c->Tk,
-                                                 .q = q,
-                                                 .k = q + width,
-                                                 .v = q + 2 * width,
+                                                 .q = pm_acts_f32 (q),
+                                                 .k = pm_acts_f32 (q + width),
+                                                 .v = pm_acts_f32 (q + 2 * width),
                                                  .q_item = T * row,
                                                  .q_row = row,
                                                  .kv_item = T * row,
                                                  .kv_row = row,
                                                  .scale = 1.f / sqrtf (c->d),
-                                                 .out = results->values[0],
+                                                 .out = pm_acts_f32 (results->values[0]),
                                                  .out_item = c->Tq * width,
                                                  .out_row = width,
                                                  .bias = bias,
