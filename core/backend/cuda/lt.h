@@ -2,6 +2,9 @@
 #ifndef PM_CUDA_LT_H
 #define PM_CUDA_LT_H
 
+#include <string>
+#include <vector>
+
 #include "backend/cuda/abi.h"
 #include "product-library.h"
 
@@ -27,7 +30,7 @@ typedef struct
 #undef X
 } PmLt;
 
-/* PM_CUDA_NO_LIBRARY says where it was looked for. The library stays open as long as the process. */
-bool pm_lt_open (PmLt *lt, const PmCudaHost *host, PmCudaError *error);
+/* folders are searched first; PM_CUDA_NO_LIBRARY says where it was looked for. The library stays open as long as the process. */
+bool pm_lt_open (PmLt *lt, const std::vector<std::string> &folders, PmCudaError *error);
 
 #endif

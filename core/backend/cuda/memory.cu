@@ -38,31 +38,38 @@ pm_cuda_memory_clear (PmCuda *cuda)
     }
 }
 
+static cudaError_t
+take (PmCuda *cuda, size_t size, void **memory)
+{
+  size_t limit = cuda->options.limit_bytes;
+
+  if (limit > 0 && (size > limit || cuda->usage.used_bytes > limit - size))
+    return cudaErrorMemoryAllocation;
+  cudaError_t result = cudaMallocAsync (memory, size, cuda->stream);
+  if (result != cudaErrorMemoryAllocation)
+    return result;
+  cudaGetLastError ();
+  result = cudaStreamSynchronize (cuda->stream); /* what is freed behind queued work comes back with it */
+  return result == cudaSuccess ? cudaMallocAsync (memory, size, cuda->stream) : result;
+}
+
+/* Resident weights make room as long as there are some. */
 bool
 pm_cuda_alloc (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error)
 {
-  size_t      size = PM_CUDA_ROUND (n_bytes > 0 ? n_bytes : 1), limit = cuda->options.limit_bytes;
-  cudaError_t result = cudaSetDevice (cuda->device);
+  size_t      size = PM_CUDA_ROUND (n_bytes > 0 ? n_bytes : 1);
+  cudaError_t result = n_bytes > SIZE_MAX / 2 ? cudaErrorMemoryAllocation : cudaSetDevice (cuda->device);
 
   *memory = NULL;
-  if (n_bytes > SIZE_MAX / 2 || (limit > 0 && (size > limit || cuda->usage.used_bytes > limit - size)))
-    {
-      pm_cuda_set_error (error, PM_CUDA_OUT_OF_MEMORY, "%zu bytes, %zu being used, exceed the limit of %zu", size,
-                         cuda->usage.used_bytes, limit);
-      return false;
-    }
-  result = result == cudaSuccess ? cudaMallocAsync (memory, size, cuda->stream) : result;
-  if (result == cudaErrorMemoryAllocation) /* what is freed behind queued work comes back with it */
-    {
-      cudaGetLastError ();
-      result = cudaStreamSynchronize (cuda->stream);
-      result = result == cudaSuccess ? cudaMallocAsync (memory, size, cuda->stream) : result;
-    }
+  result = result == cudaSuccess ? take (cuda, size, memory) : result;
+  while (result == cudaErrorMemoryAllocation && ! cuda->is_capturing && pm_cuda_weight_make_room (cuda))
+    result = take (cuda, size, memory);
   if (result != cudaSuccess)
     {
       cudaGetLastError ();
       *memory = NULL;
-      pm_cuda_set_error (error, pm_cuda_status (result), "cudaMallocAsync (%zu): %s", size, cudaGetErrorName (result));
+      pm_cuda_set_error (error, pm_cuda_status (result), "%zu bytes beside %zu that are used, limit %zu: %s", size,
+                         cuda->usage.used_bytes, cuda->options.limit_bytes, cudaGetErrorName (result));
       return false;
     }
   cuda->memory[*memory] = PmCudaMemory { size, ++cuda->serial };

@@ -179,7 +179,8 @@ open_streams (PmCuda *cuda)
   return true;
 }
 
-static PmCudaHost host_services;
+/* Where the core would have cuBLASLt be looked for; filled once, when the module is loaded. */
+static std::vector<std::string> library_folders;
 
 static bool
 module_open (int index, const PmCudaOptions *options, PmCuda **opened, PmCudaError *error)
@@ -203,7 +204,7 @@ module_open (int index, const PmCudaOptions *options, PmCuda **opened, PmCudaErr
   if (options)
     cuda->options = *options;
   cuda->compute = cuda->options.compute;
-  if (open_streams (cuda) && pm_lt_open (&cuda->lt, &host_services, &cuda->error) && pm_cuda_memory_init (cuda, &cuda->error)
+  if (open_streams (cuda) && pm_lt_open (&cuda->lt, library_folders, &cuda->error) && pm_cuda_memory_init (cuda, &cuda->error)
       && pm_cuda_linear_init (cuda, &cuda->error))
     {
       *opened = cuda;
@@ -268,6 +269,8 @@ pentimento_cuda_module (const PmCudaHost *host)
 
   if (! host || host->abi != PM_CUDA_ABI || host->size != sizeof (PmCudaHost))
     return NULL;
-  host_services = *host;
+  library_folders.clear ();
+  for (int i = 0; host->library_folders && host->library_folders[i]; i++)
+    library_folders.push_back (host->library_folders[i]);
   return &module;
 }

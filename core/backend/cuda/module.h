@@ -92,6 +92,7 @@ struct PmCuda
   size_t                                   scratch_bytes[PM_N_SCRATCH];
 
   std::vector<PmCudaWeight *> weights;
+  PmCudaWeight               *in_use; /* between pm_cuda_weight_data and _used */
   PmCudaRing                  ring;
 
   std::map<uint64_t, PmCudaGraph> graphs;
@@ -132,6 +133,7 @@ void         pm_cuda_weight_used (PmCuda *cuda, const PmWeight *weight);
 const float *pm_cuda_weight_floats (const PmWeight *weight);
 const void  *pm_cuda_weight_narrow (const PmCuda *cuda, const PmWeight *weight);
 void         pm_cuda_ring_clear (PmCuda *cuda);
+bool         pm_cuda_weight_make_room (PmCuda *cuda); /* by moving one to the host; false: there is none that may */
 
 /* n elements to another type (elementwise.cu). */
 bool pm_cuda_convert (PmCuda *cuda, void *to, PmDtype to_dtype, const void *from, PmDtype from_dtype, size_t n);

@@ -1,6 +1,6 @@
 /* Weights: uploaded once as the file has them and brought to the compute type by the device, which is faster at it than the host.
  *
- * Those beyond the limit lie in pinned host memory and pass through a ring of device memory: when one is used, those that were
+ * Those beyond the limit, or that made room for something else, lie in pinned host memory and pass through a ring of device memory: when one is used, those that were
  * used after it the last time are already being copied by a second stream, as far as the ring has room that is not in use. */
 #include <string.h>
 
@@ -63,6 +63,45 @@ fill_row (PmCuda *cuda, PmCudaWeight *weight, const void *data, PmDtype dtype)
              || pm_cuda_convert (cuda, narrow, cuda->compute, weight->device, PM_DTYPE_F32, weight->cols));
 }
 
+/* What a weight has that is not resident. */
+static bool
+make_streamed (PmCuda *cuda, PmCudaWeight *weight)
+{
+  if (! pm_cuda_check (cuda, cudaHostAlloc (&weight->host, weight->n_bytes, cudaHostAllocDefault), "cudaHostAlloc")
+      || ! pm_cuda_check (cuda, cudaEventCreateWithFlags (&weight->ready, cudaEventDisableTiming), "cudaEventCreate")
+      || ! pm_cuda_check (cuda, cudaEventCreateWithFlags (&weight->done, cudaEventDisableTiming), "cudaEventCreate"))
+    return false;
+  pm_cuda_forget_graphs (cuda);
+  cuda->ring.largest = std::max (cuda->ring.largest, PM_CUDA_ROUND (weight->n_bytes));
+  cuda->usage.streamed_bytes += weight->n_bytes;
+  return true;
+}
+
+/* The last ones first: they are needed last, when there was time to bring them. */
+bool
+pm_cuda_weight_make_room (PmCuda *cuda)
+{
+  if (cuda->options.resident_bytes == SIZE_MAX || cuda->error.status != PM_CUDA_OK)
+    return false;
+  for (size_t i = cuda->weights.size (); i > 0; i--)
+    {
+      PmCudaWeight *weight = cuda->weights[i - 1];
+      void         *device = weight->device;
+      if (weight->rows == 1 || weight->host || ! device || weight == cuda->in_use)
+        continue;
+      if (! make_streamed (cuda, weight)
+          || ! pm_cuda_check (cuda, cudaMemcpyAsync (weight->host, device, weight->n_bytes, cudaMemcpyDeviceToHost, cuda->stream),
+                              "cudaMemcpyAsync to pinned memory")
+          || ! pm_cuda_check (cuda, cudaEventRecord (weight->done, cuda->stream), "cudaEventRecord"))
+        return false;
+      weight->device = NULL;
+      cuda->usage.resident_bytes -= weight->n_bytes;
+      pm_cuda_free (cuda, device);
+      return true;
+    }
+  return false;
+}
+
 static bool
 fill (PmCuda *cuda, PmCudaWeight *weight, const void *data, PmDtype dtype)
 {
@@ -72,27 +111,16 @@ fill (PmCuda *cuda, PmCudaWeight *weight, const void *data, PmDtype dtype)
 
   if (is_row || limit == 0 || (weight->n_bytes <= limit && cuda->usage.resident_bytes <= limit - weight->n_bytes))
     {
-      if (pm_cuda_alloc (cuda, weight->n_bytes, &weight->device, &error))
-        {
-          cuda->usage.resident_bytes += weight->n_bytes;
-          return is_row ? fill_row (cuda, weight, data, dtype)
-                        : bring (cuda, weight->device, weight->dtype, data, dtype, weight->rows * weight->cols);
-        }
-      if (is_row || error.status != PM_CUDA_OUT_OF_MEMORY || cuda->options.ring_bytes == 0)
+      if (! pm_cuda_alloc (cuda, weight->n_bytes, &weight->device, &error))
         {
           pm_cuda_fail (cuda, error.status, error.text);
           return false;
         }
+      cuda->usage.resident_bytes += weight->n_bytes;
+      return is_row ? fill_row (cuda, weight, data, dtype)
+                    : bring (cuda, weight->device, weight->dtype, data, dtype, weight->rows * weight->cols);
     }
-  if (! pm_cuda_check (cuda, cudaHostAlloc (&weight->host, weight->n_bytes, cudaHostAllocDefault), "cudaHostAlloc")
-      || ! pm_cuda_check (cuda, cudaEventCreateWithFlags (&weight->ready, cudaEventDisableTiming), "cudaEventCreate")
-      || ! pm_cuda_check (cuda, cudaEventCreateWithFlags (&weight->done, cudaEventDisableTiming), "cudaEventCreate"))
-    return false;
-  if (cuda->ring.largest == 0)
-    pm_cuda_forget_graphs (cuda);
-  cuda->ring.largest = std::max (cuda->ring.largest, PM_CUDA_ROUND (weight->n_bytes));
-  cuda->usage.streamed_bytes += weight->n_bytes;
-  return bring_to_host (cuda, weight, data, dtype);
+  return make_streamed (cuda, weight) && bring_to_host (cuda, weight, data, dtype);
 }
 
 /* What goes wrong here is told at once, and is no error of the queue. */
@@ -196,28 +224,31 @@ pm_cuda_ring_clear (PmCuda *cuda)
   cuda->ring.size = cuda->ring.head = 0;
 }
 
-/* Room for two of the largest, at least. */
+/* Room for two of the largest, at least. Taking it may move more weights to the host, and larger ones. */
 static bool
 ensure_ring (PmCuda *cuda)
 {
   PmCudaRing *ring = &cuda->ring;
-  size_t      size = std::max (PM_CUDA_ROUND (cuda->options.ring_bytes), 2 * ring->largest);
   PmCudaError error;
   void       *memory;
 
-  if (ring->memory && ring->size >= 2 * ring->largest)
-    return true;
-  if (! pm_cuda_check (cuda, cudaStreamSynchronize (cuda->copies), "cudaStreamSynchronize"))
-    return false;
-  pm_cuda_ring_clear (cuda);
-  if (! pm_cuda_alloc (cuda, size, &memory, &error))
+  while (! ring->memory || ring->size < 2 * ring->largest)
     {
-      pm_cuda_fail (cuda, error.status, error.text);
-      return false;
+      size_t size = std::max (PM_CUDA_ROUND (cuda->options.ring_bytes), 2 * ring->largest);
+      if (! pm_cuda_check (cuda, cudaStreamSynchronize (cuda->copies), "cudaStreamSynchronize"))
+        return false;
+      pm_cuda_ring_clear (cuda);
+      if (! pm_cuda_alloc (cuda, size, &memory, &error))
+        {
+          pm_cuda_fail (cuda, error.status, error.text);
+          return false;
+        }
+      ring->memory = (char *) memory;
+      ring->size = size;
+      if (! pm_cuda_check (cuda, cudaStreamSynchronize (cuda->stream), "cudaStreamSynchronize")) /* the copies may use it now */
+        return false;
     }
-  ring->memory = (char *) memory;
-  ring->size = size;
-  return pm_cuda_check (cuda, cudaStreamSynchronize (cuda->stream), "cudaStreamSynchronize"); /* the copies may use it now */
+  return true;
 }
 
 static bool
@@ -267,6 +298,7 @@ pm_cuda_weight_data (PmCuda *cuda, const PmWeight *weight)
 {
   PmCudaWeight *made = owned (weight);
 
+  cuda->in_use = made;
   if (! made->host)
     return made->device;
   if (! ensure_ring (cuda) || (! made->device && ! load (cuda, made, NULL, false))
@@ -282,6 +314,7 @@ pm_cuda_weight_used (PmCuda *cuda, const PmWeight *weight)
   PmCudaWeight *made = owned (weight);
   PmCudaRing   *ring = &cuda->ring;
 
+  cuda->in_use = NULL;
   if (! made->host)
     return;
   pm_cuda_check (cuda, cudaEventRecord (made->done, cuda->stream), "cudaEventRecord");

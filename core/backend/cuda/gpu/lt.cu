@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <string>
-#include <vector>
-
 #include "backend/cuda/module.h"
 
 /* The functions that are called have not changed between the two. */
@@ -47,13 +44,10 @@ add_matches (std::vector<std::string> *folders, const std::string &pattern)
 
 /* "" is the loader's own search. */
 static std::vector<std::string>
-list_folders (const PmCudaHost *host)
+list_folders (std::vector<std::string> folders)
 {
-  std::vector<std::string> folders;
-  Dl_info                  own;
+  Dl_info own;
 
-  for (int i = 0; host->library_folders && host->library_folders[i]; i++)
-    folders.push_back (host->library_folders[i]);
   if (dladdr ((const void *) pm_lt_open, &own) && own.dli_fname && strrchr (own.dli_fname, '/'))
     folders.push_back (std::string (own.dli_fname, strrchr (own.dli_fname, '/')));
   folders.push_back ("");
@@ -78,11 +72,12 @@ find_functions (PmLt *lt, void *library)
 }
 
 bool
-pm_lt_open (PmLt *lt, const PmCudaHost *host, PmCudaError *error)
+pm_lt_open (PmLt *lt, const std::vector<std::string> &given, PmCudaError *error)
 {
-  std::string tried;
+  std::vector<std::string> folders = list_folders (given);
+  std::string              tried;
 
-  for (const std::string &folder : list_folders (host))
+  for (const std::string &folder : folders)
     for (const char *name : names)
       {
         std::string path = folder.empty () ? name : folder + "/" + name;
@@ -92,7 +87,7 @@ pm_lt_open (PmLt *lt, const PmCudaHost *host, PmCudaError *error)
         if (library)
           dlclose (library);
       }
-  for (const std::string &folder : list_folders (host))
+  for (const std::string &folder : folders)
     tried += tried.empty () ? folder : folder.empty () ? ", the system's folders" : ", " + folder;
   pm_cuda_set_error (error, PM_CUDA_NO_LIBRARY, "%s was not found in: %s", names[0], tried.c_str ());
   return false;

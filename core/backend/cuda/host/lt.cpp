@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <vector>
-
 #include "host.h"
 #include "toolchain.h"
 
@@ -37,7 +35,7 @@ struct PmHostPreference
 };
 
 bool
-pm_lt_open (PmLt *lt, const PmCudaHost *host, PmCudaError *error)
+pm_lt_open (PmLt *lt, const std::vector<std::string> &folders, PmCudaError *error)
 {
   if (pm_host_setting ("library", 1) == 0)
     {
