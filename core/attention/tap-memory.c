@@ -20,9 +20,9 @@ pm_tap_own_floats (PmTap *tap, gsize n, GError **error)
   if (memory)
     return own (tap, memory);
 
-  g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-               _("There is not enough memory to record %d maps; choose fewer layers, heads or steps, or average over them."),
-               pm_tap_plan_count_maps (&tap->plan));
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                       _("There is not enough memory to record the maps; choose fewer layers, heads or steps, or average over "
+                         "them."));
 
   return NULL;
 }
