@@ -20,8 +20,8 @@ typedef struct
   const float *bias;                       /* [N], or NULL */
   float       factor;
   bool        adds;
-  PmFeatures  y;                           /* place (row, column) is y's pixel (row * y_step + y_row, column * y_step + y_column) */
-  int         y_step, y_row, y_column;
+  PmFeatures  y;
+  int         y_step, y_row, y_column;     /* place (row, column) is y's pixel (row * y_step + y_row, column likewise) */
 } PmProduct;
 
 /* dtype: of a and w. */
