@@ -110,9 +110,12 @@ def built():
 def main():
     program = sys.argv[1]
     path, reason = built()
-    cases = [("compiled and linked for sm_75 and sm_90", check_architectures, ()), ("exports its door alone", check_exports, ()),
-             ("needs no library of CUDA", check_needs, ()), ("loads", check_loads, ()),
-             ("pentimento lists what there is", check_devices, (program,)), ("no driver, and a sentence", check_refusal, (program,))]
+    cases = [("compiled and linked for sm_75 and sm_90", check_architectures, ()),
+             ("exports its door alone", check_exports, ()),
+             ("needs no library of CUDA", check_needs, ()),
+             ("loads", check_loads, ()),
+             ("pentimento lists what there is", check_devices, (program,)),
+             ("no driver, and a sentence", check_refusal, (program,))]
     print("1..%d" % len(cases))
     for number, (name, check, more) in enumerate(cases, 1):
         if path is None and not reason.startswith("failed"):

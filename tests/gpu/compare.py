@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""compare.py WHAT PROGRAM FOLDER: the core on a GPU against the core on the processor and against PyTorch, one line of JSON a figure
-with its limit. WHAT is one of
-  full     one guided step of DiT-XL/2 at 256 and 512 px, hashed weights: f32 within 1e-4 of the processor and of PyTorch; bf16's error at
-           most 1.5 times that of PyTorch in bf16, both against the same in f32
+"""compare.py WHAT PROGRAM FOLDER: the core on a GPU against the core on the processor and against PyTorch, one line of JSON a
+figure with its limit. WHAT is one of
+  full     one guided step of DiT-XL/2 at 256 and 512 px, hashed weights: f32 within 1e-4 of the processor and of PyTorch; bf16's
+           error at most 1.5 times that of PyTorch in bf16, both against the same in f32
   pictures 20 steps of the bundled model: bf16's PSNR at most 1 dB below that of PyTorch in bf16, both against f32
 FOLDER is for models and tensors on the way. PM_GPU_TINY=1 makes the networks of `full` small, for a try without a GPU."""
 import json

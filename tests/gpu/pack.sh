@@ -1,7 +1,7 @@
 #!/bin/bash
 # pack.sh DIR: puts into DIR what a machine with a compiler but without the libraries' headers lacks to build core, program and
-# tests with build.py: GLib, json-glib, libpng and OpenBLAS from Debian 12 (whose C library is older than those of the machines that
-# CUDA 13 runs on), unpacked, without links, about 15 MB. Needs apt and a network; changes nothing outside DIR.
+# tests with build.py: GLib, json-glib, libpng and OpenBLAS from Debian 12 (whose C library is older than those of the machines
+# that CUDA 13 runs on), unpacked, without links, about 15 MB. Needs apt and a network; changes nothing outside DIR.
 set -euo pipefail
 
 out=$(realpath -m "$1")

@@ -56,7 +56,8 @@ class Dit:
         self.N = self.w["pos_embed"].shape[1]
         self.grid = math.isqrt(self.N)
         self.depth = 1 + max(int(k.split(".")[1]) for k in self.w if k.startswith("blocks."))
-        self.frequencies = torch.exp((-math.log(10000) * torch.arange(128, dtype=torch.float32) / 128).double()).float().to(DEVICE)
+        exponents = -math.log(10000) * torch.arange(128, dtype=torch.float32) / 128
+        self.frequencies = torch.exp(exponents.double()).float().to(DEVICE)
 
     def linear(self, x, key):
         return F.linear(x, self.w[key + ".weight"], self.w[key + ".bias"])
@@ -80,7 +81,8 @@ class Dit:
         """x [B,C,h,w], t [B] f32, y [B] -> [B,C',h,w] in the type of the weights."""
         B, g, p = len(x), self.grid, self.p
         patches = x.to(self.dtype).view(B, self.C, g, p, g, p).permute(0, 2, 4, 1, 3, 5).reshape(B, self.N, -1)
-        h = F.linear(patches, self.w["x_embedder.proj.weight"].view(self.D, -1), self.w["x_embedder.proj.bias"]) + self.w["pos_embed"]
+        weight = self.w["x_embedder.proj.weight"].view(self.D, -1)
+        h = F.linear(patches, weight, self.w["x_embedder.proj.bias"]) + self.w["pos_embed"]
         c = self.condition(t, y)
         for i in range(self.depth):
             m = self.linear(c, f"blocks.{i}.adaLN_modulation.1").chunk(6, dim=1)
