@@ -12,6 +12,7 @@ import lzma
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -23,6 +24,7 @@ C_FLAGS = ["-std=gnu11", *COMMON, "-D_GNU_SOURCE", '-DG_LOG_DOMAIN="Pentimento"'
            '-DPM_VERSION="%s"', '-DPM_LOCALEDIR="/nonexistent"']
 INCLUDES = "glib-2.0 gio-unix-2.0 json-glib-1.0 libpng16 openblas-serial".split()
 LIBRARIES = "gio-2.0 gmodule-2.0 gobject-2.0 glib-2.0 json-glib-1.0 png16".split()
+CC, CXX = (name if shutil.which(name) else other for name, other in (("cc", "gcc"), ("c++", "g++")))
 WRAPS = "-Wl,--wrap=blas_memory_alloc,--wrap=blas_memory_free"
 
 
@@ -50,7 +52,7 @@ class Build:
         self.libraries = [str(next((packages / "lib").glob("lib%s.so.*" % name))) for name in LIBRARIES] + ["-lm"]
         self.libraries.append("-Wl,-rpath-link,%s" % (packages / "lib"))
 
-    def compile(self, source, compiler="cc", flags=None, more=()):
+    def compile(self, source, compiler=CC, flags=None, more=()):
         """The future of an object's path."""
         flags = [*(self.c_flags if flags is None else flags), *more]
         content = pathlib.Path(source).read_bytes() + self.headers + repr((compiler, flags)).encode()
@@ -91,7 +93,7 @@ class Build:
         if not blas.exists():
             blas.write_bytes(lzma.decompress((self.packages / "lib" / "libopenblas.a.xz").read_bytes()))
         return self.pool.submit(lambda: self.run(
-            ["cc", "-shared", "-o", str(self.out / "libpentimento-core.so"), *(o.result() for o in objects), str(blas), WRAPS,
+            [CC, "-shared", "-o", str(self.out / "libpentimento-core.so"), *(o.result() for o in objects), str(blas), WRAPS,
              "-Wl,--version-script=%s" % (CORE / "core.map"), *self.links, *self.libraries]))
 
     def program(self, core):
@@ -102,7 +104,7 @@ class Build:
     def executable(self, name, objects, core):
         def link():
             core.result()
-            self.run(["cc", "-o", str(self.out / name), *(o.result() for o in objects), "-lpentimento-core", *self.links,
+            self.run([CC, "-o", str(self.out / name), *(o.result() for o in objects), "-lpentimento-core", *self.links,
                       *self.libraries])
         return self.pool.submit(link)
 
@@ -121,9 +123,9 @@ class Build:
         flags = ["-std=gnu++17", *COMMON, "-Wno-unused-function", "-Wno-unknown-pragmas", "-U_FORTIFY_SOURCE", "-x", "c++",
                  "-fvisibility=hidden", "-I%s" % (folder / "host"), "-I%s" % CORE, "-I%s" % folder]
         sources = [*sorted(folder.glob("*.cu")), *sorted((folder / "host").glob("*.cpp"))]
-        objects = [self.compile(source, "c++", flags) for source in sources]
+        objects = [self.compile(source, CXX, flags) for source in sources]
         return self.pool.submit(lambda: self.run(
-            ["c++", "-shared", "-pthread", "-o", str(self.out / "libpentimento-cuda-host.so"), *(o.result() for o in objects)]))
+            [CXX, "-shared", "-pthread", "-o", str(self.out / "libpentimento-cuda-host.so"), *(o.result() for o in objects)]))
 
 
 def main():
@@ -135,7 +137,6 @@ def main():
     parser.add_argument("--tests", default="")
     options = parser.parse_args()
     build = Build(options.out.resolve(), options.packages.resolve(), options.jobs)
-    build.pool = concurrent.futures.ThreadPoolExecutor(options.jobs)
     core = build.core()
     waiting = [core, build.program(core), *build.tests([t for t in options.tests.split(",") if t], core)]
     if options.host_module:

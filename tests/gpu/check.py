@@ -44,8 +44,8 @@ class Check:
         self.program = self.work / "pentimento"
         self.environment = dict(os.environ, LC_ALL="C.UTF-8", PYTHONUNBUFFERED="1", PM_GPU_TINY="1" if self.emulate else "0",
                                 PENTIMENTO_CUDA_MODULE=str(self.module), PENTIMENTO_MODELS=str(TOP / "data" / "models"))
-        for name in ("TMPDIR", "G_DEBUG"):
-            self.environment.pop(name, None)
+        self.environment.setdefault("VIRTUAL_ENV", sys.prefix)  # where this Python's cuBLASLt lies, if the system has none
+        self.environment.pop("G_DEBUG", None)
 
     def left(self):
         return self.began + 60 * self.options.minutes - time.monotonic()
@@ -134,7 +134,9 @@ class Check:
     def build(self, stage):
         names = [name for name, _ in OPERATIONS + NETWORKS]
         core = [sys.executable, FOLDER / "build.py", "--out", self.work, "--packages", self.packages, "--tests", ",".join(names)]
-        module = ["bash", TOP / "core" / "backend" / "cuda" / "build.sh", "--out", self.work / "cuda"]
+        _, card = (0, "") if self.emulate else self.run(["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader"], 20)
+        archs = " ".join(sorted(set(re.findall(r"(?m)^(\d+\.\d)$", card)))).replace(".", "") or "75 90"
+        module = ["bash", TOP / "core" / "backend" / "cuda" / "build.sh", "--out", self.work / "cuda", "--archs", archs]
         commands = {"core, program and tests": core + (["--host-module"] if self.emulate else [])}
         if not self.emulate:
             commands["libpentimento-cuda.so"] = module

@@ -47,7 +47,8 @@ mkdir -p "$cache"
 exec 8>"$out/lock"
 flock 8
 
-flags="-std=c++17 -O3 -Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wno-unused-function"
+threads=1; [ "$jobs" -lt 8 ] || threads=4 # of one file, an architecture each
+flags="-std=c++17 -O3 --threads=$threads -Xcompiler=-fPIC,-fvisibility=hidden,-Wall,-Wno-unused-function"
 for arch in $archs; do flags+=" -gencode=arch=compute_$arch,code=sm_$arch"; done
 [ -z "$ptx" ] || flags+=" -gencode=arch=compute_$ptx,code=compute_$ptx"
 
