@@ -20,7 +20,7 @@ static const struct
   PmPrecision precision;
   const char *name;
   double      limit; /* rms, of what the networks compute: some layers of operands rounded to 8 or 11 bits */
-} narrow[] = { { PM_PRECISION_BF16, "bf16", 3e-2 }, { PM_PRECISION_F16, "f16", 4e-3 } };
+} narrow[] = { { PM_PRECISION_BF16, "bf16", 1.5e-2 }, { PM_PRECISION_F16, "f16", 2e-3 } };
 
 /* Why there is none; NULL: there is. Free with g_free. */
 static char *
