@@ -33,6 +33,7 @@
 #include "base/version.h"
 #include "attention/map.h"
 #include "attention/palette.h"
+#include "backend/device.h"
 #include "eval/eval.h"
 #include "export/gif.h"
 #include "export/npy.h"

@@ -41,7 +41,7 @@ multiply (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, cons
 static const PmKernel kernel = { .n_vectors = 16, .n_rows = 384, .n_group = 384, .multiply = multiply };
 
 static gpointer
-blas_open (PmBackend *backend, GError **error)
+blas_open (PmBackend *backend, int index, const PmBackendOptions *options, GError **error)
 {
   return pm_cpu_open (&kernel);
 }

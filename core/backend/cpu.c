@@ -84,7 +84,7 @@ cpu_is_available (void)
 }
 
 static gpointer
-cpu_open (PmBackend *backend, GError **error)
+cpu_open (PmBackend *backend, int index, const PmBackendOptions *options, GError **error)
 {
   return pm_cpu_open (pm_kernel_find ());
 }

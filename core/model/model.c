@@ -270,15 +270,3 @@ pm_model_get_info (PmModel *model)
 {
   return &model->info;
 }
-
-char **
-pm_device_list (void)
-{
-  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
-  g_autoptr (GHashTable)   seen = g_hash_table_new (g_str_hash, g_str_equal);
-  for (int i = 0; pm_backends[i]; i++)
-    if (! pm_backends[i]->is_hidden && (! pm_backends[i]->is_available || pm_backends[i]->is_available ())
-        && g_hash_table_add (seen, (gpointer) pm_backends[i]->device))
-      g_strv_builder_add (builder, pm_backends[i]->device);
-  return g_strv_builder_end (builder);
-}

@@ -79,9 +79,6 @@ char **pm_model_folders (void);
  * latter only pipelines that this version knows. Free with g_strfreev. */
 char **pm_model_list (void);
 
-/* Names of devices that work here: "cpu" first. Free with g_strfreev. */
-char **pm_device_list (void);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmModel, pm_model_unref)
 
 #endif

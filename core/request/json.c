@@ -58,6 +58,27 @@ add_start (JsonBuilder *builder, const PmRequest *request)
   json_builder_end_object (builder);
 }
 
+/* What is not as it would be anyway. */
+static void
+add_device (JsonBuilder *builder, const PmRequest *request)
+{
+  if (request->precision != PM_PRECISION_AUTO)
+    {
+      json_builder_set_member_name (builder, "precision");
+      json_builder_add_string_value (builder, pm_precision_id (request->precision));
+    }
+  if (request->shortage != PM_SHORTAGE_STREAM)
+    {
+      json_builder_set_member_name (builder, "on-out-of-memory");
+      json_builder_add_string_value (builder, pm_shortage_id (request->shortage));
+    }
+  if (request->vram_limit > 0)
+    {
+      json_builder_set_member_name (builder, "vram-limit");
+      json_builder_add_int_value (builder, (gint64) request->vram_limit);
+    }
+}
+
 char *
 pm_request_to_json (const PmRequest *request)
 {
@@ -78,6 +99,7 @@ pm_request_to_json (const PmRequest *request)
       json_builder_set_member_name (builder, strings[i][0]);
       json_builder_add_string_value (builder, strings[i][1] ? strings[i][1] : "");
     }
+  add_device (builder, request);
   json_builder_set_member_name (builder, "num-steps");
   json_builder_add_int_value (builder, request->num_steps);
   json_builder_set_member_name (builder, "cache-interval");
@@ -189,6 +211,28 @@ read_cache (JsonObject *object, PmRequest *request, GError **error)
   return read_int (object, "cache-interval", 2, 1000, &request->cache_interval, error);
 }
 
+/* Where and how it was computed. */
+static gboolean
+read_device (JsonObject *object, PmRequest *request, GError **error)
+{
+  JsonNode *precision = json_object_get_member (object, "precision");
+  JsonNode *shortage = json_object_get_member (object, "on-out-of-memory");
+  JsonNode *limit = json_object_get_member (object, "vram-limit");
+  int       id;
+  gsize     bytes = 0;
+
+  if (precision && (id = pm_precision_from_id (pm_json_read_string (precision))) < 0)
+    return set_wrong (error, "precision");
+  request->precision = precision ? id : PM_PRECISION_AUTO;
+  if (shortage && (id = pm_shortage_from_id (pm_json_read_string (shortage))) < 0)
+    return set_wrong (error, "on-out-of-memory");
+  request->shortage = shortage ? id : PM_SHORTAGE_STREAM;
+  if (limit && ! pm_json_read_size (limit, &bytes))
+    return set_wrong (error, "vram-limit");
+  request->vram_limit = bytes;
+  return read_string (object, "device", &request->device, error);
+}
+
 static gboolean
 read_runs (JsonArray *runs, float *region, gsize n)
 {
@@ -278,7 +322,7 @@ pm_request_from_json (const char *json, GError **error)
         }
       object = json_node_get_object (member);
     }
-  if (! read_string (object, "model", &request->model, error) || ! read_string (object, "device", &request->device, error)
+  if (! read_string (object, "model", &request->model, error) || ! read_device (object, request, error)
       || ! read_string (object, "class", &request->class_name, error)
       || ! read_string (object, "prompt", &request->prompt, error)
       || ! read_string (object, "negative-prompt", &request->negative_prompt, error)

@@ -3,6 +3,7 @@
 #define PM_REQUEST_H
 
 #include "attention/show.h"
+#include "backend/device.h"
 #include "model/model.h"
 
 /* Whether features of one step stand in for those of the next ones. Steps whose maps are recorded are always computed. */
@@ -30,7 +31,10 @@ typedef struct
 typedef struct
 {
   char   *model;           /* name or path, for the record */
-  char   *device;          /* "cpu" */
+  char   *device;          /* name or id of a PmDevice: "cpu" */
+  PmPrecision precision;   /* of devices other than the processor, as the next two */
+  guint64 vram_limit;      /* bytes of the device's own memory; 0: what is free of it */
+  PmShortage shortage;     /* what to do when that is too little */
   char   *class_name;      /* name or number; "" paints without a class */
   char   *prompt, *negative_prompt; /* of a model that reads words; "": none */
   PmSteer *steers;         /* [n_steers], of the prompt; owned */
