@@ -52,5 +52,6 @@ const PmBackendClass pm_backend_blas = {
   .open = blas_open,
   .close = pm_cpu_close,
   .finish = pm_cpu_finish,
+  .likes_panels = TRUE,
   .ops = PM_CPU_OPS,
 };

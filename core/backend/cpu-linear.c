@@ -1,6 +1,7 @@
-/* Products of tokens and weights on the CPU. x is packed into panels (see kernel.h) by all workers; then each worker takes a
- * block of the output, some panels by some rows of weights, and while a group of columns is in cache turns it into rows of
- * tokens with bias, activation, gate and residual. A few rows of x need no panels: they are bound by reading the weights.
+/* Products of tokens and weights on the CPU. x is packed into panels (see kernel.h) by all workers, unless it comes in them; then
+ * each worker takes a block of the output, some panels by some rows of weights, and while it is in cache turns it into rows of
+ * tokens with bias, activation, gate and residual, or into panels for the next product. A few rows of x need no panels: they
+ * are bound by reading the weights.
  *
  * Every element is summed over k in one order, in stretches that K alone decides; and blocks are cut for the processors that
  * the machine has, not for the workers of the run, because a BLAS may sum in another order when its block is another. So
@@ -29,7 +30,7 @@ typedef struct
   const float    *x, *gate, *residual;
   float          *y;
   const float    *bias;        /* [N], zeros up to a whole vector */
-  float          *panels;      /* of rows m0 .. m0 + m of x, [K, width] one behind the other */
+  float          *panels;      /* of rows m0 .. m0 + m of x */
   int             m0, m;
   int             n_token_blocks;
   int             nb;          /* columns of a task, whole groups */
@@ -71,7 +72,8 @@ panel_tokens (const LinearJob *job, int p)
 static float *
 panel_get (const LinearJob *job, int p)
 {
-  return job->panels + (gsize) p * panel_width (job) * job->op->K;
+  int width;
+  return pm_cpu_panels_at (job->kernel, job->panels, job->m, job->op->K, p * panel_width (job), &width);
 }
 
 static void
@@ -131,7 +133,23 @@ finish_piece (const LinearJob *job, const float *sums, int m, int n)
   memcpy (y, tail[2], size);
 }
 
-/* A panel's sums [n_end - n0, width] of columns n0 .. n_end to rows of y. */
+/* A panel's sums [n_end - n0, width] of columns n0 .. n_end to a panel of y. */
+PM_CLONES static void
+finish_in_panel (const LinearJob *job, int p, int n0, int n_end, const float *sums)
+{
+  const PmLinear *op = job->op;
+  int             width;
+  float          *y = pm_cpu_panels_at (job->kernel, job->y, op->M, op->N, job->m0 + p * panel_width (job), &width);
+
+  for (int n = n0; n < n_end; n++)
+    for (int i = 0; i < width; i += PM_LANES)
+      {
+        PmVec sum = pm_vec_load (sums + (gsize) (n - n0) * width + i) + job->bias[n];
+        pm_vec_store (y + (gsize) n * width + i, pm_vec_activate (op->activation, sum));
+      }
+}
+
+/* The same to rows of y. */
 PM_CLONES static void
 finish_panel (const LinearJob *job, int p, int n0, int n_end, const float *sums)
 {
@@ -172,7 +190,7 @@ multiply_stretch (const LinearJob *job, const Block *block, int k0, int k, const
       {
         int          p = block->first + i, n_vectors = pm_panel_vectors (panel_tokens (job, p)), width = n_vectors * PM_LANES;
         const float *from = w + r * w_stride;
-        if (k0 + k == job->op->K)
+        if (k0 + k == job->op->K && ! job->op->y.in_panels)
           expect_rows (job, block, p, r / step * share, share);
         kernel->multiply (n_vectors, MIN (step, block->n - r), k, from, w_stride,
                           i == 0 && r + step < block->n ? from + step * w_stride : from, panel_get (job, p) + (gsize) k0 * width,
@@ -204,7 +222,8 @@ block_task_cb (int task, int worker, gpointer data)
           multiply_stretch (job, &block, k0, k, w, stride);
         }
       for (int i = 0; i < block.n_panels; i++)
-        finish_panel (job, block.first + i, block.n0, block.n0 + block.n, panel_sums (job, &block, i));
+        (op->y.in_panels ? finish_in_panel : finish_panel) (job, block.first + i, block.n0, block.n0 + block.n,
+                                                            panel_sums (job, &block, i));
     }
 }
 
@@ -224,7 +243,8 @@ run_pass (LinearJob *job, int m0, int m)
   int n_blocks = CLAMP ((n_tasks + job->n_token_blocks - 1) / job->n_token_blocks, 1, n_groups);
   job->nb = (n_groups + n_blocks - 1) / n_blocks * n_group;
 
-  pm_pool_run (pool, n_panels * ((op->K + PACK_COLS - 1) / PACK_COLS), pack_task_cb, job);
+  if (! op->x.in_panels)
+    pm_pool_run (pool, n_panels * ((op->K + PACK_COLS - 1) / PACK_COLS), pack_task_cb, job);
   pm_pool_run (pool, job->n_token_blocks * ((op->N + job->nb - 1) / job->nb), block_task_cb, job);
 }
 
@@ -255,22 +275,24 @@ dots_task_cb (int task, int worker, gpointer data)
 void
 pm_cpu_linear (PmBackend *backend, const PmLinear *op)
 {
-  LinearJob job = { .backend = backend, .kernel = pm_cpu_get_kernel (backend), .op = op, .x = pm_acts_floats (op->x),
-                    .gate = pm_acts_floats (op->gate), .residual = pm_acts_floats (op->residual),
-                    .y = pm_acts_floats (op->y) };
+  LinearJob job = { .backend = backend, .kernel = pm_cpu_get_kernel (backend), .op = op, .x = op->x.data,
+                    .gate = pm_acts_floats (op->gate), .residual = pm_acts_floats (op->residual), .y = op->y.data };
   gsize     n_bias = (gsize) (op->N + PM_LANES - 1) / PM_LANES * PM_LANES;
-  gboolean  is_few = op->M <= PM_CPU_MAX_DOTS;
+  gboolean  is_few = op->M <= PM_CPU_MAX_DOTS && ! op->x.in_panels && ! op->y.in_panels;
   int       pass = CLAMP (PASS_FLOATS / MAX (op->K, 1) / BLOCK_TOKENS, 1, PASS_FLOATS) * BLOCK_TOKENS;
 
-  pass = MIN (pass, (op->M + PM_LANES - 1) / PM_LANES * PM_LANES);
-  float *shared = pm_cpu_scratch (backend, 0, PM_SCRATCH_SHARED, n_bias + (is_few ? 0 : (gsize) pass * op->K));
+  g_assert (op->x.dtype == PM_DTYPE_F32 && op->y.dtype == PM_DTYPE_F32);
+  g_assert (! op->y.in_panels || (! job.gate && ! job.residual));
+  pass = op->x.in_panels ? op->M : MIN (pass, (op->M + PM_LANES - 1) / PM_LANES * PM_LANES);
+  float *shared = pm_cpu_scratch (backend, 0, PM_SCRATCH_SHARED,
+                                  n_bias + (is_few || op->x.in_panels ? 0 : (gsize) pass * op->K));
   if (! shared)
     return;
   memset (shared, 0, n_bias * sizeof (float));
   if (op->bias)
     pm_convert_to_f32 (op->bias->data, op->bias->dtype, op->N, shared);
   job.bias = shared;
-  job.panels = shared + n_bias;
+  job.panels = op->x.in_panels ? op->x.data : shared + n_bias;
   if (is_few)
     pm_pool_run (pm_backend_get_pool (backend), (op->N + DOTS_COLS - 1) / DOTS_COLS, dots_task_cb, &job);
   for (int m0 = 0; m0 < op->M && ! is_few; m0 += pass)
