@@ -126,8 +126,9 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
 static void
 print_result (const PmGenerateOptions *options, const PmRequest *request, const PmResult *result)
 {
-  g_print (_("Painted %d x %d pixels in %d steps and %.2f seconds, seed %" PRIu64 "\n"), result->width, result->height,
-           result->n_steps, result->seconds, request->seed);
+  g_print (g_dngettext (GETTEXT_PACKAGE, "Painted %d x %d pixels in %d step and %.2f seconds, seed %" PRIu64 "\n",
+                        "Painted %d x %d pixels in %d steps and %.2f seconds, seed %" PRIu64 "\n", result->n_steps),
+           result->width, result->height, result->n_steps, result->seconds, request->seed);
   if (options->out)
     g_print ("%s\n", options->out);
   for (guint i = 0; i < result->maps->len; i++)
@@ -189,12 +190,10 @@ generate_work (PmJob *job, gpointer data, GError **error)
       print_estimate (&estimate, options->is_json);
       return TRUE;
     }
-  if (options->out && ! pm_model_get_info (model)->makes_picture)
-    {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                           _("This model makes no picture (`pentimento info` says why); keep its maps with --maps or --raw."));
-      return FALSE;
-    }
+  if (options->out && ! pm_model_check_picture (model, error))
+    return FALSE;
+  if (pm_request_get_unused (request))
+    g_printerr ("pentimento: %s\n", pm_request_get_unused (request));
   if (options->from_record && (difference = compare_record (options->from_record, model, job)))
     g_printerr ("pentimento: %s\n", difference);
   if (! pm_generate_files_reserve (&self->files, options, error))

@@ -160,6 +160,22 @@ print_text (const PmModelInfo *info, char **fallbacks)
     }
 }
 
+/* Parts that are there and do not work: told already, but a script should notice. */
+static gboolean
+check_parts (const PmModelInfo *info, GError **error)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (int i = 0; i < info->n_parts; i++)
+    if (info->parts[i].path && info->parts[i].problem)
+      g_string_append_printf (names, "%s%s", names->len ? ", " : "", info->parts[i].name);
+  if (names->len > 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                 _("The model “%s” has parts that do not work: %s. What is told of each says what helps."), info->name,
+                 names->str);
+  return names->len == 0;
+}
+
 static gboolean
 info_work (PmJob *job, gpointer data, GError **error)
 {
@@ -175,7 +191,7 @@ info_work (PmJob *job, gpointer data, GError **error)
     print_json (pm_model_get_info (model), fallbacks);
   else
     print_text (pm_model_get_info (model), fallbacks);
-  return TRUE;
+  return check_parts (pm_model_get_info (model), error);
 }
 
 /* What there is to compute on, and what stands in the way of it. */

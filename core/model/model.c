@@ -77,12 +77,27 @@ set_notes (PmModel *model, gboolean is_imagenet, const GError *local_error)
 const char *
 pm_model_no_picture (PmModel *model)
 {
+  if (model->vae_error)
+    return model->vae_error->message;
   if (model->vae || (! model->network_info.is_latent && model->network_info.in_channels == 3))
     return model->encoder_error ? model->encoder_error->message : model->tokenizer_error ? model->tokenizer_error->message : NULL;
   if (model->network_info.is_latent)
     return _("This model paints latents, and its VAE is not here (diffusers' folder “vae”, in the model's folder); it can be "
              "evaluated and inspected, but makes no picture.");
   return _("This model's output has not three channels; it can be evaluated and inspected, but makes no picture.");
+}
+
+gboolean
+pm_model_check_picture (PmModel *model, GError **error)
+{
+  const GError *cause = model->vae_error       ? model->vae_error
+                        : model->encoder_error ? model->encoder_error
+                                               : model->tokenizer_error;
+
+  if (model->info.makes_picture)
+    return TRUE;
+  g_set_error_literal (error, PM_ERROR, cause ? cause->code : PM_ERROR_UNSUPPORTED, pm_model_no_picture (model));
+  return FALSE;
 }
 
 int
@@ -136,7 +151,7 @@ set_info (PmModel *model)
     .patch = network->patch,
     .n_channels = network->in_channels,
     .is_latent = network->is_latent,
-    .vae = model->vae_path,
+    .vae = model->vae ? model->vae_path : NULL,
     .n_classes = network->n_classes,
     .takes_prompt = network->text_width > 0,
     .max_tokens = network->text_width > 0 ? network->max_text : 0,
@@ -174,29 +189,26 @@ set_info (PmModel *model)
   pm_model_set_parts (model);
 }
 
-/* The decoder of a latent model; none at all is no error, for the model can still be looked into. */
-static gboolean
-open_vae (PmModel *model, GError **error)
+/* The decoder of a latent model; one that is missing or damaged leaves a model that can still be looked into. */
+static void
+open_vae (PmModel *model)
 {
   const PmNetworkInfo *network = &model->network_info;
 
   if (! network->is_latent)
-    return TRUE;
+    return;
   model->vae_path = pm_model_find_vae (model->path, model->config);
   if (! model->vae_path)
     model->vae_path = pm_model_find_published_vae (model);
-  if (! model->vae_path)
-    return TRUE;
-  model->vae = pm_vae_open (model->vae_path, error);
-  if (! model->vae)
-    return FALSE;
-  if (pm_vae_get_info (model->vae)->latent_channels == network->in_channels)
-    return TRUE;
-  g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
+  if (model->vae_path)
+    model->vae = pm_vae_open (model->vae_path, &model->vae_error);
+  if (! model->vae || pm_vae_get_info (model->vae)->latent_channels == network->in_channels)
+    return;
+  g_set_error (&model->vae_error, PM_ERROR, PM_ERROR_UNSUPPORTED,
                _("The decoder “%s” reads latents of %d channels, but the model paints %d; put the decoder there that the model "
                  "was trained with."),
                model->vae_path, pm_vae_get_info (model->vae)->latent_channels, network->in_channels);
-  return FALSE;
+  g_clear_pointer (&model->vae, pm_vae_free);
 }
 
 /* The noise of a flow cannot be told from its start, where there is nothing else: x0 = (x - s e) / (1 - s) has no value there. */
@@ -226,11 +238,12 @@ pm_model_new_from_checkpoint (PmCheckpoint *checkpoint, PmConfig *config, const 
   model->family = find_family (checkpoint, config, error);
   if (model->family)
     model->network = model->family->load (checkpoint, config, &model->network_info, error);
-  if (! model->network || ! check_prediction (model, error) || ! open_vae (model, error))
+  if (! model->network || ! check_prediction (model, error))
     {
       pm_model_unref (model);
       return NULL;
     }
+  open_vae (model);
   pm_model_open_text (model);
   set_info (model);
   return model;
@@ -253,6 +266,7 @@ pm_model_unref (PmModel *model)
   pm_checkpoint_free (model->checkpoint);
   pm_config_free (model->config);
   pm_vae_free (model->vae);
+  g_clear_error (&model->vae_error);
   pm_model_close_text (model);
   g_clear_pointer (&model->parts, g_array_unref);
   g_free (model->vae_path);

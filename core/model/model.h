@@ -28,11 +28,11 @@ typedef struct
   int          n_layers, n_heads, width, patch;
   int          n_channels; /* of the input: 3 for pixel models */
   gboolean     is_latent;  /* paints through a VAE, 8 times smaller than the picture */
-  const char  *vae;        /* path of the VAE; NULL: a pixel model, or there is none and no picture comes out */
+  const char  *vae;        /* path of the VAE; NULL: a pixel model, or none works and no picture comes out */
   gboolean     takes_prompt;       /* paints what a prompt says; else a class */
   int          max_tokens;         /* of a prompt, the end token included */
   const char  *text_encoder;       /* path; NULL: reads no prompts, or the encoder is missing */
-  gboolean     makes_picture;      /* pm_generate gives a picture; FALSE where a part of it is missing */
+  gboolean     makes_picture;      /* pm_generate gives a picture; FALSE where a part of it is missing or damaged */
   int          n_classes;  /* the null class left out */
   const char *const *classes;      /* [n_classes] names, NULL-terminated; NULL when there are only numbers */
   const char *const *local_classes; /* [n_classes] in the user's language, NULL where not known; NULL when none is */
@@ -53,13 +53,17 @@ typedef struct
   const char *const *notes;        /* sentences for `info`; NULL-terminated, never NULL */
 } PmModelInfo;
 
-/* name_or_path: a path, or the name of a model in one of the folders of pm_model_folders().
+/* name_or_path: a path, or the name of a model in one of the folders of pm_model_folders(). Opens too where only the network is
+ * whole: what is wrong with the other parts is told in info.parts, and by what needs them.
  * Errors: PM_ERROR_NO_MODEL lists where was looked and what is there; PM_ERROR_DAMAGED, PM_ERROR_UNSUPPORTED. */
 PmModel *pm_model_open (const char *name_or_path, GError **error);
 PmModel *pm_model_ref (PmModel *model);
 void     pm_model_unref (PmModel *model);
 
 const PmModelInfo *pm_model_get_info (PmModel *model);
+
+/* FALSE without makes_picture; the error is that of the part that is missing or damaged, and names what helps. */
+gboolean pm_model_check_picture (PmModel *model, GError **error);
 
 /* The class that text names: a name (case ignored; "tench, Tinca tinca" are two names of one class), a number from 0 to
  * n_classes - 1, or a unique part of a name. Names are those of the model, mostly English, then those of the user's language.

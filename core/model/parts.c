@@ -23,8 +23,11 @@ static char *
 describe_weights (PmCheckpoint *checkpoint, guint64 n_parameters, guint64 n_bytes)
 {
   g_autofree char *bytes = g_format_size (n_bytes);
-  return g_strdup_printf (_("%.1f million numbers in %s of %s, %u files"), n_parameters / 1e6, bytes,
-                          pm_checkpoint_get_format (checkpoint), pm_checkpoint_get_n_files (checkpoint));
+  guint            n_files = pm_checkpoint_get_n_files (checkpoint);
+
+  return g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "%.1f million numbers in %s of %s, %u file",
+                                       "%.1f million numbers in %s of %s, %u files", n_files),
+                          n_parameters / 1e6, bytes, pm_checkpoint_get_format (checkpoint), n_files);
 }
 
 static void

@@ -17,8 +17,9 @@ struct _PmModel
   const PmFamily *family;
   PmNetwork      *network;
   PmNetworkInfo   network_info;
-  PmVae          *vae;         /* NULL: a pixel model, or none was found */
-  char           *vae_path;    /* behind info.vae */
+  PmVae          *vae;         /* NULL: a pixel model, or none was found, or the reason is in vae_error */
+  char           *vae_path;    /* NULL: not found */
+  GError         *vae_error;
   PmTextEncoder  *encoder;     /* of a model that reads prompts; NULL with the reason in encoder_error */
   PmTokenizer    *tokenizer;   /* likewise */
   char           *encoder_path, *tokenizer_path; /* NULL: not found */

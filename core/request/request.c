@@ -23,6 +23,14 @@ pm_cache_from_id (const char *id)
   return -1;
 }
 
+const char *
+pm_request_get_unused (const PmRequest *request)
+{
+  if (request->guidance == 1 && request->negative_prompt && *request->negative_prompt)
+    return _("The negative prompt changes nothing at guidance 1; choose a guidance above 1, or leave the negative prompt out.");
+  return NULL;
+}
+
 gboolean
 pm_request_set_cache (PmRequest *request, const char *text, GError **error)
 {

@@ -70,6 +70,9 @@ PmRequest *pm_request_new_for_model (PmModel *model);
 PmRequest *pm_request_copy (const PmRequest *request); /* NULL when memory for its pictures is short */
 void       pm_request_free (PmRequest *request);
 
+/* A sentence for what the request holds and its run will not look at; NULL when there is nothing of the kind. */
+const char *pm_request_get_unused (const PmRequest *request);
+
 /* "none", "static", "taylor", the last two with an optional ":N", the interval. PM_ERROR_USAGE says what is wrong. */
 gboolean pm_request_set_cache (PmRequest *request, const char *text, GError **error);
 

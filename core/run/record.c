@@ -24,20 +24,24 @@ add_int (JsonBuilder *builder, const char *member, gint64 value)
   json_builder_add_int_value (builder, value);
 }
 
-/* "files": {"model.safetensors": "its sha256"} */
+/* "model.safetensors": "its sha256"; nothing where there is no sum. */
+static void
+add_file (JsonBuilder *builder, const char *path, const char *sum)
+{
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *shown = g_filename_display_name (name);
+
+  if (sum)
+    add_string (builder, shown, sum);
+}
+
 static void
 add_files (JsonBuilder *builder, PmCheckpoint *checkpoint, PmIdentity *identity)
 {
   json_builder_set_member_name (builder, "files");
   json_builder_begin_object (builder);
   for (guint i = 0; identity && i < pm_checkpoint_get_n_files (checkpoint); i++)
-    {
-      g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (checkpoint, i));
-      g_autofree char *shown = g_filename_display_name (name);
-      const char      *sum = pm_identity_get (identity, i);
-      if (sum)
-        add_string (builder, shown, sum);
-    }
+    add_file (builder, pm_checkpoint_get_file (checkpoint, i), pm_identity_get (identity, i));
   json_builder_end_object (builder);
 }
 
@@ -49,6 +53,18 @@ add_part (JsonBuilder *builder, const char *name, guint64 n_bytes, PmCheckpoint 
   json_builder_begin_object (builder);
   add_int (builder, "bytes", (gint64) n_bytes);
   add_files (builder, checkpoint, identity);
+  json_builder_end_object (builder);
+}
+
+static void
+add_tokenizer (JsonBuilder *builder, const PmTokenizer *tokenizer)
+{
+  json_builder_set_member_name (builder, "tokenizer");
+  json_builder_begin_object (builder);
+  json_builder_set_member_name (builder, "files");
+  json_builder_begin_object (builder);
+  add_file (builder, pm_tokenizer_get_file (tokenizer), pm_tokenizer_get_sum (tokenizer));
+  json_builder_end_object (builder);
   json_builder_end_object (builder);
 }
 
@@ -67,6 +83,8 @@ add_model (JsonBuilder *builder, PmModel *model, const PmRecordSums *sums)
   if (model->encoder)
     add_part (builder, "text-encoder", pm_text_encoder_get_info (model->encoder)->n_bytes,
               pm_text_encoder_get_checkpoint (model->encoder), sums->text_encoder);
+  if (model->tokenizer)
+    add_tokenizer (builder, model->tokenizer);
   json_builder_end_object (builder);
 }
 
@@ -97,26 +115,46 @@ recorded_files (JsonNode *root, const char *part)
   return node && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
 }
 
-/* The sentence for the first file of the checkpoint that is not the recorded one; NULL when there is none. */
+/* Whether a file that is summed now is a recorded one: that of its name, or under another name the same bytes. */
+static gboolean
+is_recorded (JsonObject *recorded, const char *name, const char *now)
+{
+  g_autoptr (GList) all = json_object_get_values (recorded);
+
+  if (json_object_has_member (recorded, name))
+    return g_strcmp0 (pm_json_read_string (json_object_get_member (recorded, name)), now) == 0;
+  for (GList *then = all; then; then = then->next)
+    if (g_strcmp0 (pm_json_read_string (then->data), now) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* The sentence for a file that is not a recorded one; NULL when it is, or either sum is not known. */
+static char *
+compare_file (PmModel *model, JsonObject *recorded, const char *path, const char *now)
+{
+  g_autofree char *name = g_path_get_basename (path);
+  g_autofree char *shown = g_filename_display_name (name);
+
+  if (! now || ! recorded || json_object_get_size (recorded) == 0 || is_recorded (recorded, shown, now))
+    return NULL;
+  return g_strdup_printf (_("The file “%s” of the model “%s” is not the one that the recorded picture was painted with; "
+                            "the new picture may differ."),
+                          shown, model->name);
+}
+
+/* The first such sentence for the files of the checkpoint. */
 static char *
 compare_files (PmModel *model, JsonObject *recorded, PmCheckpoint *checkpoint, PmJob *job)
 {
   g_autoptr (PmIdentity) identity = recorded ? pm_identity_start (checkpoint) : NULL;
+  char                  *difference = NULL;
 
   if (! identity || ! pm_identity_finish (identity, job, NULL))
     return NULL;
-  for (guint i = 0; i < pm_checkpoint_get_n_files (checkpoint); i++)
-    {
-      g_autofree char *name = g_path_get_basename (pm_checkpoint_get_file (checkpoint, i));
-      g_autofree char *shown = g_filename_display_name (name);
-      const char      *then = pm_json_read_string (json_object_get_member (recorded, shown));
-      const char      *now = pm_identity_get (identity, i);
-      if (then && now && ! g_str_equal (then, now))
-        return g_strdup_printf (_("The file “%s” of the model “%s” is not the one that the recorded picture was painted with; "
-                                  "the new picture may differ."),
-                                shown, model->name);
-    }
-  return NULL;
+  for (guint i = 0; ! difference && i < pm_checkpoint_get_n_files (checkpoint); i++)
+    difference = compare_file (model, recorded, pm_checkpoint_get_file (checkpoint, i), pm_identity_get (identity, i));
+  return difference;
 }
 
 char *
@@ -133,6 +171,9 @@ pm_record_compare_model (const char *record, PmModel *model, PmJob *job)
   if (! difference && model->encoder)
     difference = compare_files (model, recorded_files (root, "text-encoder"), pm_text_encoder_get_checkpoint (model->encoder),
                                 job);
+  if (! difference && model->tokenizer)
+    difference = compare_file (model, recorded_files (root, "tokenizer"), pm_tokenizer_get_file (model->tokenizer),
+                               pm_tokenizer_get_sum (model->tokenizer));
   return difference;
 }
 

@@ -33,6 +33,8 @@ check_start (PmRun *run, GError **error)
     message = _("The number of steps between previews is negative; choose 0 for none.");
   if (message)
     g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, message);
+  else if (request->start && request->start_channels == 0 && run->model->vae_error)
+    g_propagate_error (error, g_error_copy (run->model->vae_error));
   else if (request->start && request->start_channels == 0 && ! can_begin_with_picture (run->model))
     g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
                  _("The model “%s” paints latents, and nothing here encodes a picture for it; add a VAE with its encoder to the "

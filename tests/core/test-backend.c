@@ -353,21 +353,22 @@ steering_init (Steering *steering, PmBackend *backend, const AttentionCase *c)
   gsize             n_keys = (gsize) c->B * c->Tk, n_bias = (gsize) c->B * N_REGIONS * c->Tq;
   g_autofree float *bias = g_new0 (float, n_keys);
   g_autofree float *regions = g_new0 (float, n_bias);
+  g_autofree int   *key_region = g_new (int, n_keys);
 
   g_assert_cmpint (c->B, <=, MAX_ITEMS);
-  steering->key_region = g_new (int, n_keys);
   for (int b = 0; b < c->B; b++)
     steering->counts[b] = b == 0 ? MAX (c->Tk - 3, 1) : MAX (c->Tk / (b + 2), 1);
   for (gsize j = 0; j < n_keys; j++)
     {
       int key = (int) (j % c->Tk);
       bias[j] = key == 0 ? 0.5f : key % 5 == 1 ? -INFINITY : key % 5 == 2 ? logf (3.f) : 0.f;
-      steering->key_region[j] = key == 0 ? -1 : key % 3 - 1;
+      key_region[j] = key == 0 ? -1 : key % 3 - 1;
     }
   for (gsize i = 0; i < n_bias; i++)
     regions[i] = i % 3 == 0 ? -INFINITY : i % 3 == 1 ? -1.5f : 0.f;
   steering->key_bias = to_backend (backend, bias, n_keys);
   steering->region_bias = to_backend (backend, regions, n_bias);
+  steering->key_region = (int *) to_backend (backend, (const float *) key_region, n_keys);
   steering->edit = (PmLogitEdit) { .key_bias = steering->key_bias, .key_region = steering->key_region, .n_regions = N_REGIONS,
                                    .region_bias = steering->region_bias };
 }
@@ -377,7 +378,7 @@ steering_clear (Steering *steering, PmBackend *backend)
 {
   pm_backend_free (backend, steering->key_bias);
   pm_backend_free (backend, steering->region_bias);
-  g_free (steering->key_region);
+  pm_backend_free (backend, steering->key_region);
 }
 
 /* Results of one run: out, then every reduction. */

@@ -12,7 +12,7 @@
 
 #include "backend/ops.h"
 
-#define PM_CUDA_ABI 1
+#define PM_CUDA_ABI 2
 
 typedef enum
 {
