@@ -29,11 +29,11 @@ add_product (const int V, Tile *tile, gssize k, const float *panel)
       tile->sums[r][v] += tile->rows[r][k] * x[v];
 }
 
-/* V is a constant wherever this is inlined, so that the sums live in registers. The panel streams in from the second-level cache
- * by the processor's own looking ahead; for the next rows of weights, which are scattered, it has to be asked. */
+/* V is a constant wherever this is inlined, so that the sums live in registers. The panel streams in from the second-level
+ * cache by the processor's own looking ahead; for the next rows of weights, which are scattered, it has to be asked. */
 PM_INLINE void
-multiply_tile (const int V, int n_rows, int K, const float *w, gsize w_stride, const float *next_w, const float *panel, float *out,
-               gboolean adds)
+multiply_tile (const int V, int n_rows, int K, const float *w, gsize w_stride, const float *next_w, const float *panel,
+               float *out, gboolean adds)
 {
   Tile   tile;
   gssize k = 0, ahead = next_w - w;
@@ -83,42 +83,42 @@ multiply_tile (const int V, int n_rows, int K, const float *w, gsize w_stride, c
   }                                                                                                                     \
   static const PmKernel kernel_##name = { .n_vectors = most, .n_rows = ROWS, .n_group = 48, .multiply = multiply_##name };
 
-#if defined(__x86_64__) && defined(__GNUC__)
-
+#ifdef PM_TARGET_V4
 __attribute__ ((target ("arch=x86-64-v4"))) DEFINE_MULTIPLY (v4, 4)
-__attribute__ ((target ("arch=x86-64-v3"))) DEFINE_MULTIPLY (v3, 1)
-
-const PmKernel *
-pm_kernel_find (void)
-{
-  __builtin_cpu_init ();
-  if (! __builtin_cpu_supports ("avx2") || ! __builtin_cpu_supports ("fma"))
-    return NULL;
-  return __builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq")
-                 && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512cd")
-             ? &kernel_v4
-             : &kernel_v3;
-}
-
-#elif defined(__aarch64__)
-
-DEFINE_MULTIPLY (plain, 1)
-
-const PmKernel *
-pm_kernel_find (void)
-{
-  return &kernel_plain;
-}
-
-#else
-
-const PmKernel *
-pm_kernel_find (void)
-{
-  return NULL;
-}
-
 #endif
+#ifdef PM_TARGET_V3
+__attribute__ ((target ("arch=x86-64-v3"))) DEFINE_MULTIPLY (v3, 1)
+#endif
+
+/* What the whole program is compiled for. */
+#if defined(__AVX512F__)
+DEFINE_MULTIPLY (plain, 4)
+#define HAS_PLAIN 1
+#elif (defined(__AVX2__) && defined(__FMA__)) || defined(__aarch64__)
+DEFINE_MULTIPLY (plain, 1)
+#define HAS_PLAIN 1
+#else
+#define HAS_PLAIN 0
+#endif
+
+const PmKernel *
+pm_kernel_find (void)
+{
+#ifdef PM_TARGET_V4
+  if (__builtin_cpu_supports ("avx512f") && __builtin_cpu_supports ("avx512bw") && __builtin_cpu_supports ("avx512dq")
+      && __builtin_cpu_supports ("avx512vl") && __builtin_cpu_supports ("avx512cd"))
+    return &kernel_v4;
+#endif
+#ifdef PM_TARGET_V3
+  if (__builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma"))
+    return &kernel_v3;
+#endif
+#if HAS_PLAIN
+  return &kernel_plain;
+#else
+  return NULL;
+#endif
+}
 
 void
 pm_kernel_run (const PmKernel *kernel, int n_vectors, int rows, int K, const float *w, gsize w_stride, const float *panel,

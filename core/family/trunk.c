@@ -48,7 +48,8 @@ pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, in
   for (int i = 1; i < N_BUFFERS; i++)
     parts[i] = parts[i - 1] + sizes[i - 1];
   trunk->work = (PmTrunkWork) { .image = (float *) parts[0], .patches = (float *) parts[1], .x = (float *) parts[2],
-                                .h = { parts[3], acts, panels }, .qkv = { parts[4], acts, false }, .mlp = { parts[5], acts, panels },
+                                .h = { parts[3], acts, panels }, .qkv = { parts[4], acts, false },
+                                .mlp = { parts[5], acts, panels },
                                 .output = (float *) parts[6], .position = (float *) parts[7] };
   return (char *) trunk->memory + n_bytes;
 }
