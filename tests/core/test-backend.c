@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "base/random.h"
 #include "compare.h"
+#include "devices.h"
 
 /* Everything an operation of these tests touches, large enough for all. */
 typedef struct
@@ -28,12 +29,9 @@ new_normals (Fixture *fixture, gsize n, float scale)
 static void
 fixture_open (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
   pm_random_init (&fixture->random, 11);
-  fixture->ref = pm_backend_open ("ref", 1, &error);
-  g_assert_no_error (error);
-  fixture->backend = pm_backend_open (data, 2, &error);
-  g_assert_no_error (error);
+  fixture->ref = pm_test_open ("ref", 1);
+  fixture->backend = pm_test_open (data, 2);
 }
 
 static void
@@ -159,7 +157,7 @@ check_linear (Fixture *fixture, const LinearCase *c)
   pm_test_compare_relative (name, got, expected, n_y, 1e-6);
   for (int threads = 1; threads <= 5; threads += 2)
     {
-      g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
+      g_autoptr (PmBackend) other = pm_test_open (fixture->device, threads);
       g_autofree float     *again = run_linear (other, c, x, w, bias, gate, y);
       g_assert_cmpmem (again, n_y * sizeof (float), got, n_y * sizeof (float));
     }
@@ -474,7 +472,7 @@ check_attention (Fixture *fixture, const AttentionCase *c)
     g_assert_true ((got.values[4][i] == 0) == (expected.values[4][i] == 0));
   for (int threads = 1; threads <= 3; threads += 2)
     {
-      g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
+      g_autoptr (PmBackend) other = pm_test_open (fixture->device, threads);
       AttentionResults      again;
       run_attention (other, c, qkv, weights, bias, TRUE, &again);
       for (int i = 0; i < N_RESULTS; i++)
@@ -565,13 +563,13 @@ main (int argc, char **argv)
                 { "steering", test_steering } };
 
   g_test_init (&argc, &argv, NULL);
-  for (int i = 0; pm_backends[i]; i++)
-    for (gsize j = 0; ! pm_backends[i]->is_hidden && ! pm_backends[i]->list && j < G_N_ELEMENTS (tests); j++)
-      if (! pm_backends[i]->is_available || pm_backends[i]->is_available ())
-        {
-          g_autofree char *path = g_strdup_printf ("/backend/%s/%s", pm_backends[i]->id, tests[j].name);
-          g_test_add (path, Fixture, pm_backends[i]->id, fixture_open, tests[j].run, fixture_close);
-        }
+  g_auto (GStrv) devices = pm_test_devices ();
+  for (int i = 0; devices[i]; i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (tests); j++)
+      {
+        g_autofree char *path = g_strdup_printf ("/backend/%s/%s", devices[i], tests[j].name);
+        g_test_add (path, Fixture, devices[i], fixture_open, tests[j].run, fixture_close);
+      }
   g_test_add_func ("/backend/unknown-device", test_unknown_device);
   return g_test_run ();
 }

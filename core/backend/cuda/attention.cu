@@ -5,6 +5,8 @@
 
 #include <math.h>
 
+#include "backend/cuda/module.h"
+
 static bool
 is_aligned (const void *data, size_t n, size_t item, size_t row, size_t size)
 {
@@ -165,4 +167,23 @@ pm_attention_run (const PmAttention *op, float *stats, const PmLaunch *launch)
   for (int first = 0; first < op->B; first += PM_ATTENTION_ITEMS)
     launch_items (op, first, op->B - first < PM_ATTENTION_ITEMS ? op->B - first : PM_ATTENTION_ITEMS, stats, launch);
   return true;
+}
+
+bool
+pm_cuda_attention (PmCuda *cuda, const PmAttention *op)
+{
+  size_t      n_stats = pm_attention_count_stats (op);
+  float      *stats = NULL;
+  cudaError_t error = cudaSuccess;
+  PmLaunch    launch = { cuda->stream, cuda->n_processors, cuda->shared_limit, &error };
+
+  if (! pm_cuda_begin (cuda))
+    return true;
+  if (n_stats > 0)
+    stats = (float *) pm_cuda_scratch (cuda, PM_SCRATCH_ATTENTION, n_stats * sizeof (float));
+  if (n_stats > 0 && ! stats)
+    return true;
+  bool is_done = pm_attention_run (op, stats, &launch);
+  pm_cuda_check (cuda, error, "attention");
+  return is_done;
 }
