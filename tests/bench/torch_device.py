@@ -5,12 +5,14 @@ Compiles everything, prints {"ready": true}, and measures once for every line on
 compiler can work while something else is done with the GPU.
 """
 import json
+import os
 import pathlib
 import statistics
 import sys
 import time
 
 import torch
+from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "gpu"))
 import torch_dit  # noqa: E402
@@ -90,6 +92,15 @@ def product(side):
     return best
 
 
+def first_step(path):
+    """Seconds from a file of f32 weights to the end of the first step in bf16, eager."""
+    start = time.perf_counter()
+    dit = torch_dit.Dit(load_file(path, device=str(DEVICE)), torch.bfloat16)
+    case = Case(256, 2, dit)
+    dit.denoise(*case.still).float().cpu()
+    return time.perf_counter() - start
+
+
 def main():
     torch.set_grad_enabled(False)
     weights = {pixels: torch_dit.hashed_weights(pixels) for pixels in (256, 512)}
@@ -105,6 +116,8 @@ def main():
     say(ready=True, torch=torch.__version__)
     for _ in sys.stdin:
         say(name="a product of 8192, bf16", rate=product(64 if torch_dit.TINY else 8192))
+        if os.path.exists(os.environ.get("PM_GPU_WEIGHTS", "")):
+            say(name="DiT-XL/2 256 px: from a file to the end of the first step", first=first_step(os.environ["PM_GPU_WEIGHTS"]))
         for case in cases:
             case.measure()
         say(done=True)

@@ -26,7 +26,7 @@ import count  # noqa: E402
 FOLDER = pathlib.Path(__file__).resolve().parent
 # Tests of the core that take a device, and which of their cases are of a GPU.
 OPERATIONS = [("backend", "/backend/cuda:0"), ("backend-conv", "/backend-conv/cuda:0")]
-NETWORKS = [("cuda-network", "/cuda-network")]
+NETWORKS = [("cuda-network", None)]
 
 
 class Check:
@@ -42,8 +42,10 @@ class Check:
         self.lock = threading.Lock()
         self.module = self.work / ("libpentimento-cuda-host.so" if self.emulate else "cuda/libpentimento-cuda.so")
         self.program = self.work / "pentimento"
+        self.weights = self.work / "tensors" / "dit-256.safetensors"  # compare.py writes it
         self.environment = dict(os.environ, LC_ALL="C.UTF-8", PYTHONUNBUFFERED="1", PM_GPU_TINY="1" if self.emulate else "0",
                                 PENTIMENTO_CUDA_MODULE=str(self.module), PENTIMENTO_MODELS=str(TOP / "data" / "models"))
+        self.environment["PM_GPU_WEIGHTS"] = str(self.weights)
         self.environment.setdefault("VIRTUAL_ENV", sys.prefix)  # where this Python's cuBLASLt lies, if the system has none
         self.environment.pop("G_DEBUG", None)
 
@@ -103,7 +105,8 @@ class Check:
 
     def tests(self, stage, name, path, wrapper=(), limit=None):
         """A test program of the core: its cases counted as ./dev test counts them. Where there is a GPU, skipping is failing."""
-        status, output = self.run([*wrapper, self.work / ("test-" + name), "-k", "-p", path], limit)
+        path = ["-p", path] if path else []
+        status, output = self.run([*wrapper, self.work / ("test-" + name), "-k", *path], limit)
         result = "OK" if status == 0 else "TIMEOUT" if status == 124 else "ERROR"
         passed, failed, skipped = count.count({"name": name, "result": result, "returncode": status, "stdout": output})
         failed += ["%d cases were skipped" % skipped] * bool(skipped)
@@ -193,28 +196,28 @@ class Check:
         return status, output.strip(), target.read_bytes() if target.exists() else None
 
     def memory(self, stage):
-        """The bundled model in 22 MiB of f32 weights: less memory than that streams, far less does not do."""
+        """The bundled model: 21 MiB of f32 weights beside 61 MiB of other things. A little less streams, far less does not do."""
         status, output, whole = self.generate("whole.png")
         self.row(stage, "paints with all its memory", "", "ok" if status == 0 and whole else "FAILED", output[-160:])
         shown = ["--show", "layers=3;heads=all;steps=2;read=received,entropy", "--maps", self.work / "maps"]
         status, output, same = self.generate("shown.png", *shown)
         self.row(stage, "recording changes nothing", "", "ok" if status == 0 and same == whole else "FAILED", output[-160:])
-        for mib in (40, 24):
+        for mib in (74, 66):
             status, output, streamed = self.generate("streamed.png", "--vram-limit", "%dMiB" % mib)
             self.row(stage, "the same picture in %d MiB" % mib, "", "ok" if status == 0 and streamed == whole else "FAILED",
                      output[-160:])
             status, output = self.run([self.program, "generate", "--class", "fox", "--device", "cuda", "--precision", "f32",
                                        "--vram-limit", "%dMiB" % mib, "--estimate"], 60)
-            told = [line for line in output.splitlines() if "GPU" in line or "stream" in line or "fetch" in line]
+            told = [line for line in output.splitlines() if "GPU" in line or "fetched" in line]
             self.row(stage, "its estimate: " + "; ".join(told)[:120], "", "ok" if status == 0 and told else "FAILED")
         for how, expected in (("stop", 1), ("cpu", 0)):
             status, output, picture = self.generate("little.png", "--vram-limit", "1MiB", "--on-out-of-memory", how)
             good = status == expected and (picture is not None) == (expected == 0)
             self.row(stage, "1 MiB, --on-out-of-memory %s" % how, "", "ok" if good else "FAILED",
                      "%s %s" % (status, output[-140:]))
-        status, output = self.run([self.program, "generate", "--class", "fox", "--device", "cuda:7", "--quiet"], 60)
+        status, output, _ = self.generate("none.png", "--device", "cuda:7")
         self.row(stage, "a GPU that is not there is refused by a sentence", "",
-                 "ok" if status in (1, 2) and output.count("\n") == 1 else "FAILED", output.strip()[-160:])
+                 "ok" if status in (1, 2) and len(output.splitlines()) == 1 else "FAILED", output[-160:])
 
     def start_torch(self):
         """PyTorch begins to compile while other things are done."""
@@ -242,7 +245,8 @@ class Check:
 
     def bench(self, *options):
         status, output = self.run([self.program, "bench", "device", "--device", "cuda", "--json",
-                                   *(["--tiny", "--quick"] if self.emulate else []), *options])
+                                   *(["--tiny", "--quick"] if self.emulate else []), *options,
+                                   *(["--weights", self.weights] if self.weights.exists() else [])])
         return [json.loads(line) for line in output.splitlines() if line.startswith("{")], status
 
     def speed(self, stage):
@@ -281,9 +285,9 @@ class Check:
         for line in getattr(self, "torch_lines", []):
             if "seconds" in line:
                 best.setdefault(line["name"], {})[line["form"]] = line["seconds"]
-            elif "skipped" in line or "compiled_in" in line or "rate" in line:
-                more = line.get("skipped") or ("compiled in %.1f s" % line["compiled_in"] if "compiled_in" in line else
-                                               "%.4g TFLOP/s" % (line["rate"] / 1e12))
+            elif "name" in line:
+                told = {"skipped": "%s", "compiled_in": "compiled in %.1f s", "rate": "%.4g operations/s", "first": "%.4g s"}
+                more = ", ".join(text % line[key] for key, text in told.items() if key in line)
                 self.row(stage, "PyTorch: " + line["name"], "", "", more)
         if not best:
             self.row(stage, "PyTorch", "", "skipped", "it gave no figures; torch.log says why")
@@ -321,7 +325,8 @@ class Check:
         self.start_torch()
         self.stage("build", 200, self.build)
         self.stage("machine", 60, self.machine)
-        self.stage("operations", 100, self.operations)
+        if not self.emulate:  # slow there, and ./dev test does it too
+            self.stage("operations", 100, self.operations)
         self.stage("networks", 60, self.networks)
         self.stage("full", 90, self.compare("full"))
         self.stage("speed", 260, self.speed)
@@ -329,6 +334,8 @@ class Check:
         self.stage("pictures", 60, self.compare("pictures"))
         self.stage("memory", 90, self.memory)
         self.stage("sanitizer", 150, self.sanitizer)
+        if self.emulate:
+            self.stage("operations", 300, self.operations)
         self.row("all", "%d checks failed" % self.failed, "", "", "in %.0f s" % (time.monotonic() - self.began))
         return 1 if self.failed else 0
 

@@ -15,6 +15,7 @@ import sys
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_torch
 
 import torch_dit
 from torch_dit import DEVICE, full_size, hashed
@@ -22,7 +23,7 @@ from torch_dit import DEVICE, full_size, hashed
 import twin as tw
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
-STEPS, CLASSES = 20, (2, 8, 13, 20)
+STEPS, CLASSES = (3, (8,)) if torch_dit.TINY else (20, (2, 8, 13, 20))
 
 
 def say(name, value, limit=None, **more):
@@ -63,6 +64,8 @@ def full(core, pixels):
     inputs = {"x": hashed.values("input.x", (2, full_size.C, side, side), 3**0.5), "t": np.array([937, 937], dtype=np.float32),
               "y": np.array([207, full_size.CLASSES], dtype=np.int32)}
     weights = torch_dit.hashed_weights(pixels)
+    if pixels == 256:
+        save_torch({k: v.cpu() for k, v in weights.items()}, core.folder / "dit-256.safetensors")
     told = [torch.tensor(inputs[k], device=DEVICE) for k in "xt"] + [torch.tensor(inputs["y"], device=DEVICE).long()]
     torch_out = {name: torch_dit.Dit(weights, dtype).denoise(*told).float().cpu().numpy()
                  for name, dtype in (("f32", torch.float32), ("bf16", torch.bfloat16), ("f16", torch.float16))}
@@ -115,9 +118,9 @@ def pictures(core):
         found["core"].append(psnr(own["bf16"], own["f32"]))
         found["torch"].append(psnr(theirs["bf16"], theirs["f32"]))
     means = {key: sum(values) / len(values) for key, values in found.items()}
-    say("starter-pixel, 20 steps: dB that bf16 loses against PyTorch's bf16", means["torch"] - means["core"], 1.0,
+    say("starter-pixel, %d steps: dB that bf16 loses against PyTorch's bf16" % STEPS, means["torch"] - means["core"], 1.0,
         core_psnr=found["core"], torch_psnr=found["torch"])
-    say("starter-pixel, 20 steps: PSNR of GPU f32 against PyTorch f32 (more is better)", -means["f32"], -60.0)
+    say("starter-pixel, %d steps: minus the PSNR of GPU f32 against PyTorch f32" % STEPS, -means["f32"], -60.0)
 
 
 def main():
