@@ -8,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 
 NAME = "libpentimento-cuda.so"
 ARCHS = ("75", "90")
@@ -83,7 +84,9 @@ def check_devices(path, program):
 
 
 def check_refusal(path, program):
-    child = run(program, path, "generate", "--device", "cuda", "--class", "fox", "--num-steps", "1", "--quiet")
+    with tempfile.TemporaryDirectory() as folder:
+        child = run(program, path, "generate", "--device", "cuda", "--class", "fox", "--num-steps", "1", "--quiet",
+                    "--out", os.path.join(folder, "fox.png"))
     lines = child.stderr.strip().splitlines()
     found = [] if child.returncode == 1 else ["it ended with %d" % child.returncode]
     if len(lines) != 1 or "driver" not in lines[0]:

@@ -112,7 +112,7 @@ def pictures(core):
     found = {key: [] for key in ("core", "torch", "f32")}
     for label, noise in zip(CLASSES, noises):
         theirs = {kind: tw.euler(twin, noise.double(), label, STEPS, guidance, interval).numpy() for kind, twin in twins.items()}
-        own = {kind: core.run("sample", model, {"noise": noise.numpy()}, "--class", str(label), "--num-steps", str(STEPS),
+        own = {kind: core.run("sample", model, {"noise": noise.numpy()}, "--class", str(label), "--steps", str(STEPS),
                               "--sampler", "euler", "--device", "cuda", "--precision", kind)["latent"] for kind in twins}
         found["f32"].append(psnr(own["f32"], theirs["f32"]))
         found["core"].append(psnr(own["bf16"], own["f32"]))
