@@ -1,292 +1,339 @@
-/* The CUDA module's operations in types of 16 bits, against the reference on the same rounded numbers.
- *
- * Limits are of what is largest: 2^-8 and 2^-11 are what rounding to bf16 and f16 costs, twice where a product waits for its
- * epilogue; sums are f32 everywhere. */
-#include <math.h>
+/* Runs on a GPU, on the kernels' host build: whole networks, encoders, decoders and samplers against the processor; a model that
+ * does not fit; what is missing, fails and is lost; cancelling. PENTIMENTO_CUDA_MODULE names the module, PM_CUDA_HOST what
+ * the device does (core/backend/cuda/host/runtime.h). */
 #include <string.h>
 
-#include "backend/features.h"
 #include "compare.h"
-#include "cuda-module.h"
-#include "devices.h"
+#include "pentimento.h"
 
-typedef struct
+#define MODULE "PENTIMENTO_CUDA_MODULE"
+#define DEVICE "PM_CUDA_HOST"
+#define LIMIT 1e-4
+#define MIB ((guint64) 1 << 20)
+
+static const PmEvalOptions on_gpu = { .device = "cuda", .n_threads = 2, .precision = PM_PRECISION_F32 };
+static const PmEvalOptions on_cpu = { .device = "cpu", .n_threads = 2 };
+
+static PmModel *
+open_model (const char *folder, const char *name)
 {
-  PmDtype     dtype;
-  const char *name;
-  double      rounding;
-} Precision;
+  g_autoptr (GError) error = NULL;
+  g_autofree char   *path = folder ? g_build_filename (folder, name, NULL) : pm_test_reference (name, "model");
+  PmModel           *model = pm_model_open (path, &error);
 
-static const Precision precisions[] = { { PM_DTYPE_F32, "f32", 0 },
-                                        { PM_DTYPE_BF16, "bf16", 0x1p-8 },
-                                        { PM_DTYPE_F16, "f16", 0x1p-11 } };
+  g_assert_no_error (error);
+  return model;
+}
 
-#define SUMS 2e-6 /* f32 sums in another order */
-
-typedef struct
+static void
+compare (PmBundle *got, PmBundle *expected, const char *name)
 {
-  int          M, N, K;
-  PmActivation activation;
-  gboolean     bias, gate, gate_matrix, residual;
-} LinearCase;
+  gsize        n;
+  const float *values = pm_test_array (expected, name, &n);
 
-/* Whole blocks, GELU on the way, gate and residual behind, a gated unit, few rows, no multiple of 8 (which cuBLASLt's stand-in
- * refuses in 16 bits), one column. */
-static const LinearCase linear_cases[] = {
-  { 96, 72, 64, PM_ACTIVATION_NONE, TRUE, FALSE, FALSE, FALSE },
-  { 130, 136, 72, PM_ACTIVATION_GELU_TANH, TRUE, FALSE, FALSE, FALSE },
-  { 130, 64, 136, PM_ACTIVATION_NONE, TRUE, TRUE, FALSE, TRUE },
-  { 70, 40, 48, PM_ACTIVATION_NONE, FALSE, FALSE, FALSE, TRUE },
-  { 75, 56, 40, PM_ACTIVATION_NONE, FALSE, TRUE, TRUE, FALSE },
-  { 2, 200, 88, PM_ACTIVATION_SILU, TRUE, FALSE, FALSE, FALSE },
-  { 67, 35, 21, PM_ACTIVATION_SILU, TRUE, TRUE, FALSE, TRUE },
-  { 140, 150, 33, PM_ACTIVATION_NONE, TRUE, FALSE, FALSE, FALSE },
-  { 9, 1, 24, PM_ACTIVATION_RELU, TRUE, FALSE, FALSE, FALSE },
+  pm_test_compare_relative (name, pm_test_array_of (got, name, n), values, n, LIMIT);
+}
+
+/* Items with times and conditions of their own. */
+static PmBundle *
+load_inputs (const char *folder, PmModel *model)
+{
+  static const float  times[] = { 999, 37, 500 };
+  static const gint32 rows[] = { 1, 0, 2 }, lengths[] = { 5, 2, 3 };
+  PmBundle           *inputs = pm_test_load (folder, "inputs.hash.json");
+  gsize               B = pm_bundle_find (inputs, "x")->shape[0];
+
+  g_assert_cmpuint (B, <=, G_N_ELEMENTS (times));
+  pm_test_add (inputs, "t", PM_DTYPE_F32, B, times);
+  if (pm_model_get_info (model)->takes_prompt)
+    pm_test_add (inputs, "text_length", PM_DTYPE_I32, B, lengths);
+  else
+    pm_test_add (inputs, "y", PM_DTYPE_I32, B, rows);
+  return inputs;
+}
+
+static void
+check_denoise (const char *folder, const char *capture)
+{
+  g_autoptr (GError)   error = NULL;
+  g_autoptr (PmModel)  model = open_model (NULL, folder);
+  g_autoptr (PmBundle) inputs = load_inputs (folder, model);
+  g_autoptr (PmBundle) expected = pm_eval_denoise (model, &on_cpu, inputs, capture, NULL, &error);
+  g_autoptr (PmBundle) got = expected ? pm_eval_denoise (model, &on_gpu, inputs, capture, NULL, &error) : NULL;
+  g_auto (GStrv)       names = g_strsplit (capture, ",", -1);
+
+  g_assert_no_error (error);
+  g_test_message ("%s", folder);
+  compare (got, expected, "out");
+  for (int i = 0; names[i]; i++)
+    {
+      g_autofree char *name = g_strndup (names[i], strcspn (names[i], ":"));
+      compare (got, expected, name);
+    }
+}
+
+static void
+test_denoise (void)
+{
+  static const char *const folders[] = { "latent", "diffusers", "pixel-flow", "patch-8" };
+  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
+    check_denoise (folders[i], "received,entropy,distance,from,to,rollout,probs:1");
+}
+
+static void
+test_pixart (void)
+{
+  check_denoise ("pixart-alpha", "received,entropy,cross:1");
+  check_denoise ("pixart-sigma", "received,cross:0");
+}
+
+static void
+test_vae (void)
+{
+  g_autofree char     *path = pm_test_reference ("vae-two-levels", "");
+  g_autoptr (PmBundle) inputs = pm_test_load ("vae-two-levels", "inputs.hash.json");
+
+  for (int i = 0; i < 2; i++)
+    {
+      g_autoptr (GError)   error = NULL;
+      const char          *stage = i ? "vae-encode" : "vae-decode";
+      g_autoptr (PmBundle) expected = pm_eval_vae (path, stage, inputs, &on_cpu, NULL, &error);
+      g_autoptr (PmBundle) got = expected ? pm_eval_vae (path, stage, inputs, &on_gpu, NULL, &error) : NULL;
+      g_assert_no_error (error);
+      compare (got, expected, i ? "latent" : "image");
+    }
+}
+
+static void
+test_text (void)
+{
+  static const char *const folders[] = { "t5-gated", "t5-plain" };
+  for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
+    {
+      static const gint32  ids[] = { 3, 7, 20, 5, 9, 11, 1 };
+      g_autoptr (GError)   error = NULL;
+      g_autofree char     *path = pm_test_reference (folders[i], "text_encoder");
+      g_autoptr (PmBundle) inputs = pm_bundle_new ();
+      pm_test_add (inputs, "ids", PM_DTYPE_I32, G_N_ELEMENTS (ids), ids);
+      g_autoptr (PmBundle) expected = pm_eval_text_encode (path, inputs, &on_cpu, NULL, &error);
+      g_autoptr (PmBundle) got = expected ? pm_eval_text_encode (path, inputs, &on_gpu, NULL, &error) : NULL;
+      g_assert_no_error (error);
+      compare (got, expected, "embedding");
+    }
+}
+
+/* Guided in the middle only, so that batches differ; read in one step of five, so that the others are remembered. */
+static PmRequest *
+new_request (PmModel *model, const char *device)
+{
+  PmRequest *request = pm_request_new_for_model (model);
+
+  g_set_str (&request->device, device);
+  g_set_str (&request->class_name, "2");
+  request->precision = PM_PRECISION_F32;
+  request->n_threads = 2;
+  request->num_steps = 5;
+  request->seed = 11;
+  request->guidance = 3;
+  request->guidance_interval[0] = 0.15;
+  request->guidance_interval[1] = 0.85;
+  g_assert_true (pm_request_set_show (request, "layers=0,3;heads=all;steps=2;read=received,entropy,subject", NULL));
+  return request;
+}
+
+static PmResult *
+paint (PmModel *model, PmRequest *request)
+{
+  g_autoptr (GError) error = NULL;
+  PmResult          *result = pm_generate (model, request, NULL, &error);
+
+  g_assert_no_error (error);
+  return result;
+}
+
+static gsize
+count_numbers (const PmResult *result)
+{
+  return (gsize) (result->n_steps + 1) * result->channels * result->latent_height * result->latent_width;
+}
+
+static void
+test_sample (void)
+{
+  g_autoptr (PmModel)   model = open_model (PM_TEST_MODELS, "starter-pixel");
+  g_autoptr (PmRequest) here = new_request (model, "cpu"), there = new_request (model, "Host device 0");
+  g_autoptr (PmResult)  expected = paint (model, here), got = paint (model, there);
+
+  pm_test_compare_rms ("trajectory", got->trajectory, expected->trajectory, count_numbers (got), LIMIT);
+  g_assert_cmpuint (got->maps->len, ==, expected->maps->len);
+  g_assert_cmpuint (got->maps->len, >, 20);
+  for (guint i = 0; i < got->maps->len; i++)
+    {
+      const PmMap *a = g_ptr_array_index (got->maps, i), *b = g_ptr_array_index (expected->maps, i);
+      g_assert_cmpstr (a->id, ==, b->id);
+      pm_test_compare_relative (a->id, a->values, b->values, (gsize) a->grid_w * a->grid_h, LIMIT);
+    }
+  g_assert_nonnull (strstr (got->record, "\"device\":\"Host device 0\",\"precision\":\"f32\""));
+}
+
+/* Weights that pass through a ring give the bits of weights that stay. */
+static void
+test_streaming (void)
+{
+  g_autoptr (GError)    error = NULL;
+  g_autoptr (PmModel)   model = open_model (PM_TEST_MODELS, "starter-pixel");
+  g_autoptr (PmRequest) request = new_request (model, "cuda"), here = new_request (model, "cpu");
+  g_autoptr (PmResult)  whole = paint (model, request), there = paint (model, here);
+  PmEstimate            estimate;
+
+  g_assert_true (pm_generate_estimate (model, request, &estimate, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (estimate.streamed_bytes, ==, 0);
+  g_assert_cmpuint (estimate.device_bytes, >, estimate.weight_bytes);
+  g_assert_cmpuint (estimate.device_bytes, <=, estimate.device_free_bytes);
+
+  request->vram_limit = estimate.device_bytes - 31 * MIB; /* of which 24 are room that a small model hardly takes */
+  g_assert_true (pm_generate_estimate (model, request, &estimate, &error));
+  g_assert_cmpuint (estimate.device_free_bytes, ==, request->vram_limit);
+  g_assert_cmpuint (estimate.streamed_bytes, >, 0);
+  g_autoptr (PmResult) streamed = paint (model, request);
+  g_assert_cmpmem (streamed->trajectory, count_numbers (whole) * sizeof (float), whole->trajectory,
+                   count_numbers (whole) * sizeof (float));
+
+  request->vram_limit = 3 * MIB;
+  request->shortage = PM_SHORTAGE_STREAM;
+  g_assert_null (pm_generate (model, request, NULL, &error));
+  g_assert_error (error, PM_ERROR, PM_ERROR_MEMORY);
+  request->shortage = PM_SHORTAGE_CPU;
+  g_autoptr (PmResult) fallen = paint (model, request);
+  g_assert_cmpmem (fallen->trajectory, count_numbers (there) * sizeof (float), there->trajectory,
+                   count_numbers (there) * sizeof (float));
+  g_assert_nonnull (strstr (fallen->record, "\"backend\":\"cpu\",\"device\":\"cpu\""));
+}
+
+static void
+test_precision (void)
+{
+  static const PmPrecision precisions[] = { PM_PRECISION_BF16, PM_PRECISION_F16, PM_PRECISION_AUTO };
+  static const double      limits[] = { 3e-2, 4e-3, 3e-2 }; /* of types with 8 and 11 bits, over five steps */
+  g_autoptr (PmModel)      model = open_model (PM_TEST_MODELS, "starter-pixel");
+  g_autoptr (PmRequest)    request = new_request (model, "cpu"), there = new_request (model, "cuda:0");
+  g_autoptr (PmResult)     expected = paint (model, request);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (precisions); i++)
+    {
+      there->precision = precisions[i];
+      g_autoptr (PmResult) got = paint (model, there);
+      pm_test_compare_rms (pm_precision_id (precisions[i]), got->trajectory, expected->trajectory, count_numbers (got),
+                           limits[i]);
+    }
+}
+
+static void
+cancel_cb (const PmProgress *progress, gpointer data)
+{
+  PmJob **job = data;
+  if (progress->step == 2)
+    pm_job_cancel (*job);
+}
+
+static void
+test_cancel (void)
+{
+  g_autoptr (GError)    error = NULL;
+  g_autoptr (PmModel)   model = open_model (PM_TEST_MODELS, "starter-pixel");
+  g_autoptr (PmRequest) request = new_request (model, "cuda");
+  PmJob                *job = NULL;
+
+  job = pm_job_new (cancel_cb, &job);
+  g_assert_null (pm_generate (model, request, job, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  pm_job_unref (job);
+}
+
+/* What stands in the way, and the words that its message needs. */
+static const struct
+{
+  const char *what, *module, *device;
+  int         code;
+  const char *words[3];
+} obstacles[] = {
+  { "no module", "/nowhere/libpentimento-cuda.so", NULL, PM_ERROR_DEVICE, { "/nowhere/", "install" } },
+  { "another library", PM_TEST_LIBRARY, NULL, PM_ERROR_DEVICE, { "another version", "install" } },
+  { "no driver", NULL, "driver=0", PM_ERROR_DEVICE, { "driver", "580", "cpu" } },
+  { "an old driver", NULL, "driver=11040", PM_ERROR_DEVICE, { "too old", "580", "cpu" } },
+  { "no device", NULL, "devices=0", PM_ERROR_DEVICE, { "no GPU", "cpu" } },
+  { "no library", NULL, "library=0", PM_ERROR_DEVICE, { "cuBLASLt", "pip install nvidia-cublas", "beside" } },
+  { "small memory", NULL, "memory=1000000", PM_ERROR_MEMORY, { "memory", "cpu" } },
 };
 
-typedef struct
-{
-  float *x, *w, *bias, *gate, *y;
-  gsize  n_gate;
-} LinearData;
-
 static void
-linear_run_ref (const LinearCase *c, const LinearData *data, float *y)
+test_obstacles (void)
 {
-  g_autoptr (PmBackend) ref = pm_test_open ("ref", 1);
-  PmWeight w = { .dtype = PM_DTYPE_F32, .rows = c->N, .cols = c->K, .data = data->w };
-  PmWeight bias = { .dtype = PM_DTYPE_F32, .rows = 1, .cols = c->N, .data = data->bias };
+  g_autofree char    *module = g_strdup (g_getenv (MODULE));
+  g_autoptr (PmModel) model = open_model (PM_TEST_MODELS, "starter-pixel");
 
-  pm_backend_linear (ref, &(PmLinear) { .M = c->M, .N = c->N, .K = c->K, .x = pm_acts_f32 (data->x), .x_stride = c->K, .w = &w,
-                                        .bias = c->bias ? &bias : NULL, .activation = c->activation,
-                                        .gate = pm_acts_f32 (c->gate ? data->gate : NULL), .gate_stride = c->N,
-                                        .rows_per_item = c->gate_matrix ? 1 : (c->M + 1) / 2,
-                                        .residual = pm_acts_f32 (c->residual ? y : NULL), .y = pm_acts_f32 (y),
-                                        .y_stride = c->N });
-}
-
-static float *
-linear_run (const PmCudaModule *module, PmCuda *cuda, const LinearCase *c, const LinearData *data, PmDtype x_dtype,
-            PmDtype y_dtype, PmDtype acts)
-{
-  gsize       n_y = (gsize) c->M * c->N;
-  PmDtype     gate_dtype = c->gate_matrix ? acts : PM_DTYPE_F32;
-  gpointer    x = pm_test_cuda_put (module, cuda, data->x, (gsize) c->M * c->K, x_dtype);
-  gpointer    y = pm_test_cuda_put (module, cuda, data->y, n_y, y_dtype);
-  gpointer    gate = pm_test_cuda_put (module, cuda, data->gate, data->n_gate, gate_dtype);
-  PmWeight    w, bias;
-  PmCudaError error;
-
-  g_assert_true (module->weight_new (cuda, PM_DTYPE_F32, c->N, c->K, data->w, &w, &error));
-  g_assert_true (module->weight_new (cuda, PM_DTYPE_F32, 1, c->N, data->bias, &bias, &error));
-  PmLinear op = { .M = c->M, .N = c->N, .K = c->K, .x = { x, x_dtype }, .x_stride = c->K, .w = &w, .bias = c->bias ? &bias : NULL,
-                  .activation = c->activation, .gate_stride = c->N, .rows_per_item = c->gate_matrix ? 1 : (c->M + 1) / 2,
-                  .y = { y, y_dtype }, .y_stride = c->N };
-  if (c->gate)
-    op.gate = (PmActs) { gate, gate_dtype };
-  if (c->residual)
-    op.residual = op.y;
-  g_assert_true (module->linear (cuda, &op));
-  module->weight_free (cuda, &w);
-  module->weight_free (cuda, &bias);
-  module->free (cuda, x);
-  module->free (cuda, gate);
-  pm_test_cuda_finish (module, cuda);
-  return pm_test_cuda_take (module, cuda, y, n_y, y_dtype);
-}
-
-static void
-check_linear (const PmCudaModule *module, PmCuda *cuda, const LinearCase *c, const Precision *precision, PmRandom *random)
-{
-  gsize      n_y = (gsize) c->M * c->N;
-  LinearData data = { .n_gate = (gsize) (c->gate_matrix ? c->M : 2) * c->N };
-
-  data.x = pm_test_cuda_normals (random, (gsize) c->M * c->K, 1);
-  data.w = pm_test_cuda_normals (random, (gsize) c->N * c->K, 1 / sqrtf (c->K));
-  data.bias = pm_test_cuda_normals (random, c->N, 1);
-  data.gate = pm_test_cuda_normals (random, data.n_gate, 1);
-  data.y = pm_test_cuda_normals (random, n_y, 1);
-  pm_test_cuda_round (data.x, (gsize) c->M * c->K, precision->dtype);
-  pm_test_cuda_round (data.w, (gsize) c->N * c->K, precision->dtype);
-  pm_test_cuda_round (data.y, n_y, precision->dtype);
-  if (c->gate_matrix)
-    pm_test_cuda_round (data.gate, data.n_gate, precision->dtype);
-  g_autofree float *expected = g_memdup2 (data.y, n_y * sizeof (float));
-  linear_run_ref (c, &data, expected);
-  for (int types = 0; types < 4; types++)
+  for (gsize i = 0; i < G_N_ELEMENTS (obstacles); i++)
     {
-      PmDtype x_dtype = types & 1 ? PM_DTYPE_F32 : precision->dtype, y_dtype = types & 2 ? PM_DTYPE_F32 : precision->dtype;
-      gboolean waits = (c->gate || (c->residual && c->activation)) && c->M > 64;
-      double   n_rounded = (y_dtype == PM_DTYPE_F32 ? 0 : c->bias ? 2 : 1) + (waits ? 2 : 0);
-      double   limit = SUMS + n_rounded * precision->rounding;
-      g_autofree char  *what = g_strdup_printf ("%s: %d x %d x %d, x %s, y %s", precision->name, c->M, c->N, c->K,
-                                                pm_dtype_name (x_dtype), pm_dtype_name (y_dtype));
-      g_autofree float *got = linear_run (module, cuda, c, &data, x_dtype, y_dtype, precision->dtype);
-      pm_test_compare_relative (what, got, expected, n_y, limit);
+      g_autoptr (PmRequest) request = new_request (model, "cuda");
+      g_autoptr (GError)    error = NULL;
+
+      g_setenv (MODULE, obstacles[i].module ? obstacles[i].module : module, TRUE);
+      g_setenv (DEVICE, obstacles[i].device ? obstacles[i].device : "", TRUE);
+      g_assert_null (pm_generate (model, request, NULL, &error));
+      g_test_message ("%s: %s", obstacles[i].what, error->message);
+      g_assert_error (error, PM_ERROR, obstacles[i].code);
+      for (int j = 0; j < 3 && obstacles[i].words[j]; j++)
+        g_assert_nonnull (strstr (error->message, obstacles[i].words[j]));
+      g_assert_true (g_utf8_validate (error->message, -1, NULL));
     }
-  float *all[] = { data.x, data.w, data.bias, data.gate, data.y };
-  for (gsize i = 0; i < G_N_ELEMENTS (all); i++)
-    g_free (all[i]);
+  g_setenv (MODULE, module, TRUE);
+  g_setenv (DEVICE, "", TRUE);
+}
+
+/* A device that is lost stays so in its process. */
+static void
+test_lost (void)
+{
+  if (g_test_subprocess ())
+    {
+      g_autoptr (GError)    error = NULL;
+      g_autoptr (PmModel)   model = open_model (PM_TEST_MODELS, "starter-pixel");
+      g_autoptr (PmRequest) request = new_request (model, "cuda");
+
+      g_setenv (DEVICE, "lost=100", TRUE);
+      g_assert_null (pm_generate (model, request, NULL, &error));
+      g_assert_error (error, PM_ERROR, PM_ERROR_DEVICE);
+      g_assert_nonnull (strstr (error->message, "does not answer"));
+      return;
+    }
+  g_test_trap_subprocess (NULL, 60 * G_USEC_PER_SEC, 0);
+  g_test_trap_assert_passed ();
 }
 
 static void
-test_linear (gconstpointer data)
+test_names (void)
 {
-  const PmCudaModule *module = data;
-  PmRandom            random;
+  g_autofree char *module = g_strdup (g_getenv (MODULE));
 
-  pm_random_init (&random, 21);
-  for (gsize p = 0; p < G_N_ELEMENTS (precisions); p++)
-    {
-      PmCuda *cuda = pm_test_cuda_open (module, &(PmCudaOptions) { .compute = precisions[p].dtype });
-      for (gsize i = 0; i < G_N_ELEMENTS (linear_cases); i++)
-        check_linear (module, cuda, &linear_cases[i], &precisions[p], &random);
-      module->close (cuda);
-    }
-}
+  g_setenv (DEVICE, "devices=2", TRUE);
+  g_auto (GStrv) two = pm_device_list ();
+  g_assert_cmpuint (g_strv_length (two), ==, 3);
+  g_assert_cmpstr (two[0], ==, "cpu");
+  g_assert_cmpstr (two[1], !=, two[2]);
 
-/* Norms that write 16 bits; rows that fit a warp, do not, and are not aligned. */
-static void
-test_norm (gconstpointer data)
-{
-  static const int      shapes[][2] = { { 6, 16 }, { 9, 1152 }, { 5, 1538 }, { 3, 3000 }, { 7, 75 } };
-  const PmCudaModule   *module = data;
-  g_autoptr (PmBackend) ref = pm_test_open ("ref", 1);
-  PmRandom              random;
+  g_setenv (DEVICE, "driver=0", TRUE);
+  g_auto (GStrv)        none = pm_device_list ();
+  g_autoptr (GPtrArray) all = pm_device_find_all ();
+  g_assert_cmpuint (g_strv_length (none), ==, 1);
+  g_assert_cmpuint (all->len, ==, 2);
+  g_assert_nonnull (((PmDevice *) g_ptr_array_index (all, 1))->problem);
+  g_setenv (DEVICE, "", TRUE);
 
-  pm_random_init (&random, 22);
-  for (gsize i = 0; i < 2 * G_N_ELEMENTS (shapes); i++)
-    {
-      const Precision  *precision = &precisions[1 + i % 2];
-      int               M = shapes[i / 2][0], D = shapes[i / 2][1];
-      gsize             n = (gsize) M * D;
-      PmCuda           *cuda = pm_test_cuda_open (module, &(PmCudaOptions) { .compute = precision->dtype });
-      g_autofree float *x = pm_test_cuda_normals (&random, n, 2), *mod = pm_test_cuda_normals (&random, 4 * D, 1);
-      g_autofree float *expected = g_new (float, n);
-      for (gsize j = 0; j < n; j++)
-        x[j] += 4;
-      PmNorm op = { .M = M, .D = D, .rows_per_item = (M + 1) / 2, .x = x, .shift = mod, .scale = mod + D, .mod_stride = 2 * D,
-                    .eps = 1e-6f, .y = pm_acts_f32 (expected) };
-      pm_backend_norm_modulate (ref, &op);
-      gpointer dx = pm_test_cuda_put (module, cuda, x, n, PM_DTYPE_F32);
-      gpointer dmod = pm_test_cuda_put (module, cuda, mod, 4 * D, PM_DTYPE_F32);
-      gpointer dy = pm_test_cuda_put (module, cuda, x, n, precision->dtype);
-      op.x = dx;
-      op.shift = dmod;
-      op.scale = (float *) dmod + D;
-      op.y = (PmActs) { dy, precision->dtype };
-      g_assert_true (module->norm_modulate (cuda, &op));
-      g_autofree float *got = pm_test_cuda_take (module, cuda, dy, n, precision->dtype);
-      pm_test_compare_relative (precision->name, got, expected, n, SUMS + precision->rounding);
-      pm_test_cuda_finish (module, cuda);
-      module->close (cuda);
-    }
-}
-
-typedef struct
-{
-  int      height, width, C, N, side, stride, pad;
-  gboolean is_doubled, adds, normed;
-  PmDtype  from, to;
-  gsize    limit; /* of the device's memory, for pictures that then go in bands; 0: none */
-} ConvCase;
-
-static const ConvCase conv_cases[] = {
-  { 5, 7, 4, 17, 3, 1, 1, FALSE, TRUE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32 },
-  { 20, 21, 40, 72, 3, 1, 1, FALSE, FALSE, TRUE, PM_DTYPE_F32, PM_DTYPE_F16 },
-  { 12, 13, 24, 130, 3, 1, 1, FALSE, TRUE, FALSE, PM_DTYPE_F16, PM_DTYPE_F16 },
-  { 18, 22, 16, 24, 3, 2, 0, FALSE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32 },
-  { 9, 11, 24, 20, 3, 1, 1, TRUE, FALSE, FALSE, PM_DTYPE_F16, PM_DTYPE_F32 },
-  { 15, 10, 33, 6, 1, 1, 0, FALSE, FALSE, TRUE, PM_DTYPE_F32, PM_DTYPE_F32 },
-  { 150, 40, 40, 6, 3, 1, 1, FALSE, FALSE, TRUE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
-  { 130, 40, 40, 5, 3, 1, 1, TRUE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
-  { 132, 40, 40, 4, 3, 2, 0, FALSE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
-};
-
-/* height x width pixels of `channels` values as features hold them. */
-static gpointer
-new_features (const float *values, int height, int width, int channels, PmDtype dtype, PmFeatures *features)
-{
-  g_autofree float *row = g_new (float, channels);
-
-  *features = (PmFeatures) { .height = height, .width = width, .channels = channels, .stride = channels, .dtype = dtype };
-  features->data = g_malloc (pm_features_bytes (features, height));
-  for (gsize p = 0; p < (gsize) height * width; p++)
-    {
-      memcpy (row, values + p * channels, sizeof (float) * channels);
-      pm_features_write (features, p, channels, row);
-    }
-  return features->data;
-}
-
-static void
-check_conv (const PmCudaModule *module, const ConvCase *c, const Precision *precision, PmRandom *random)
-{
-  int   up = c->is_doubled ? 2 : 1, height = c->height * up / c->stride, width = c->width * up / c->stride;
-  gsize taps = c->is_doubled ? 16 : c->side * c->side, n_y = (gsize) height * width * c->N;
-  g_autoptr (PmBackend) ref = pm_test_open ("ref", 1);
-  g_autofree float *x = pm_test_cuda_normals (random, (gsize) c->height * c->width * c->C, 1);
-  g_autofree float *y = pm_test_cuda_normals (random, n_y, 1);
-  g_autofree float *w = pm_test_cuda_normals (random, taps * c->C * c->N, (float) (1 / sqrt ((double) taps * c->C)));
-  g_autofree float *affine = pm_test_cuda_normals (random, 2 * c->C + c->N, 1);
-  g_autofree float *expected = g_new (float, n_y), *got = g_new (float, n_y);
-  PmFeatures        fx, fy;
-  PmCuda           *cuda = pm_test_cuda_open (module, &(PmCudaOptions) { .compute = precision->dtype, .limit_bytes = c->limit });
-  PmCudaError       error;
-
-  pm_test_cuda_round (w, taps * c->C * c->N, precision->dtype);
-  pm_test_cuda_round (x, (gsize) c->height * c->width * c->C, precision->dtype);
-  g_autofree gpointer hx = new_features (x, c->height, c->width, c->C, c->from, &fx);
-  g_autofree gpointer hy = new_features (y, height, width, c->N, c->to, &fy);
-  g_autofree gpointer result = g_memdup2 (hy, pm_features_bytes (&fy, height));
-  PmWeight            weight = { .rows = c->N, .cols = taps * c->C, .data = w };
-  PmWeight            bias = { .rows = 1, .cols = c->N, .data = affine + 2 * c->C };
-  PmConv op = { .x = fx, .y = fy, .side = c->side, .stride = c->stride, .pad = c->pad, .is_doubled = c->is_doubled,
-                .scale = c->normed ? affine : NULL, .shift = c->normed ? affine + c->C : NULL, .activation = PM_ACTIVATION_SILU,
-                .w = &weight, .bias = &bias, .adds = c->adds };
-  gsize    n_x_bytes = pm_features_bytes (&fx, c->height), n_y_bytes = pm_features_bytes (&fy, height);
-  gpointer dx, dy, daffine = pm_test_cuda_put (module, cuda, affine, 2 * c->C, PM_DTYPE_F32);
-
-  g_assert_true (module->alloc (cuda, n_x_bytes, &dx, &error) && module->alloc (cuda, n_y_bytes, &dy, &error));
-  module->upload (cuda, dx, hx, n_x_bytes);
-  module->upload (cuda, dy, hy, n_y_bytes);
-  op.y.data = result;
-  pm_backend_conv (ref, &op);
-  for (gsize p = 0; p < (gsize) height * width; p++)
-    pm_features_read (&op.y, p, c->N, expected + p * c->N);
-  g_assert_true (module->weight_new (cuda, PM_DTYPE_F32, c->N, taps * c->C, w, &weight, &error));
-  g_assert_true (module->weight_new (cuda, PM_DTYPE_F32, 1, c->N, affine + 2 * c->C, &bias, &error));
-  op.x.data = dx;
-  op.y.data = dy;
-  if (c->normed)
-    {
-      op.scale = daffine;
-      op.shift = (float *) daffine + c->C;
-    }
-  g_assert_true (module->conv (cuda, &op));
-  module->weight_free (cuda, &weight);
-  module->weight_free (cuda, &bias);
-  module->download (cuda, result, dy, n_y_bytes);
-  pm_test_cuda_finish (module, cuda);
-  op.y.data = result;
-  for (gsize p = 0; p < (gsize) height * width; p++)
-    pm_features_read (&op.y, p, c->N, got + p * c->N);
-  g_autofree char *what = g_strdup_printf ("%s: %d to %d channels, %s", precision->name, c->C, c->N,
-                                           c->normed ? "normed" : "bare");
-  pm_test_compare_relative (what, got, expected, n_y,
-                            SUMS + (c->to == PM_DTYPE_F16 ? 0x1p-11 : 0) + (c->normed ? precision->rounding : 0));
-  module->close (cuda);
-}
-
-static void
-test_conv (gconstpointer data)
-{
-  PmRandom random;
-
-  pm_random_init (&random, 23);
-  for (gsize p = 1; p < G_N_ELEMENTS (precisions); p++)
-    for (gsize i = 0; i < G_N_ELEMENTS (conv_cases); i++)
-      check_conv (data, &conv_cases[i], &precisions[p], &random);
+  g_unsetenv (MODULE);
+  g_auto (GStrv) without = pm_device_list ();
+  g_assert_cmpuint (g_strv_length (without), ==, 1);
+  g_setenv (MODULE, module, TRUE);
 }
 
 int
@@ -294,16 +341,15 @@ main (int argc, char **argv)
 {
   static const struct
   {
-    const char   *name;
-    GTestDataFunc run;
-  } tests[] = { { "linear", test_linear }, { "norm", test_norm }, { "conv", test_conv } };
+    const char *path;
+    void (*run) (void);
+  } tests[] = { { "/cuda/denoise", test_denoise },   { "/cuda/pixart", test_pixart },       { "/cuda/vae", test_vae },
+                { "/cuda/text", test_text },         { "/cuda/sample", test_sample },       { "/cuda/streaming", test_streaming },
+                { "/cuda/precision", test_precision }, { "/cuda/cancel", test_cancel },     { "/cuda/obstacles", test_obstacles },
+                { "/cuda/lost", test_lost },         { "/cuda/names", test_names } };
 
   g_test_init (&argc, &argv, NULL);
-  const PmCudaModule *module = pm_test_cuda_load ();
-  for (gsize i = 0; module && i < G_N_ELEMENTS (tests); i++)
-    {
-      g_autofree char *path = g_strconcat ("/cuda/", tests[i].name, NULL);
-      g_test_add_data_func (path, module, tests[i].run);
-    }
+  for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
+    g_test_add_func (tests[i].path, tests[i].run);
   return g_test_run ();
 }
