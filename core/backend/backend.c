@@ -288,6 +288,12 @@ pm_backend_release (PmBackend *backend, PmWeight *weight)
   *weight = (PmWeight) { 0 };
 }
 
+PmBackendRoom
+pm_backend_estimate_room (PmBackend *backend, gsize n_elements, gsize n_bytes)
+{
+  return backend->klass->estimate_room ? backend->klass->estimate_room (backend, n_elements, n_bytes) : (PmBackendRoom) { 0 };
+}
+
 #define X(name, type)                                            \
   void                                                           \
   pm_backend_##name (PmBackend *backend, const type *op)         \

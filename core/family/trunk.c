@@ -98,15 +98,15 @@ describe_patches (const PmTrunk *trunk, int B, int C, const float *from, float *
                        .from = from, .to = to };
 }
 
-void
-pm_trunk_embed (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed)
+/* x = the picture's patches through the layer, and their positions. */
+static void
+embed_patches (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed)
 {
   const PmNetworkInfo *info = trunk->info;
   PmTrunkWork         *work = &trunk->work;
-  gsize                T = pm_shape_tokens (&trunk->shape), area = pm_shape_area (&trunk->shape, info);
+  gsize                T = pm_shape_tokens (&trunk->shape);
   PmPatches            patches = describe_patches (trunk, in->B, info->in_channels, work->image, work->patches);
 
-  pm_backend_upload (trunk->backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * area);
   pm_backend_patchify (trunk->backend, &patches);
   PmLinear op = pm_nn_layer_linear (embed, in->B * (int) T, pm_acts_f32 (work->patches), pm_acts_f32 (work->x));
   pm_backend_linear (trunk->backend, &op);
@@ -171,8 +171,8 @@ pm_trunk_feed (PmTrunk *trunk, int B, const PmLayer *fc1, const PmLayer *fc2, co
   pm_trunk_add (trunk, fc2, B, trunk->work.mlp, modulation->gate, modulation->stride);
 }
 
-gboolean
-pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpointer prepared, int row, GError **error)
+static gboolean
+run_blocks (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, GError **error)
 {
   gsize    n = pm_shape_tokens (&trunk->shape) * trunk->info->width; /* of one item's stream */
   gboolean predict = in->cache && in->predict;
@@ -188,29 +188,66 @@ pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpo
     {
       if (! pm_job_check (in->job, error))
         return FALSE;
-      block (prepared, in, layer, row);
+      network->block (network->prepared, in, layer);
     }
   for (int b = 0; b < in->B && in->cache && ! predict; b++)
     pm_feature_cache_end (in->cache, in->tags[b], trunk->work.x + b * n);
   return TRUE;
 }
 
-gboolean
-pm_trunk_finish (PmTrunk *trunk, const PmDenoise *in, const PmLayer *final, const PmModulation *modulation, float *out,
-                 GError **error)
+static void
+put_patches (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network)
 {
-  const PmNetworkInfo *info = trunk->info;
-  PmTrunkWork         *work = &trunk->work;
-  gsize                n = info->out_channels * pm_shape_area (&trunk->shape, info);
-  PmPatches            patches = describe_patches (trunk, in->B, info->out_channels, work->patches, work->output);
+  PmTrunkWork *work = &trunk->work;
+  PmPatches    patches = describe_patches (trunk, in->B, trunk->info->out_channels, work->patches, work->output);
+  PmModulation modulation = network->modulate_final (network->prepared, in);
 
-  modulate (trunk, in->B, modulation);
-  PmLinear op = pm_nn_layer_linear (final, in->B * count_tokens (trunk), work->h, pm_acts_f32 (work->patches));
+  modulate (trunk, in->B, &modulation);
+  PmLinear op = pm_nn_layer_linear (network->final, in->B * count_tokens (trunk), work->h, pm_acts_f32 (work->patches));
   pm_backend_linear (trunk->backend, &op);
   pm_backend_unpatchify (trunk->backend, &patches);
-  if (! pm_backend_finish (trunk->backend, error) || ! pm_job_check (in->job, error))
+}
+
+static gboolean
+run_network (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, GError **error)
+{
+  embed_patches (trunk, in, network->embed);
+  if (! run_blocks (trunk, in, network, error))
     return FALSE;
-  pm_backend_download (trunk->backend, out, work->output, sizeof (float) * in->B * n);
+  put_patches (trunk, in, network);
+  return TRUE;
+}
+
+/* Whether a call does the same as the last one with the key: features that are kept are weighed by the step's position, and
+ * what is recorded passes through the host's memory on the way. */
+static gboolean
+is_repeated (const PmDenoise *in)
+{
+  return ! in->cache && ! (in->tap && pm_tap_is_recording (in->tap));
+}
+
+gboolean
+pm_trunk_denoise (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, float *out, GError **error)
+{
+  const PmNetworkInfo *info = trunk->info;
+  PmBackend           *backend = trunk->backend;
+  gsize                area = pm_shape_area (&trunk->shape, info), item = sizeof (float) * area;
+  gboolean             is_remembered = is_repeated (in), done = TRUE;
+
+  g_assert (in->B >= 1 && in->B <= trunk->shape.max_items);
+  pm_backend_upload (backend, trunk->work.image, in->x, in->B * info->in_channels * item);
+  if (! is_remembered || pm_backend_begin_step (backend, network->key * 256 + in->B))
+    {
+      done = run_network (trunk, in, network, error);
+      if (is_remembered)
+        pm_backend_end_step (backend);
+    }
+  if (! done || ! pm_backend_finish (backend, error) || ! pm_job_check (in->job, error))
+    {
+      pm_backend_forget_steps (backend); /* a step that was cancelled halfway is none */
+      return FALSE;
+    }
+  pm_backend_download (backend, out, trunk->work.output, in->B * info->out_channels * item);
   return TRUE;
 }
 
