@@ -204,6 +204,12 @@ pm_backend_get_activation_dtype (PmBackend *backend)
   return backend->klass->get_activation_dtype ? backend->klass->get_activation_dtype (backend) : PM_DTYPE_F32;
 }
 
+gboolean
+pm_backend_likes_panels (PmBackend *backend)
+{
+  return backend->klass->likes_panels;
+}
+
 gpointer
 pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error)
 {

@@ -77,6 +77,7 @@ typedef struct
   void (*forget_steps) (PmBackend *backend);
 
   PmDtype (*get_activation_dtype) (PmBackend *backend); /* NULL: f32 */
+  gboolean likes_panels;
   const char *(*get_name) (PmBackend *backend);         /* of its device; NULL: `device` */
 
   PmBackendOps ops;
@@ -106,11 +107,14 @@ void     pm_backend_forget_steps (PmBackend *backend); /* before memory or weigh
 /* The type of PmActs that the backend likes; it takes f32 everywhere, too. */
 PmDtype pm_backend_get_activation_dtype (PmBackend *backend);
 
-/* For backends that know no other type. */
+/* Whether PmActs that go from one operation to the next should be in_panels. */
+gboolean pm_backend_likes_panels (PmBackend *backend);
+
+/* Rows, for backends that know no other type. */
 static inline float *
 pm_acts_floats (PmActs acts)
 {
-  g_assert (acts.dtype == PM_DTYPE_F32);
+  g_assert (acts.dtype == PM_DTYPE_F32 && ! acts.in_panels);
   return acts.data;
 }
 

@@ -17,7 +17,7 @@ work_sizes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts
   gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch, sum = 0;
   const gsize numbers[N_BUFFERS] = {
     B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
-    B * T * D, B * T * D, B * T * 3 * D, B * T * F, B * info->out_channels * T * area, T * D
+    B * T * D, (B * T + PM_ACTS_ROWS) * D, B * T * 3 * D, (B * T + PM_ACTS_ROWS) * F, B * info->out_channels * T * area, T * D
   };
   for (int i = 0; i < N_BUFFERS; i++)
     sum += sizes[i] = pm_trunk_room (numbers[i], i >= 3 && i <= 5 ? acts : PM_DTYPE_F32);
@@ -36,6 +36,7 @@ pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, in
                gsize more, GError **error)
 {
   PmDtype acts = pm_backend_get_activation_dtype (backend);
+  bool    panels = pm_backend_likes_panels (backend);
   gsize   sizes[N_BUFFERS], n_bytes = work_sizes (info, F, shape, acts, sizes);
   char   *parts[N_BUFFERS];
 
@@ -47,7 +48,8 @@ pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, in
   for (int i = 1; i < N_BUFFERS; i++)
     parts[i] = parts[i - 1] + sizes[i - 1];
   trunk->work = (PmTrunkWork) { .image = (float *) parts[0], .patches = (float *) parts[1], .x = (float *) parts[2],
-                                .h = { parts[3], acts }, .qkv = { parts[4], acts }, .mlp = { parts[5], acts },
+                                .h = { parts[3], acts, panels }, .qkv = { parts[4], acts, false },
+                                .mlp = { parts[5], acts, panels },
                                 .output = (float *) parts[6], .position = (float *) parts[7] };
   return (char *) trunk->memory + n_bytes;
 }
