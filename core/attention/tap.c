@@ -194,6 +194,20 @@ pm_tap_is_recording (const PmTap *tap)
 }
 
 gboolean
+pm_tap_can_wait (const PmTap *tap)
+{
+  return tap->n_places > 1 && ! tap->plan.needs_matrix && ! tap->probes[0].site && ! tap->probes[1].site;
+}
+
+void
+pm_tap_repeat (PmTap *tap)
+{
+  for (int i = 0; i < tap->n_sites; i++)
+    if (pm_tap_want (tap, &tap->sites[i]))
+      pm_tap_collect (tap, &tap->sites[i]);
+}
+
+gboolean
 pm_tap_records_step (const PmTap *tap, int step)
 {
   return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;
