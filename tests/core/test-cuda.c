@@ -370,11 +370,20 @@ main (int argc, char **argv)
   {
     const char *path;
     void (*run) (void);
-  } tests[] = { { "/cuda/denoise", test_denoise },   { "/cuda/pixart", test_pixart },       { "/cuda/vae", test_vae },
-                { "/cuda/text", test_text },         { "/cuda/sample", test_sample },       { "/cuda/sample-text", test_sample_text },
-                { "/cuda/streaming", test_streaming },
-                { "/cuda/precision", test_precision }, { "/cuda/cancel", test_cancel },     { "/cuda/obstacles", test_obstacles },
-                { "/cuda/lost", test_lost },         { "/cuda/names", test_names } };
+  } tests[] = {
+    { "/cuda/denoise", test_denoise },
+    { "/cuda/pixart", test_pixart },
+    { "/cuda/vae", test_vae },
+    { "/cuda/text", test_text },
+    { "/cuda/sample", test_sample },
+    { "/cuda/sample-text", test_sample_text },
+    { "/cuda/streaming", test_streaming },
+    { "/cuda/precision", test_precision },
+    { "/cuda/cancel", test_cancel },
+    { "/cuda/obstacles", test_obstacles },
+    { "/cuda/lost", test_lost },
+    { "/cuda/names", test_names },
+  };
 
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
