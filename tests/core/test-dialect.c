@@ -310,7 +310,7 @@ test_refused (void)
     { SCHEDULER, "\"thresholding\": false", "\"thresholding\": true", PM_ERROR_DAMAGED, "\"thresholding\"" },
     { SCHEDULER, "\"thresholding\": false", "\"rescale_betas_zero_snr\": true", PM_ERROR_UNSUPPORTED,
       "\"rescale_betas_zero_snr\"" },
-    { SCHEDULER, "\"leading\"", "\"linspace\"", PM_ERROR_DAMAGED, "\"timestep_spacing\"" },
+    { SCHEDULER, "\"leading\"", "\"even\"", PM_ERROR_DAMAGED, "\"timestep_spacing\"" },
     { SCHEDULER, "\"steps_offset\": 0", "\"steps_offset\": -1", PM_ERROR_DAMAGED, "\"steps_offset\"" },
     { SCHEDULER, "\"trained_betas\": null", "\"trained_betas\": [0.1]", PM_ERROR_DAMAGED, "\"trained_betas\"" },
   };
