@@ -116,6 +116,8 @@ typedef struct
   float       *row_probs;      /* [B, H, n_rows, Tk] */
   const float *head_weights;   /* [H] for matrix; host memory */
   float       *matrix;         /* [B, Tq, Tk] += sum_h head_weights[h] P[b,h] */
+  const bool  *heads, *items;  /* [H], [B] only these are looked at, and results of others may stay as they were; host memory;
+                                * NULL: all. matrix follows items and head_weights alone */
 } PmReduce;
 
 /* Steering: what is added to the logits of (query i, key j) of item b after `scale`, in all heads:
@@ -124,7 +126,7 @@ typedef struct
 typedef struct
 {
   const float *key_bias;    /* [B, Tk] */
-  const int   *key_region;  /* [B, Tk], -1: none; host memory */
+  const int   *key_region;  /* [B, Tk], -1: none */
   int          n_regions;
   const float *region_bias; /* [B, n_regions, Tq], or NULL without regions */
 } PmLogitEdit;

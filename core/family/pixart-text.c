@@ -10,12 +10,13 @@
 #include "nn/attention.h"
 
 /* Bytes of each buffer that is taken with the workspace. */
-#define N_BUFFERS 5
+#define N_BUFFERS 6
 static gsize
 buffer_sizes (const PmNetwork *network, const PmShape *shape, PmDtype acts, gsize sizes[N_BUFFERS])
 {
   gsize       S = shape->max_text, D = network->info.width, B = shape->max_items, sum = 0;
-  const gsize numbers[N_BUFFERS] = { S * network->info.text_width, S * D, S * D, network->info.n_layers * B * S * 2 * D, B * S };
+  const gsize numbers[N_BUFFERS] = { S * network->info.text_width, S * D, S * D, network->info.n_layers * B * S * 2 * D, B * S,
+                                     B * S };
   for (int i = 0; i < N_BUFFERS; i++)
     sum += sizes[i] = pm_trunk_room (numbers[i], i >= 1 && i <= 3 ? acts : PM_DTYPE_F32);
   return sum;
@@ -45,9 +46,9 @@ pm_pixart_texts_init (PmPrepared *prepared, gpointer memory)
   texts->caption = (PmActs) { parts[2], acts };
   texts->kv = (PmActs) { parts[3], acts };
   texts->key_bias = (float *) parts[4];
+  texts->key_region = (int *) parts[5];
   texts->told = g_new0 (PmPixartTold, shape->max_items);
   texts->counts = g_new0 (int, shape->max_items);
-  texts->key_region = g_new0 (int, (gsize) shape->max_items * shape->max_text);
 }
 
 static void
@@ -70,7 +71,6 @@ pm_pixart_texts_clear (PmPrepared *prepared)
     pm_backend_free (prepared->trunk.backend, texts->region_bias);
   g_free (texts->told);
   g_free (texts->counts);
-  g_free (texts->key_region);
   *texts = (PmPixartTexts) { 0 };
 }
 
@@ -211,13 +211,15 @@ gather_edits (PmPrepared *prepared, int B, GError **error)
   PmBackend        *backend = prepared->trunk.backend;
   gsize             S = prepared->trunk.shape.max_text, T = pm_shape_tokens (&prepared->trunk.shape);
   g_autofree float *zeros = g_new0 (float, S);
+  g_autofree int   *nowhere = g_new (int, S);
 
+  for (gsize i = 0; i < S; i++)
+    nowhere[i] = -1;
   for (int b = 0; b < B; b++)
     {
       const PmPixartTold *told = &texts->told[texts->first + b * texts->step];
       pm_backend_upload (backend, texts->key_bias + b * S, told->is_edited ? told->key_bias : zeros, sizeof (float) * S);
-      for (gsize i = 0; i < S; i++)
-        texts->key_region[b * S + i] = told->is_edited ? told->key_region[i] : -1;
+      pm_backend_upload (backend, texts->key_region + b * S, told->is_edited ? told->key_region : nowhere, sizeof (int) * S);
       if (told->n_regions)
         pm_backend_upload (backend, texts->region_bias + b * texts->n_regions * T, told->region_bias,
                            sizeof (float) * told->n_regions * T);

@@ -105,8 +105,8 @@ typedef struct
   PmActs        kv;                    /* [L, max_items, S, 2, D] keys, values */
   float        *key_bias;              /* [B, S] of the batch */
   float        *region_bias;           /* [B, R, T], allocated when there are regions */
-  int          *key_region;            /* [B, S] host memory, as the next */
-  int          *counts;                /* [B] */
+  int          *key_region;            /* [B, S] of the batch */
+  int          *counts;                /* [B] host memory */
   int           n_regions;
   PmLogitEdit   edit;                  /* of the batch */
   gboolean      has_edit;

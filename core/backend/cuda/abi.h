@@ -12,7 +12,7 @@
 
 #include "backend/ops.h"
 
-#define PM_CUDA_ABI 1
+#define PM_CUDA_ABI 2
 
 typedef enum
 {
@@ -53,7 +53,8 @@ typedef struct
 typedef struct
 {
   PmDtype compute;        /* F32: true f32, for proof; F16, BF16: weights and activations, sums in f32 */
-  size_t  resident_bytes; /* weights beyond that are streamed from pinned host memory at each use; 0: all that fit */
+  size_t  resident_bytes; /* weights beyond that are streamed from pinned host memory at each use; 0: all that fit, and when
+                             memory runs out later, the last of them make room; SIZE_MAX: never */
   size_t  ring_bytes;     /* device memory for streamed weights: two blocks of a network; taken when first needed */
   size_t  limit_bytes;    /* of device memory altogether; 0: what is free */
   bool (*is_cancelled) (void *user); /* asked before each operation; then nothing more is queued. NULL: never */

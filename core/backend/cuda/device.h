@@ -9,6 +9,7 @@
  *   pm_ldmatrix_x2|x4[_trans] (uint32_t *registers, const void *row)  lane l gives the address of row l % 8 of matrix l / 8
  *   pm_cp_async_16 (to, from, is_valid), _commit (), _wait<n> ()      16 bytes into shared memory, zeros where not valid; on
  *                                                                     sm_75 a plain copy
+ *   pm_exp2_approx (x)                                              2^x in one instruction, within two units of the last place
  * Static __shared__ arrays keep what the last block left, on the host too. */
 #ifndef PM_CUDA_DEVICE_H
 #define PM_CUDA_DEVICE_H

@@ -58,6 +58,15 @@ pm_mma (float *c, const uint32_t *a, const uint32_t *b, const __nv_bfloat16 *)
 #endif
 }
 
+/* 2^x within two units of the last place; 0 below -126. */
+static __device__ __forceinline__ float
+pm_exp2_approx (float x)
+{
+  float y;
+  asm ("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 static __device__ __forceinline__ uint32_t
 pm_shared_address (const void *at)
 {

@@ -41,6 +41,7 @@ extern thread_local PmHostBlock *pm_host_block;
 #define __constant__        static
 #define __shared__          static thread_local
 #define __launch_bounds__(...)
+#define __align__(n) __attribute__ ((aligned (n)))
 
 /* Dynamic shared memory. */
 #define PM_SHARED(type, name) type *name = (type *) pm_host_block->shared

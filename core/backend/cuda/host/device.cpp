@@ -80,6 +80,20 @@ cudaGetDevice (int *device)
   return driver_state ();
 }
 
+/* Memory that is freed is gone at once here. */
+cudaError_t
+cudaDeviceGetDefaultMemPool (cudaMemPool_t *pool, int device)
+{
+  *pool = nullptr;
+  return driver_state ();
+}
+
+cudaError_t
+cudaMemPoolSetAttribute (cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value)
+{
+  return cudaSuccess;
+}
+
 const char *
 cudaGetErrorName (cudaError_t error)
 {

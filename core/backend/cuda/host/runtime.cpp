@@ -205,13 +205,15 @@ pm_host_set_shared_limit (const void *kernel, int n_bytes)
   return cudaSuccess;
 }
 
+static const size_t most_poisoned = 4 << 20; /* bytes of one allocation: the rest takes longer than what it finds is worth */
+
 static void *
 allocate (size_t n_bytes, std::map<void *, size_t> *list)
 {
   void *memory = aligned_alloc (256, (n_bytes + 255) / 256 * 256);
   if (memory)
     {
-      memset (memory, 0xff, n_bytes);
+      memset (memory, 0xff, n_bytes < most_poisoned ? n_bytes : most_poisoned);
       (*list)[memory] = n_bytes;
     }
   return memory;

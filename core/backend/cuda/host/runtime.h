@@ -62,6 +62,11 @@ enum cudaDeviceAttr
   cudaDevAttrMultiProcessorCount = 16
 };
 
+enum cudaMemPoolAttr
+{
+  cudaMemPoolAttrReleaseThreshold = 4
+};
+
 struct cudaDeviceProp
 {
   char   name[256];
@@ -69,6 +74,7 @@ struct cudaDeviceProp
   int    major, minor, multiProcessorCount, l2CacheSize;
 };
 
+typedef struct PmHostPool      *cudaMemPool_t;
 typedef struct PmHostStream    *cudaStream_t;
 typedef struct PmHostEvent     *cudaEvent_t;
 typedef struct PmHostGraph     *cudaGraph_t;
@@ -95,6 +101,8 @@ cudaError_t cudaGetDevice (int *device);
 cudaError_t cudaMemGetInfo (size_t *free_bytes, size_t *total_bytes);
 cudaError_t cudaDeviceSynchronize (void);
 
+cudaError_t cudaDeviceGetDefaultMemPool (cudaMemPool_t *pool, int device);
+cudaError_t cudaMemPoolSetAttribute (cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value);
 cudaError_t cudaMalloc (void **memory, size_t n_bytes);
 cudaError_t cudaFree (void *memory);
 cudaError_t cudaMallocAsync (void **memory, size_t n_bytes, cudaStream_t stream);

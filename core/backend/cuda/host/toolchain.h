@@ -27,6 +27,12 @@ max (T a, T b)
 #define __logf(x) logf (x)
 
 static inline float
+pm_exp2_approx (float x)
+{
+  return exp2f (x);
+}
+
+static inline float
 __fdividef (float x, float y)
 {
   return x / y;
