@@ -530,8 +530,9 @@ test_faint (void)
       float                 got[n_queries], out[8 * n_queries];
       pm_backend_attention (backend, &(PmAttention) { .B = 1, .H = 1, .d = 8, .Tq = n_queries, .Tk = n_keys,
                                                       .q = pm_acts_f32 (zeros), .k = pm_acts_f32 (zeros),
-                                                      .v = pm_acts_f32 (zeros), .kv_row = 8, .scale = 1, .out = pm_acts_f32 (out), .out_row = 8,
-                                                      .bias = bias, .edit = run < 2 ? &edit : NULL, .reduce = &reduce });
+                                                      .v = pm_acts_f32 (zeros), .kv_row = 8, .scale = 1,
+                                                      .out = pm_acts_f32 (out), .out_row = 8, .bias = bias,
+                                                      .edit = run < 2 ? &edit : NULL, .reduce = &reduce });
       share->compose (&place, NULL, sums, NULL, got);
       for (int i = 0; i < n_queries; i++)
         {

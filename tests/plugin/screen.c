@@ -12,6 +12,7 @@ screen_init (void)
 {
   atspi_init ();
   atspi_set_timeout (ANSWER_MS, ANSWER_MS);
+  g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* AT-SPI warns of a program that ends while it is asked */
 }
 
 static AtspiAccessible *
