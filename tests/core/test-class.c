@@ -207,6 +207,20 @@ test_synonyms (void)
   refuse_class (model, "american", "American robin", "American eagle");
 }
 
+/* ImageNet's names, in English alone. */
+static void
+test_imagenet (void)
+{
+  g_autoptr (PmModel) model = open_model (NULL);
+
+  g_assert_null (pm_model_get_info (model)->local_classes);
+  assert_class (model, "panda bear", 388);
+  assert_class (model, "loggerhead", 33);
+  assert_class (model, "toilet paper", 999);
+  assert_class (model, "missile", 657); /* another class has it as a synonym */
+  refuse_class (model, "crane", "134", "517");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -214,6 +228,7 @@ main (int argc, char **argv)
   g_setenv ("LANGUAGE", "C", TRUE);
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/class/synonyms", test_synonyms);
+  g_test_add_data_func ("/class/imagenet", test_imagenet, in_new_folder);
   g_test_add_data_func ("/class/local", test_local, in_new_folder);
   g_test_add_data_func ("/class/own", test_own, in_new_folder);
   g_test_add_data_func ("/class/damaged", test_damaged, in_new_folder);

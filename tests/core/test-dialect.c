@@ -448,11 +448,6 @@ test_imagenet (void)
   g_assert_cmpint (pm_model_get_info (model)->n_classes, ==, 1000);
   g_assert_true (has_note (model, "ImageNet"));
   g_assert_cmpstr (pm_model_get_class_name (model, 0), ==, "tench, Tinca tinca");
-  assert_class (model, "panda bear", 388);
-  assert_class (model, "loggerhead", 33);
-  assert_class (model, "toilet paper", 999);
-  assert_class (model, "missile", 657); /* another class has it as a synonym */
-  refuse_class (model, "crane", "134", "517");
 
   shape.rows = 1000;
   write_hashed (&shape, "transformer/diffusion_pytorch_model.hash.json");
