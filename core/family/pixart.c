@@ -206,7 +206,8 @@ pixart_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *ou
       || ! read_text (network, config, error)
       || ! pm_shapes_count_blocks (checkpoint, network->dialect->block, network->dialect->layers[PM_PIXART_CROSS_Q],
                                    network->dialect->layers[PM_PIXART_FC1], info, &network->F, error)
-      || ! check_variant (network, error) || ! check_ends (network, error) || ! check_blocks (network, error) || ! check_config (network, config, error))
+      || ! check_variant (network, error) || ! check_ends (network, error) || ! check_blocks (network, error)
+      || ! check_config (network, config, error))
     return NULL;
 
   network->eps = config->network.norm_eps > 0 ? (float) config->network.norm_eps : 1e-6f;

@@ -17,8 +17,8 @@ gboolean pm_shapes_read_heads (const PmConfig *config, PmNetworkInfo *info, GErr
 gboolean pm_shapes_read_prediction (PmCheckpoint *checkpoint, const char *layer, const PmConfig *config, PmNetworkInfo *info,
                                     GError **error);
 
-/* Blocks that have the layer `counted`, into info, and the MLP's width from its first layer. block: a name with %d and %s, the block
- * and the layer, these without ".weight". */
+/* Blocks that have the layer `counted`, into info, and the MLP's width from its first layer. block: a name with %d and %s, the
+ * block and the layer, without ".weight". */
 gboolean pm_shapes_count_blocks (PmCheckpoint *checkpoint, const char *block, const char *counted, const char *first_of_mlp,
                                  PmNetworkInfo *info, int *mlp_width, GError **error);
 
