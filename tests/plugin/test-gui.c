@@ -71,9 +71,18 @@ wait_state (const char *part, int n)
 }
 
 static void
+wait_there (AtspiRole role, const char *name)
+{
+  AtspiAccessible *found = screen_find (PLUG_IN, role, name, SCREEN_PATIENCE);
+
+  g_assert_nonnull (found);
+  g_object_unref (found);
+}
+
+static void
 open_dialog (const char *menu_item)
 {
-  AtspiAccessible *dialog, *seed;
+  AtspiAccessible *dialog;
   g_autofree char *title = NULL;
 
   g_assert_true (screen_wait_gone (PLUG_IN, SCREEN_PATIENCE));
@@ -82,10 +91,20 @@ open_dialog (const char *menu_item)
   g_assert_nonnull (dialog);
   title = atspi_accessible_get_name (dialog, NULL);
   g_assert_cmpstr (title, ==, GENERATE);
-  seed = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, "Seed", SCREEN_PATIENCE);
-  g_assert_nonnull (seed);
-  g_object_unref (seed);
+  wait_there (ATSPI_ROLE_SPIN_BUTTON, "Seed");
   g_object_unref (dialog);
+}
+
+static double
+get_spin (const char *name)
+{
+  AtspiAccessible *spin = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, name, SCREEN_PATIENCE);
+  double           value;
+
+  g_assert_nonnull (spin);
+  value = atspi_value_get_current_value (atspi_accessible_get_value_iface (spin), NULL);
+  g_object_unref (spin);
+  return value;
 }
 
 static void
@@ -93,7 +112,6 @@ set_spin (const char *name, double value)
 {
   AtspiAccessible *spin = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, name, SCREEN_PATIENCE);
 
-  g_assert_nonnull (spin);
   g_assert_true (screen_set_value (spin, value));
   g_object_unref (spin);
 }
@@ -104,11 +122,8 @@ search_class (const char *text)
   AtspiAccessible *entry = NULL;
 
   for (gint64 until = patience_ends (); g_get_monotonic_time () < until && ! entry;)
-    {
-      entry = screen_find (PLUG_IN, ATSPI_ROLE_TEXT, "Search classes", 0.0);
-      if (! entry)
-        entry = screen_find (PLUG_IN, ATSPI_ROLE_ENTRY, "Search classes", 0.0);
-    }
+    if (! (entry = screen_find (PLUG_IN, ATSPI_ROLE_TEXT, "Search classes", 0.0)))
+      entry = screen_find (PLUG_IN, ATSPI_ROLE_ENTRY, "Search classes", 0.0);
   g_assert_nonnull (entry);
   g_assert_true (screen_type (entry, text));
   g_object_unref (entry);
@@ -202,16 +217,13 @@ static void
 test_cancel (void)
 {
   g_autofree char *before = state (), *after = NULL, *labels = NULL;
-  AtspiAccessible *window;
   gint64 began, look;
 
   open_dialog (GENERATE);
   set_spin ("Number of steps", 1000);
   wait_note ("heat map");
   press ("Generate");
-  window = screen_find (PLUG_IN, ATSPI_ROLE_PROGRESS_BAR, "", SCREEN_PATIENCE);
-  g_assert_nonnull (window);
-  g_object_unref (window);
+  wait_there (ATSPI_ROLE_PROGRESS_BAR, "");
   wait_note ("of 1000");
   labels = screen_labels (PLUG_IN);
   g_assert_nonnull (strstr (labels, "Painting “fox”"));
@@ -243,7 +255,6 @@ set_text (const char *name, const char *text)
 static void
 test_many (void)
 {
-  AtspiAccessible *dialog;
   g_autofree char *before = state (), *after = NULL, *labels = NULL;
 
   open_dialog (GENERATE);
@@ -251,9 +262,7 @@ test_many (void)
   set_text ("Heads", "all");
   wait_note ("147 heat maps");
   press ("Generate");
-  dialog = screen_find (PLUG_IN, ATSPI_ROLE_ALERT, "", SCREEN_PATIENCE);
-  g_assert_nonnull (dialog);
-  g_object_unref (dialog);
+  wait_there (ATSPI_ROLE_ALERT, "");
   labels = screen_labels (PLUG_IN);
   g_assert_nonnull (strstr (labels, "Add 147 heat-map layers?"));
   screen_shoot ("8-many");
@@ -309,16 +318,10 @@ test_closed (void)
 static void
 test_run_again (void)
 {
-  AtspiAccessible *seed;
   g_autofree char *text = NULL;
-  double value;
 
   open_dialog ("Run again...");
-  seed = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, "Seed", SCREEN_PATIENCE);
-  g_assert_nonnull (seed);
-  value = atspi_value_get_current_value (atspi_accessible_get_value_iface (seed), NULL);
-  g_assert_cmpfloat (value, ==, 7.0);
-  g_object_unref (seed);
+  g_assert_cmpfloat (get_spin ("Seed"), ==, 7.0);
   screen_shoot ("5-run-again");
   press ("Generate");
   text = wait_state ("layer fox · seed 7", 2);
@@ -333,15 +336,12 @@ test_export (void)
   g_autofree char *animation = g_build_filename (g_get_home_dir (), "attention.gif", NULL);
   g_autofree char *copy = g_build_filename (g_getenv ("PENTIMENTO_SCREENSHOTS"), "sheet.png", NULL);
   const char *argv[] = { "cp", sheet, copy, NULL };
-  AtspiAccessible *dialog;
 
   for (int i = 0; i < 2; i++)
     {
       g_assert_true (screen_wait_gone (PLUG_IN, SCREEN_PATIENCE));
       choose ("Export heat maps");
-      dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Export heat maps", SCREEN_PATIENCE);
-      g_assert_nonnull (dialog);
-      g_object_unref (dialog);
+      wait_there (ATSPI_ROLE_DIALOG, "Export heat maps");
       wait_note ("18 heat maps of starter-pixel: fox, seed 7");
       if (i == 1)
         g_assert_true (screen_choose (PLUG_IN, "Format", "Animation"));
@@ -466,7 +466,6 @@ test_prompt (void)
 {
   g_autoptr (GString) endless = g_string_new ("a red fox");
   g_autofree char *text = NULL, *labels = NULL;
-  AtspiAccessible *dialog;
 
   open_dialog (GENERATE);
   wait_note ("heat map");
@@ -482,6 +481,10 @@ test_prompt (void)
 
   set_text ("Prompt", "a red fox on blue grass");
   wait_note ("heat map");
+  press ("Fit to image"); /* of 90 pixels; the model paints multiples of 16 */
+  for (gint64 until = patience_ends (); g_get_monotonic_time () < until && get_spin ("Width") != 96.0;)
+    g_usleep (100000);
+  g_assert_cmpfloat (get_spin ("Height"), ==, 96.0);
   g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_CHECK_BOX, "a", SCREEN_PATIENCE));
   g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_CHECK_BOX, "on", SCREEN_PATIENCE));
   g_assert_true (screen_click (PLUG_IN, ATSPI_ROLE_CHECK_BOX, "blue", SCREEN_PATIENCE));
@@ -502,10 +505,8 @@ test_prompt (void)
 
   choose ("All");
   choose ("Who named this?");
-  g_assert_true (screen_find (PLUG_IN, ATSPI_ROLE_PUSH_BUTTON, "Close", SCREEN_PATIENCE) != NULL);
-  dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Who named this?", SCREEN_PATIENCE);
-  g_assert_nonnull (dialog);
-  g_object_unref (dialog);
+  wait_there (ATSPI_ROLE_PUSH_BUTTON, "Close");
+  wait_there (ATSPI_ROLE_DIALOG, "Who named this?");
   labels = screen_labels (PLUG_IN);
   g_assert_nonnull (strstr (labels, "grass"));
   g_assert_nonnull (strstr (labels, "everywhere"));
@@ -518,7 +519,6 @@ test_prompt (void)
 static void
 test_placed (void)
 {
-  AtspiAccessible *weight;
   g_autofree char *text = NULL, *again = NULL;
 
   open_dialog (GENERATE);
@@ -530,10 +530,7 @@ test_placed (void)
   text = wait_state ("layer a red fox on blue grass · seed 22", 1);
   open_dialog ("Run again...");
   wait_note ("3 heat maps");
-  weight = screen_find (PLUG_IN, ATSPI_ROLE_SPIN_BUTTON, "Weight of red", SCREEN_PATIENCE);
-  g_assert_nonnull (weight);
-  g_assert_cmpfloat (atspi_value_get_current_value (atspi_accessible_get_value_iface (weight), NULL), ==, 0.5);
-  g_object_unref (weight);
+  g_assert_cmpfloat (get_spin ("Weight of red"), ==, 0.5);
   screen_shoot ("20-placed-again");
   press ("Generate");
   again = wait_state ("layer a red fox on blue grass · seed 22", 2);
@@ -557,14 +554,11 @@ test_indexed (void)
 static void
 test_error_dialog (void)
 {
-  AtspiAccessible *dialog;
   g_autofree char *labels = NULL, *after = NULL;
 
   g_assert_true (screen_wait_gone (PLUG_IN, SCREEN_PATIENCE));
   choose ("Run again..."); /* the indexed image has no record */
-  dialog = screen_find (PLUG_IN, ATSPI_ROLE_DIALOG, "Pentimento", SCREEN_PATIENCE);
-  g_assert_nonnull (dialog);
-  g_object_unref (dialog);
+  wait_there (ATSPI_ROLE_DIALOG, "Pentimento");
   labels = screen_labels (PLUG_IN);
   g_assert_nonnull (strstr (labels, "holds no record"));
   g_assert_nonnull (strstr (labels, "pentimento.log"));
@@ -578,9 +572,13 @@ test_error_dialog (void)
 int
 main (int argc, char **argv)
 {
+  AtspiAccessible *started;
+
   setlocale (LC_ALL, "");
   g_test_init (&argc, &argv, NULL);
   screen_init ();
+  started = screen_find (GIMP, ATSPI_ROLE_MENU_ITEM, GENERATE, 600.0); /* GIMP looks at all its plug-ins first */
+  g_clear_object (&started);
   g_test_add_func ("/gui/menu", test_menu);
   g_test_add_func ("/gui/generate", test_generate);
   g_test_add_func ("/gui/export", test_export);
