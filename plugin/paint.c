@@ -163,12 +163,27 @@ estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError
   return TRUE;
 }
 
+/* What a run takes of a GPU's memory; NULL: it takes none. Free with g_free. */
+static char *
+describe_device (const PmEstimate *now)
+{
+  g_autofree char *used = g_format_size (now->device_bytes), *there = g_format_size (now->device_free_bytes);
+  g_autofree char *streamed = g_format_size (now->streamed_bytes);
+
+  if (now->device_bytes == 0)
+    return NULL;
+  if (now->streamed_bytes > 0)
+    return g_strdup_printf (_("GPU memory: %s of %s; %s of weights do not fit and are fetched in every step."), used, there,
+                            streamed);
+  return g_strdup_printf (_("GPU memory: %s of %s."), used, there);
+}
+
 char *
 pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
 {
   PmEstimate now;
   guint64    layer_bytes;
-  g_autofree char *work = NULL, *layers = NULL, *time = NULL, *costs = NULL;
+  g_autofree char *work = NULL, *layers = NULL, *time = NULL, *costs = NULL, *device = NULL;
   const char      *begins = NULL;
 
   if (! estimate (paint, &now, &layer_bytes, error))
@@ -183,6 +198,12 @@ pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
                                         "%d heat map. Time: about %s. Memory: %s to paint, %s of layers.",
                                         "%d heat maps. Time: about %s. Memory: %s to paint, %s of layers.", now.n_maps),
                            now.n_maps, time, work, layers);
+  if ((device = describe_device (&now)))
+    {
+      char *both = g_strdup_printf ("%s %s", costs, device);
+      g_free (costs);
+      costs = both;
+    }
   if (paint->request->start && ! pm_target_has_start (paint->look.target))
     begins = _("The run begins with the picture that the recorded one began with.");
   return join_sentences (paint->told, costs, begins);

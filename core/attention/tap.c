@@ -188,6 +188,12 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
 }
 
 gboolean
+pm_tap_is_recording (const PmTap *tap)
+{
+  return (tap->step_slot >= 0 && tap->n_sources > 0) || (tap->step >= 0 && (tap->probes[0].site || tap->probes[1].site));
+}
+
+gboolean
 pm_tap_records_step (const PmTap *tap, int step)
 {
   return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;

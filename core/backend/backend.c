@@ -204,6 +204,12 @@ pm_backend_get_activation_dtype (PmBackend *backend)
   return backend->klass->get_activation_dtype ? backend->klass->get_activation_dtype (backend) : PM_DTYPE_F32;
 }
 
+gboolean
+pm_backend_likes_panels (PmBackend *backend)
+{
+  return backend->klass->likes_panels;
+}
+
 gpointer
 pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error)
 {
@@ -280,6 +286,12 @@ pm_backend_release (PmBackend *backend, PmWeight *weight)
   if (weight->owned)
     backend->klass->release (backend, weight);
   *weight = (PmWeight) { 0 };
+}
+
+PmBackendRoom
+pm_backend_estimate_room (PmBackend *backend, gsize n_elements, gsize n_bytes)
+{
+  return backend->klass->estimate_room ? backend->klass->estimate_room (backend, n_elements, n_bytes) : (PmBackendRoom) { 0 };
 }
 
 #define X(name, type)                                            \

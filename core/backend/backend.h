@@ -35,8 +35,16 @@ typedef struct
   PmPrecision precision;
   gsize       memory_limit;  /* bytes of the device's own memory; 0: what is free of it */
   gboolean    never_streams; /* weights that do not fit into it are an error; else they are fetched at each use */
-  gsize       ring_bytes;    /* of that memory, for weights that are fetched: two blocks of the network */
+  gsize       n_largest;     /* elements of the largest weight to come, from which room for those is reckoned; 0: unknown */
 } PmBackendOptions;
+
+/* What a run takes of a device's own memory. */
+typedef struct
+{
+  guint64 needed_bytes;   /* with what is streamed passing through */
+  guint64 streamed_bytes; /* weights that do not fit, and are fetched at each use */
+  guint64 limit_bytes;    /* 0: there is one memory, the host's */
+} PmBackendRoom;
 
 /* The registry entry: one constant descriptor `pm_backend_<file>`. */
 typedef struct
@@ -60,6 +68,7 @@ typedef struct
   void (*download) (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes);
   gboolean (*prepare) (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
   void (*release) (PmBackend *backend, PmWeight *weight); /* NULL where nothing is owned */
+  PmBackendRoom (*estimate_room) (PmBackend *backend, gsize n_elements, gsize n_bytes); /* NULL: there is one memory */
   gboolean (*finish) (PmBackend *backend, GError **error);
 
   /* See pm_backend_begin_step; NULL where queueing costs nothing. */
@@ -68,6 +77,7 @@ typedef struct
   void (*forget_steps) (PmBackend *backend);
 
   PmDtype (*get_activation_dtype) (PmBackend *backend); /* NULL: f32 */
+  gboolean likes_panels;
   const char *(*get_name) (PmBackend *backend);         /* of its device; NULL: `device` */
 
   PmBackendOps ops;
@@ -97,11 +107,14 @@ void     pm_backend_forget_steps (PmBackend *backend); /* before memory or weigh
 /* The type of PmActs that the backend likes; it takes f32 everywhere, too. */
 PmDtype pm_backend_get_activation_dtype (PmBackend *backend);
 
-/* For backends that know no other type. */
+/* Whether PmActs that go from one operation to the next should be in_panels. */
+gboolean pm_backend_likes_panels (PmBackend *backend);
+
+/* Rows, for backends that know no other type. */
 static inline float *
 pm_acts_floats (PmActs acts)
 {
-  g_assert (acts.dtype == PM_DTYPE_F32);
+  g_assert (acts.dtype == PM_DTYPE_F32 && ! acts.in_panels);
   return acts.data;
 }
 
@@ -114,6 +127,9 @@ gboolean pm_backend_finish (PmBackend *backend, GError **error);
 /* A tensor as a [rows, cols] weight: rank 1 is [1, n], higher ranks fold behind the first. Release with _release. */
 gboolean pm_backend_prepare (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
 void     pm_backend_release (PmBackend *backend, PmWeight *weight);
+
+/* With weights of so many elements, and so many bytes for other things. */
+PmBackendRoom pm_backend_estimate_room (PmBackend *backend, gsize n_elements, gsize n_bytes);
 
 /* Runs one operation. */
 #define X(name, type) void pm_backend_##name (PmBackend *backend, const type *op);

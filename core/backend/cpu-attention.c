@@ -186,6 +186,32 @@ head_probabilities (PmAttentionHead *head, const PmAttentionJob *job, int i0, in
                     head->entropy + v * PM_LANES);
 }
 
+/* `out` in panels: up to 16 rows from row m of all items on, of head->out [d, width] from lane i on. A vector of a panel belongs
+ * to more than one task where items begin within it; behind the last row of all lies 0. */
+PM_CLONES static void
+store_panel (const PmAttentionJob *job, const PmAttentionHead *head, int m, int i, int n)
+{
+  const PmAttention *op = job->op;
+  int                M = op->B * op->Tq, d = op->d, width, next = PM_LANES - m % PM_LANES;
+
+  if (n > next) /* the rest is another vector's */
+    {
+      store_panel (job, head, m + next, i + next, n - next);
+      n = next;
+    }
+  float *to = pm_cpu_panels_at (job->kernel, job->out, M, op->H * d, m, &width) + (gsize) head->h * d * width;
+  int    n_zeros = m + n == M ? next - n : 0;
+  for (int c = 0; c < d; c++, to += width)
+    if (n == PM_LANES)
+      pm_vec_store (to, pm_vec_load (head->out + (gsize) c * head->width + i) * pm_vec_load (head->inverse + i));
+    else
+      {
+        for (int r = 0; r < n; r++)
+          to[r] = head->out[(gsize) c * head->width + i + r] * head->inverse[i + r];
+        memset (to + n, 0, n_zeros * sizeof (float));
+      }
+}
+
 /* Rows of `out` from head->out [d, width], divided by the sums of P's columns. */
 PM_CLONES static void
 store_out (const PmAttentionJob *job, const PmAttentionHead *head)
@@ -230,7 +256,11 @@ head_task_cb (int task, int worker, gpointer data)
         pm_attention_reduce_panel (job, &head);
       pm_kernel_run (job->kernel, head.width / PM_LANES, op->d, head.n_keys, head.v, padded (head.n_keys), head.p, head.out,
                      FALSE);
-      store_out (job, &head);
+      if (op->out.in_panels)
+        for (int i = 0; i < head.n; i += PM_LANES)
+          store_panel (job, &head, head.b * op->Tq + i0 + i, i, MIN (PM_LANES, head.n - i));
+      else
+        store_out (job, &head);
     }
   if (op->reduce)
     pm_attention_reduce_end (job, &head, part);
@@ -287,7 +317,7 @@ pm_cpu_attention (PmBackend *backend, const PmAttention *given)
 {
   PmAttention    joined = join_items (given), *op = &joined;
   PmAttentionJob job = { .backend = backend, .op = op, .kernel = pm_cpu_get_kernel (backend), .q = pm_acts_floats (op->q),
-                         .k = pm_acts_floats (op->k), .v = pm_acts_floats (op->v), .out = pm_acts_floats (op->out) };
+                         .k = pm_acts_floats (op->k), .v = pm_acts_floats (op->v), .out = op->out.data };
   PmPool        *pool = pm_backend_get_pool (backend);
   gsize          n_heads = (gsize) op->B * op->H;
 

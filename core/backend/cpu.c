@@ -96,5 +96,6 @@ const PmBackendClass pm_backend_cpu = {
   .open = cpu_open,
   .close = pm_cpu_close,
   .finish = pm_cpu_finish,
+  .likes_panels = TRUE,
   .ops = PM_CPU_OPS,
 };

@@ -16,12 +16,17 @@
 #define MODULE_FILE "libpentimento-cuda.so"
 #define MODULE_VARIABLE "PENTIMENTO_CUDA_MODULE" /* its path, instead of looking for it */
 
+#define SCRATCH_BYTES ((gsize) 24 << 20)
+#define RING_WEIGHTS 6 /* as large as the largest: two blocks of a network */
+
 typedef struct
 {
   const PmCudaModule *module;
   PmCuda             *cuda;
   PmCudaDevice        device;
   PmDtype             compute;
+  gsize               limit, ring;   /* bytes of memory: for everything, and of it for weights that are streamed */
+  gboolean            never_streams;
   PmBackend          *backend;
   gint                unserved; /* 1 + PmOp of the first operation that the module did not take */
 } PmCudaState;
@@ -233,8 +238,11 @@ cuda_open (PmBackend *backend, int index, const PmBackendOptions *options, GErro
   if (is_there && state->module->describe (index, &state->device, &failure))
     {
       state->compute = choose_compute (&state->device, options->precision);
-      PmCudaOptions told = { .compute = state->compute, .resident_bytes = options->never_streams ? G_MAXSIZE : 0,
-                             .ring_bytes = options->ring_bytes, .limit_bytes = options->memory_limit,
+      state->limit = MIN (options->memory_limit ? options->memory_limit : G_MAXSIZE, state->device.free_bytes);
+      state->never_streams = options->never_streams;
+      state->ring = RING_WEIGHTS * options->n_largest * pm_dtype_size (state->compute);
+      PmCudaOptions told = { .compute = state->compute, .resident_bytes = state->never_streams ? SIZE_MAX : 0,
+                             .ring_bytes = state->ring, .limit_bytes = options->memory_limit,
                              .is_cancelled = is_cancelled_cb, .user = state };
       if (state->module->open (index, &told, &state->cuda, &failure))
         return g_steal_pointer (&state);
@@ -305,6 +313,26 @@ cuda_release (PmBackend *backend, PmWeight *weight)
 {
   PmCudaState *state = pm_backend_get_state (backend);
   state->module->weight_free (state->cuda, weight);
+}
+
+/* A share is left to what the module takes at the first use: operands in another type, parts of sums. */
+static PmBackendRoom
+cuda_estimate_room (PmBackend *backend, gsize n_elements, gsize n_bytes)
+{
+  PmCudaState  *state = pm_backend_get_state (backend);
+  PmBackendRoom room = { .limit_bytes = state->limit };
+  guint64       weights = (guint64) n_elements * pm_dtype_size (state->compute), others;
+  PmCudaUsage   usage;
+
+  state->module->get_usage (state->cuda, &usage);
+  others = usage.used_bytes + n_bytes + n_bytes / 4 + SCRATCH_BYTES;
+  room.needed_bytes = others + weights;
+  if (room.needed_bytes <= room.limit_bytes || state->never_streams)
+    return room;
+  others += state->ring;
+  room.streamed_bytes = others + weights - MIN (MAX (room.limit_bytes, others), others + weights);
+  room.needed_bytes = others + weights - room.streamed_bytes;
+  return room;
 }
 
 static gboolean
@@ -388,6 +416,7 @@ const PmBackendClass pm_backend_cuda = {
   .download = cuda_download,
   .prepare = cuda_prepare,
   .release = cuda_release,
+  .estimate_room = cuda_estimate_room,
   .finish = cuda_finish,
   .begin_step = cuda_begin_step,
   .end_step = cuda_end_step,

@@ -26,12 +26,17 @@ typedef struct
 {
   void   *data; /* NULL: none */
   PmDtype dtype;
+  bool    in_panels; /* not in rows, but whole, as the backend's products like them: see pm_backend_likes_panels */
 } PmActs;
+
+/* Panels are a backend's own affair: strides say nothing, and nobody else reads them. There is room for PM_ACTS_ROWS rows more
+ * than are used. Where they may be: PmLinear.x, its y where there is neither gate nor residual, PmNorm.y, PmAttention.out. */
+#define PM_ACTS_ROWS 15
 
 static inline PmActs
 pm_acts_f32 (const float *data)
 {
-  PmActs acts = { (void *) data, PM_DTYPE_F32 };
+  PmActs acts = { (void *) data, PM_DTYPE_F32, false };
   return acts;
 }
 

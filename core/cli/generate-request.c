@@ -189,18 +189,16 @@ set_text (char **text, const char *given)
 static gboolean
 apply_device (const PmGenerateOptions *options, PmRequest *request, GError **error)
 {
-  int precision = options->precision ? pm_precision_from_id (options->precision) : (int) request->precision;
   int shortage = options->shortage ? pm_shortage_from_id (options->shortage) : (int) request->shortage;
 
   set_text (&request->device, options->device);
-  if (precision < 0)
-    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no precision; give auto, f32, bf16 or f16."), options->precision);
-  else if (shortage < 0)
+  if (options->precision && ! pm_cli_parse_precision (options->precision, &request->precision, error))
+    return FALSE;
+  if (shortage < 0)
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("--on-out-of-memory is stream, cpu or stop, not “%s”; give one of these."),
                  options->shortage);
   else if (! options->vram_limit || pm_cli_parse_bytes (options->vram_limit, &request->vram_limit, error))
     {
-      request->precision = (PmPrecision) precision;
       request->shortage = (PmShortage) shortage;
       return TRUE;
     }

@@ -92,6 +92,18 @@ pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error)
 }
 
 gboolean
+pm_cli_parse_precision (const char *text, PmPrecision *precision, GError **error)
+{
+  int id = pm_precision_from_id (text);
+
+  if (id < 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no precision; give auto, f32, bf16 or f16."), text);
+  else
+    *precision = (PmPrecision) id;
+  return id >= 0;
+}
+
+gboolean
 pm_cli_parse_bytes (const char *text, guint64 *n_bytes, GError **error)
 {
   static const struct

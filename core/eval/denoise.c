@@ -1,5 +1,5 @@
 /* Stage "denoise": one call of the network on given tensors, and what its attentions did. */
-#include "eval/eval.h"
+#include "eval/private.h"
 
 #include <string.h>
 
@@ -254,8 +254,16 @@ run_denoise (PmModel *model, PmBackend *backend, const PmEvalInput *input, PmTap
   return done;
 }
 
+PmBackend *
+pm_eval_open_backend (const PmEvalOptions *options, GError **error)
+{
+  const PmBackendOptions own = { .n_threads = options->n_threads, .precision = options->precision,
+                                 .memory_limit = options->vram_limit };
+  return pm_backend_open_with (options->device, &own, error);
+}
+
 PmBundle *
-pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture_text, int n_threads, PmJob *job,
+pm_eval_denoise (PmModel *model, const PmEvalOptions *options, PmBundle *in, const char *capture_text, PmJob *job,
                  GError **error)
 {
   PmCapture             capture;
@@ -266,7 +274,7 @@ pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *c
 
   gboolean done
       = parse_capture (capture_text, model->network_info.n_layers, &capture, error) && read_input (model, in, &input, error);
-  done = done && (backend = pm_backend_open (device, n_threads, error));
+  done = done && (backend = pm_eval_open_backend (options, error));
   if (done)
     pm_backend_set_job (backend, job);
   if (done && (capture.show.readings || capture.probes[0] >= 0 || capture.probes[1] >= 0))

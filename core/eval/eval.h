@@ -7,13 +7,24 @@
 #include "request/request.h"
 #include "tensor/bundle.h"
 
+/* Where and how a stage is run. All zero is right. */
+typedef struct
+{
+  const char *device;     /* of pm_device_list(), or "ref" for the plain reference loops; NULL: "cpu" */
+  int         n_threads;
+  PmPrecision precision;
+  guint64     vram_limit;
+  const char *memory;     /* VAE: of pictures inside the network: "full", all in memory; "half", f16; MiB in memory; NULL */
+  gboolean    has_seed;   /* VAE: encoding draws from the posterior instead of taking its mean */
+  guint64     seed;
+} PmEvalOptions;
+
 /* Stage "denoise": in x [B,C,H,W] f32, t [B] f32, y [B] i32 (or, of models that read text, text [B,S,E] f32 and text_length [B]
  * i32, B up to 3), and region [B,N] f32 for readings of a region.
  * Out: out [B,C',H,W]; and what `capture` lists, comma-separated: received, entropy, distance, from, to ([L,B,H,N] each),
  * rollout ([L,B,N]; all heads), probs:LAYER ([B,H,N,N]), cross:LAYER ([B,H,N,S]), subject ([B,N]; recommended layers, all
- * heads). NULL captures nothing.
- * device: "cpu" or another of pm_device_list(), or "ref" for the plain reference loops. */
-PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, const char *capture, int n_threads, PmJob *job,
+ * heads). NULL captures nothing. */
+PmBundle *pm_eval_denoise (PmModel *model, const PmEvalOptions *options, PmBundle *in, const char *capture, PmJob *job,
                            GError **error);
 
 /* Stage "sample": one picture of the request; in (may be NULL) may hold noise [1,C,H,W] to start from (the seed is then that of
@@ -22,23 +33,14 @@ PmBundle *pm_eval_denoise (PmModel *model, const char *device, PmBundle *in, con
  * Out: latent [1,C,H,W], unclamped. */
 PmBundle *pm_eval_sample (PmModel *model, const PmRequest *request, PmBundle *in, PmJob *job, GError **error);
 
-/* How a decoder is run by itself. */
-typedef struct
-{
-  const char *device;     /* as for pm_eval_denoise */
-  int         n_threads;
-  const char *memory;     /* of pictures inside the network: "full", all in memory; "half", f16; MiB in memory; NULL */
-  gboolean    has_seed;   /* encoding draws from the posterior instead of taking its mean */
-  guint64     seed;
-} PmEvalVae;
-
 /* Stages "vae-decode" and "vae-encode": latent [B,C,h,w], as the model that paints has it (scaled), to image [B,3,H,W] in
  * -1..1, unclamped, and back. model: the name or path of a model that has a VAE, or the path of a VAE itself. */
-PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options, PmJob *job, GError **error);
+PmBundle *pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalOptions *options, PmJob *job,
+                       GError **error);
 
 /* Stage "text-encode": ids [n] i32, the end token included, to embedding [n,E]. model: the name or path of a model that has a
  * text encoder, or the path of a text encoder itself. */
-PmBundle *pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_threads, PmJob *job, GError **error);
+PmBundle *pm_eval_text_encode (const char *model, PmBundle *in, const PmEvalOptions *options, PmJob *job, GError **error);
 
 /* Stage "tokenize": ids [n] i32 of what pm_model_read_prompt makes of the text, the end token included. */
 PmBundle *pm_eval_tokenize (PmModel *model, const char *text, GError **error);

@@ -1,5 +1,5 @@
 /* From a prompt to tokens, and from given tokens through the text encoder, each by itself. */
-#include "eval/eval.h"
+#include "eval/private.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@ open_encoder (const char *name, GError **error)
 }
 
 PmBundle *
-pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_threads, PmJob *job, GError **error)
+pm_eval_text_encode (const char *model, PmBundle *in, const PmEvalOptions *options, PmJob *job, GError **error)
 {
   g_autoptr (PmTextEncoder) encoder = open_encoder (model, error);
   g_autoptr (PmBackend)     backend = NULL;
@@ -28,7 +28,7 @@ pm_eval_text_encode (const char *model, PmBundle *in, const char *device, int n_
   gsize                     n = ids && ids->rank == 1 ? MIN (ids->n_elements, MAX_TOKENS) : 1;
   const gint32             *tokens = encoder ? pm_bundle_get_i32 (in, "ids", 1, (gssize[]) { (gssize) MAX (n, 1) }, error) : NULL;
 
-  if (! tokens || ! (backend = pm_backend_open (device, n_threads, error)))
+  if (! tokens || ! (backend = pm_eval_open_backend (options, error)))
     return NULL;
   gsize  shape[] = { n, pm_text_encoder_get_info (encoder)->width };
   float *embedding = pm_bundle_add (out, "embedding", PM_DTYPE_F32, 2, shape, error);

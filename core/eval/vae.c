@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
-#include "eval/eval.h"
+#include "eval/private.h"
 #include "model/private.h"
 
 /* A model's own decoder, or the decoder that the path is. */
@@ -59,7 +59,8 @@ read_input (PmBundle *in, const char *name, int channels, int multiple, gsize si
 }
 
 static PmBundle *
-run_stage (PmVae *vae, gboolean decodes, PmVaeMemory memory, PmBundle *in, const PmEvalVae *options, PmJob *job, GError **error)
+run_stage (PmVae *vae, gboolean decodes, PmVaeMemory memory, PmBundle *in, const PmEvalOptions *options, PmJob *job,
+           GError **error)
 {
   const PmVaeInfo      *info = pm_vae_get_info (vae);
   int                   factor = info->factor, z = info->latent_channels;
@@ -75,7 +76,7 @@ run_stage (PmVae *vae, gboolean decodes, PmVaeMemory memory, PmBundle *in, const
   gsize n_latent = z * h * w, n_image = 3 * h * w * factor * factor;
   gsize shape[] = { size[0], decodes ? 3 : z, decodes ? h * factor : h, decodes ? w * factor : w };
   float *to = pm_bundle_add (out, decodes ? "image" : "latent", PM_DTYPE_F32, 4, shape, error);
-  if (! to || ! (backend = pm_backend_open (options->device, options->n_threads, error)))
+  if (! to || ! (backend = pm_eval_open_backend (options, error)))
     return NULL;
   pm_random_init (&random, options->seed);
   for (gsize b = 0; b < size[0]; b++)
@@ -92,7 +93,7 @@ run_stage (PmVae *vae, gboolean decodes, PmVaeMemory memory, PmBundle *in, const
 }
 
 PmBundle *
-pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options, PmJob *job, GError **error)
+pm_eval_vae (const char *model, const char *stage, PmBundle *in, const PmEvalOptions *options, PmJob *job, GError **error)
 {
   PmVaeMemory       memory;
   g_autoptr (PmVae) vae = read_memory (options->memory, &memory, error) ? open_vae (model, error) : NULL;

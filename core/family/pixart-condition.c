@@ -27,7 +27,7 @@ table_floats (const PmNetwork *network)
 gsize
 pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape)
 {
-  gsize row = row_floats (network), blocks = shape->max_items * 6 * (gsize) network->info.width;
+  gsize row = row_floats (network), blocks = shape->max_items * 13 * (gsize) network->info.width;
   return pm_trunk_room (row * pm_expected_room (row, shape->max_items) + table_floats (network) + blocks, PM_DTYPE_F32);
 }
 
@@ -46,7 +46,8 @@ pm_pixart_conditions_init (PmPrepared *prepared, gpointer memory)
   conditions->active = conditions->c + R * D;
   conditions->chunks = conditions->active + R * D;
   conditions->tables = conditions->chunks + R * 6 * D;
-  conditions->block = conditions->tables + table_floats (network);
+  conditions->current = conditions->tables + table_floats (network);
+  conditions->block = conditions->current + prepared->trunk.shape.max_items * 7 * D;
 }
 
 void
@@ -153,14 +154,24 @@ pm_pixart_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJ
   return pm_expected_tell (&prepared->conditions.expected, n, t, NULL, compute_cb, prepared, job, error);
 }
 
-int
-pm_pixart_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error)
+gboolean
+pm_pixart_conditions_set (PmPrepared *prepared, const PmDenoise *in, GError **error)
 {
-  return pm_expected_find (&prepared->conditions.expected, in, compute_cb, prepared, error);
+  PmPixartConditions *conditions = &prepared->conditions;
+  gsize               D = prepared->network->info.width, n = 6 * D * in->B;
+  int                 row = pm_expected_find (&conditions->expected, in, compute_cb, prepared, error);
+
+  if (row < 0)
+    return FALSE;
+  pm_backend_combine (prepared->trunk.backend, &(PmCombine) { .n = n, .n_terms = 1, .x = { conditions->chunks + row * 6 * D },
+                                                              .weights = { 1.f }, .y = conditions->current });
+  pm_backend_combine (prepared->trunk.backend, &(PmCombine) { .n = D * in->B, .n_terms = 1, .x = { conditions->c + row * D },
+                                                              .weights = { 1.f }, .y = conditions->current + n });
+  return TRUE;
 }
 
 const float *
-pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row)
+pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer)
 {
   PmPixartConditions *conditions = &prepared->conditions;
   gsize               D = prepared->network->info.width;
@@ -172,7 +183,7 @@ pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row)
   for (int b = 0; b < B; b++)
     for (int i = 0; i < n_parts; i++)
       {
-        const float *made = is_final ? conditions->c + (row + b) * D : conditions->chunks + (row + b) * 6 * D;
+        const float *made = conditions->current + (is_final ? (6 * B + b) * D : b * n);
         PmCombine    op = { .n = n, .n_terms = 2, .x = { made, table + i * n }, .weights = { 1.f, 1.f },
                             .y = conditions->block + (b * n_parts + i) * n };
         pm_backend_combine (prepared->trunk.backend, &op);

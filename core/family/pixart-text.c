@@ -195,6 +195,7 @@ pm_pixart_set_text (PmPrepared *prepared, PmItemTag tag, const float *embedding,
   if (slot < 0)
     slot = texts->n_told++;
   told_clear (&texts->told[slot]);
+  texts->n_changes++;
   texts->told[slot].tag = tag;
   texts->told[slot].n = n;
   if (edit && ! keep_edit (prepared, &texts->told[slot], edit, error))
@@ -230,7 +231,7 @@ gather_edits (PmPrepared *prepared, int B, GError **error)
 }
 
 gboolean
-pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, GError **error)
+pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, guint64 *key, GError **error)
 {
   PmPixartTexts *texts = &prepared->texts;
 
@@ -247,6 +248,8 @@ pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, GError **error
       texts->counts[b] = texts->told[slot].n;
       texts->has_edit |= texts->told[slot].is_edited;
     }
+  *key = ((guint64) texts->n_changes * texts->n_told + texts->first) * texts->n_told;
+  *key += (texts->first + texts->step) % texts->n_told;
   return ! texts->has_edit || gather_edits (prepared, in->B, error);
 }
 

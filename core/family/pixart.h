@@ -80,6 +80,7 @@ typedef struct
   float     *c, *active;    /* [R, D], and SiLU of it */
   float     *chunks;        /* [R, 6, D] */
   float     *tables;        /* [L, 6, D], then [2, D] of the final layer */
+  float     *current;       /* [B, 6, D] chunks of the batch, then [B, D] of c */
   float     *block;         /* [B, 6, D] the chunks and the table of the block that is run */
 } PmPixartConditions;
 
@@ -111,6 +112,7 @@ typedef struct
   PmLogitEdit   edit;                  /* of the batch */
   gboolean      has_edit;
   gsize         first, step;           /* slots of the batch's items: first + b * step */
+  int           n_changes;             /* how often texts were told */
 } PmPixartTexts;
 
 struct _PmPrepared
@@ -140,12 +142,14 @@ void     pm_pixart_conditions_init (PmPrepared *prepared, gpointer memory);
 gboolean pm_pixart_conditions_fill (PmPrepared *prepared, GError **error); /* tables and size, when layers are there */
 void     pm_pixart_conditions_clear (PmPrepared *prepared);
 
-/* See PmFamily.expect, and pm_expected_find. */
+/* See PmFamily.expect. */
 gboolean pm_pixart_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJob *job, GError **error);
-int      pm_pixart_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error);
 
-/* [B, 6, D] of a block, or for layer L [B, 2, D] of the final layer; until the next call. */
-const float *pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row);
+/* Brings the batch's conditions to their place; FALSE when cancelled. */
+gboolean pm_pixart_conditions_set (PmPrepared *prepared, const PmDenoise *in, GError **error);
+
+/* [B, 6, D] of a block, or for layer L [B, 2, D] of the final layer, of the batch that was set; until the next call. */
+const float *pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer);
 
 gsize    pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape, PmDtype acts); /* bytes */
 void     pm_pixart_texts_init (PmPrepared *prepared, gpointer memory);
@@ -153,8 +157,8 @@ void     pm_pixart_texts_clear (PmPrepared *prepared);
 gboolean pm_pixart_set_text (PmPrepared *prepared, PmItemTag tag, const float *embedding, int n, const PmTextEdit *edit,
                              PmJob *job, GError **error);
 
-/* Makes ready what the items of a batch are told; FALSE with PM_ERROR_MEMORY. */
-gboolean pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, GError **error);
+/* Makes ready what the items of a batch are told; FALSE with PM_ERROR_MEMORY. *key: another for other operations. */
+gboolean pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, guint64 *key, GError **error);
 
 /* x += the cross attention of a layer. */
 void pm_pixart_texts_attend (PmPrepared *prepared, const PmDenoise *in, int layer);

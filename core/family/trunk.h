@@ -58,9 +58,6 @@ void     pm_trunk_clear (PmTrunk *trunk);
 /* The position table from a stored tensor [1, T, D], or where that is NULL computed: see nn/position.h. */
 gboolean pm_trunk_set_position (PmTrunk *trunk, const PmTensor *stored, double base, double scale, GError **error);
 
-/* x = the picture's patches through the layer, and their positions. */
-void pm_trunk_embed (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed);
-
 /* Self attention of a layer: qkv [3], of which the last two are empty where the first gives q, k and v. */
 void pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLayer *qkv, const PmLayer *proj,
                       const PmModulation *modulation);
@@ -71,13 +68,20 @@ void pm_trunk_feed (PmTrunk *trunk, int B, const PmLayer *fc1, const PmLayer *fc
 /* x += gate * (from . layer); gate NULL: 1. */
 void pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, PmActs from, const float *gate, gsize gate_stride);
 
-/* All blocks, or what stands in for them (PmDenoise.predict). */
-typedef void (*PmTrunkFunc) (gpointer prepared, const PmDenoise *in, int layer, int row);
-gboolean pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpointer prepared, int row, GError **error);
+/* What a family adds. Its operations are told of memory that stays where it is from call to call: they may be remembered
+ * (pm_backend_begin_step). */
+typedef struct
+{
+  const PmLayer *embed, *final;
+  void (*block) (PmPrepared *prepared, const PmDenoise *in, int layer);
+  PmModulation (*modulate_final) (PmPrepared *prepared, const PmDenoise *in);
+  PmPrepared    *prepared;
+  guint64        key; /* of what operations are told beside the batch's size */
+} PmTrunkNetwork;
 
-/* The final layer, and its patches to out [B, C_out, h, w], host memory. */
-gboolean pm_trunk_finish (PmTrunk *trunk, const PmDenoise *in, const PmLayer *final, const PmModulation *modulation, float *out,
-                          GError **error);
+/* Patches in, all blocks or what stands in for them (PmDenoise.predict), the final layer's patches to out [B, C_out, h, w], host
+ * memory. */
+gboolean pm_trunk_denoise (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, float *out, GError **error);
 
 /* Operations of one item in the embedding, L blocks of self attention and MLP, and the final layer. */
 double pm_trunk_flops (const PmNetworkInfo *info, int F, const PmShape *shape);

@@ -97,22 +97,74 @@ estimate_run (PmRun *run, PmEstimate *estimate, GError **error)
   return FALSE;
 }
 
+/* Elements of the network's weights, all of them and the largest's. */
+static gsize
+count_elements (PmModel *model, gsize *n_largest)
+{
+  gsize n_elements = 0;
+
+  *n_largest = 0;
+  for (guint i = 0; i < pm_checkpoint_get_n_tensors (model->checkpoint); i++)
+    {
+      gsize n = pm_checkpoint_get_tensor (model->checkpoint, i)->n_elements;
+      n_elements += n;
+      *n_largest = MAX (*n_largest, n);
+    }
+  return n_elements;
+}
+
+static PmBackend *
+open_backend (const PmRun *run, GError **error)
+{
+  const PmRequest *request = run->request;
+  PmBackendOptions options = { .n_threads = request->n_threads, .precision = request->precision,
+                               .memory_limit = request->vram_limit, .never_streams = request->shortage == PM_SHORTAGE_STOP };
+
+  count_elements (run->model, &options.n_largest);
+  return pm_backend_open_with (request->device, &options, error);
+}
+
+/* What the run takes of a GPU's memory: while it paints, or while the picture is decoded. */
+static void
+estimate_device (PmRun *run, PmBackend *backend, PmEstimate *estimate)
+{
+  PmDtype   acts = pm_backend_get_activation_dtype (backend);
+  gsize     n_bytes = run->model->family->work_bytes (run->model->network, &run->shape, acts) + pm_run_cache_bytes (run);
+  PmVaeCall call = pm_run_vae_call (run, PM_VAE_DECODE);
+  gsize     n_largest;
+
+  PmBackendRoom room = pm_backend_estimate_room (backend, count_elements (run->model, &n_largest), n_bytes);
+  estimate->device_free_bytes = room.limit_bytes;
+  estimate->device_bytes = room.needed_bytes;
+  estimate->streamed_bytes = room.streamed_bytes;
+  if (room.limit_bytes == 0 || ! run->model->vae || run->request->maps_only)
+    return;
+  call.memory.limit = G_MAXSIZE; /* there are no files behind it */
+  room = pm_backend_estimate_room (backend, 0, pm_vae_measure (run->model->vae, &call).work_bytes);
+  estimate->device_bytes = MAX (estimate->device_bytes, room.needed_bytes);
+}
+
+static gboolean
+estimate_speed (PmRun *run, PmEstimate *estimate, GError **error)
+{
+  g_autoptr (PmBackend) backend = open_backend (run, error);
+  if (! backend)
+    return FALSE;
+  double rate = pm_backend_measure_rate (backend);
+  estimate->seconds = rate > 0 ? estimate->floor_flops / rate : -1;
+  estimate_device (run, backend, estimate);
+  return TRUE;
+}
+
 gboolean
 pm_generate_estimate (PmModel *model, const PmRequest *request, PmEstimate *estimate, GError **error)
 {
   PmRun run;
   if (! pm_run_init (&run, model, request, NULL, error))
     return FALSE;
-  gboolean fits = estimate_run (&run, estimate, error);
+  gboolean fits = estimate_run (&run, estimate, error) && estimate_speed (&run, estimate, error);
   pm_run_clear (&run);
-  if (! fits)
-    return FALSE;
-  g_autoptr (PmBackend) backend = pm_backend_open (request->device, request->n_threads, error);
-  if (! backend)
-    return FALSE;
-  double rate = pm_backend_measure_rate (backend);
-  estimate->seconds = rate > 0 ? estimate->floor_flops / rate : -1;
-  return TRUE;
+  return fits;
 }
 
 /* [3, h, w] in -1..1 to [h, w, 3] in 0..1. */
@@ -132,12 +184,21 @@ make_picture (const float *latent, int width, int height, GError **error)
   return picture;
 }
 
+/* Whether a GPU's memory was too small for what the processor may do instead. */
+static gboolean
+is_short (const PmRequest *request, const GError *failure)
+{
+  return request->shortage == PM_SHORTAGE_CPU && g_strcmp0 (request->device, "cpu") != 0
+         && g_error_matches (failure, PM_ERROR, PM_ERROR_MEMORY);
+}
+
 /* The trajectory's end through the decoder. */
 static gboolean
 decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GError **error)
 {
   PmVaeCall         call = pm_run_vae_call (run, PM_VAE_DECODE);
   g_autofree float *picture = g_try_new (float, 3 * (gsize) result->width * result->height);
+  g_autoptr (GError) failure = NULL;
 
   if (! picture)
     {
@@ -145,9 +206,19 @@ decode_result (PmResult *result, PmRun *run, PmBackend *backend, PmJob *job, GEr
                            _("There is not enough memory for the picture; close other programs."));
       return FALSE;
     }
-  if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, result->trajectory + run->steps.n_steps * pm_run_size (run),
-                       call.memory, picture, job, error))
-    return FALSE;
+  const float *latent = result->trajectory + run->steps.n_steps * pm_run_size (run);
+  if (! pm_vae_decode (run->model->vae, backend, call.h, call.w, latent, call.memory, picture, job, &failure))
+    {
+      if (! is_short (run->request, failure))
+        {
+          g_propagate_error (error, g_steal_pointer (&failure));
+          return FALSE;
+        }
+      g_autoptr (PmBackend) processor = pm_backend_open ("cpu", run->request->n_threads, error);
+      if (! processor
+          || ! pm_vae_decode (run->model->vae, processor, call.h, call.w, latent, call.memory, picture, job, error))
+        return FALSE;
+    }
   result->picture = make_picture (picture, result->width, result->height, error);
   return result->picture != NULL;
 }
@@ -210,7 +281,7 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
 
   if (! estimate_run (run, &estimate, error))
     return NULL;
-  backend = pm_backend_open (run->request->device, run->request->n_threads, error);
+  backend = open_backend (run, error);
   if (! backend)
     return NULL;
   run->tap_options.backend = backend;
@@ -231,8 +302,8 @@ generate_run (PmRun *run, const float *noise, PmJob *job, GError **error)
   return g_steal_pointer (&result);
 }
 
-PmResult *
-pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error)
+static PmResult *
+generate_once (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error)
 {
   PmRun run;
   if (! pm_run_init (&run, model, request, given, error))
@@ -240,6 +311,24 @@ pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given
   PmResult *result = generate_run (&run, given ? given->noise : NULL, job, error);
   pm_run_keep_text (&run); /* also of a run that was cancelled: reading a prompt may have taken a minute */
   pm_run_clear (&run);
+  return result;
+}
+
+PmResult *
+pm_generate_from (PmModel *model, const PmRequest *request, const PmGiven *given, PmJob *job, GError **error)
+{
+  g_autoptr (GError) failure = NULL;
+  PmResult          *result = generate_once (model, request, given, job, &failure);
+
+  if (! result && is_short (request, failure))
+    {
+      PmRequest own = *request; /* what it points to is borrowed */
+      own.device = (char *) "cpu";
+      pm_job_report (job, _("Painting on the processor, because the GPU's memory is too small"), 0, 0, 0);
+      return generate_once (model, &own, given, job, error);
+    }
+  if (! result)
+    g_propagate_error (error, g_steal_pointer (&failure));
   return result;
 }
 

@@ -195,6 +195,8 @@ pm_record_new (const PmRun *run, PmBackend *backend, const PmRecordSums *sums, d
   json_builder_set_member_name (builder, "request");
   json_builder_add_value (builder, json_from_string (request, NULL));
   add_string (builder, "backend", pm_backend_get_class (backend)->id);
+  add_string (builder, "device", pm_backend_get_name (backend));
+  add_string (builder, "precision", pm_dtype_name (pm_backend_get_activation_dtype (backend)));
   add_int (builder, "threads", pm_pool_get_n_workers (pm_backend_get_pool (backend)));
   json_builder_set_member_name (builder, "seconds");
   json_builder_add_double_value (builder, seconds);
