@@ -1,11 +1,8 @@
 /* A word's share of how much each patch looks at the prompt: the sum of P[i,j] over the tokens j of the word, divided by that
- * over all tokens of what the prompt says. What its end and pad tokens draw, often most of it and of no meaning, is left out. */
+ * over all tokens of what the prompt says. What its end and pad tokens draw, often most of it and of no meaning, is left out.
+ * Backends agree on it where the prompt has 1e-35 of what a patch looks at, or more; P is less exact below (backend/ops.h). */
 #include "attention/reduction.h"
 #include "base/i18n.h"
-
-/* Where the patch looks at the prompt less than this, there is nothing to share: backends keep probabilities down to 1e-30 only,
- * so that the rest of a sum this large is right to all digits of f32, on each of them. */
-#define LEAST_CONTENT 1e-20f
 
 enum
 {
@@ -37,7 +34,7 @@ word_share_compose (const PmReductionPlace *place, const float *query_sums, cons
       const float *sum = key_sums + place->queries->first + i;
       float        word = sum[WEIGHT_WORD * n_queries], content = sum[WEIGHT_CONTENT * n_queries];
 
-      out[i] = content >= LEAST_CONTENT ? word / content : 0.0f; /* 0: the whole prompt was steered away from here */
+      out[i] = content > 0.0f ? word / content : 0.0f; /* 0: the whole prompt was steered away from here */
     }
 }
 
