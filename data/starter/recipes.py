@@ -9,11 +9,11 @@ PAINTER = {"width": 192, "depth": 8, "heads": 6, "rate": 1e-3, "muon_rate": 0.01
            "show_every": 500, "shown": 32}
 TEXT = (192, 4, 6, 384)  # width, depth, heads, width of the MLP
 TINY = {"width": 64, "depth": 2, "heads": 2, "patch": 4, "out": 4, "prediction": "v", "batch": 4, "pool": 32, "first": 16,
-        "fresh": 2, "fresh_every": 4, "warm_up": 2, "cool_down": 0.5, "shown": 2, "text": (64, 1, 2, 64)}
+        "fresh": 2, "fresh_every": 4, "margin": 2, "wordings": 2, "warm_up": 2, "cool_down": 0.5, "shown": 2, "text": (64, 1, 2, 64)}
 LEARNED = {"patch": 2, "out": 8, "prediction": "eps_learned_range", "batch": 512, "pool": 200000, "first": 60000, "fresh": 256,
-           "fresh_every": 8, "cool_down": 0.25, "text": TEXT}
-PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 32, "pool": 24000, "first": 1024, "fresh": 32, "fresh_every": 8,
-         "cool_down": 0, "text": TEXT}
+           "fresh_every": 8, "margin": 0, "wordings": 1, "cool_down": 0.25, "text": TEXT}
+PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 64, "pool": 30000, "first": 1024, "fresh": 16, "fresh_every": 8,
+         "margin": 4, "wordings": 4, "cool_down": 0.35, "text": TEXT}
 JUDGE = {"rate": 1e-3, "muon_rate": 0.01, "warm_up": 50, "cool_down": 0}
 RECIPES = {
     "gpu": {
@@ -23,9 +23,9 @@ RECIPES = {
         "class": PAINTER | LEARNED, "prompt": PAINTER | LEARNED, "judge": JUDGE | {"batch": 512, "cool_down": 0.3},
     },
     "cpu": {
-        "minutes": {"vae": 1e9, "class": 1e9, "prompt": 1e9, "judge": 1e9}, "keeps_pool": True, "compiles": False,
-        "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0},
-        "class": PAINTER | PLAIN, "prompt": PAINTER | PLAIN, "judge": JUDGE | {"batch": 32},
+        "minutes": {"vae": 95, "class": 78, "prompt": 78, "judge": 1e9}, "keeps_pool": True, "compiles": True,
+        "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0.15},
+        "class": PAINTER | PLAIN | {"wordings": 1}, "prompt": PAINTER | PLAIN, "judge": JUDGE | {"batch": 32},
     },
     "smoke": {
         "minutes": {"vae": 9, "class": 9, "prompt": 9, "judge": 9}, "steps": 4, "keeps_pool": False, "compiles": False,

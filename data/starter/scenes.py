@@ -109,6 +109,20 @@ def scene(chance, n_objects, layouts, held="", grounds=GROUNDS):
     return Scene(layout, things, places, *_ground(chance, grounds))
 
 
+def room(one):
+    """(left, right, up, down): by how much less or more of x and y a picture's window may begin, all things still being in it and
+    none where it is held out."""
+    far = [(p.x - 0.48 * p.size, p.x + 0.48 * p.size, p.y - 0.48 * p.size, p.y + 0.48 * p.size) for p in one.places]
+    left, right = max(0.0, 1 - max(f[1] for f in far)), max(0.0, min(f[0] for f in far))
+    up, down = max(0.0, 1 - max(f[3] for f in far)), max(0.0, min(f[2] for f in far))
+    if one.layout == "one" and one.objects[0] % 6 == 0:
+        if one.places[0].x >= 0.5:
+            right = min(right, one.places[0].x - 0.5)
+        else:
+            down = min(down, one.places[0].y - 0.5)
+    return left, right, up, down
+
+
 ONE = {"one": 1}
 MANY = {"one": 0.3, "beside": 0.32, "above": 0.14, "same": 0.1, "row": 0.14}
 

@@ -65,7 +65,7 @@ def trim(labels):
     """Classes as [B]; captions without the columns in which no one has a token, where that does not wait for a device."""
     if labels.shape[1] == 1:
         return labels[:, 0]
-    return labels if labels.is_cuda else labels[:, : int((labels > 0).sum(1).max())]
+    return labels if labels.is_cuda else labels[:, : -(-int((labels > 0).sum(1).max()) // 8) * 8]  # few sizes to compile for
 
 
 def show(training, network, latents, schedule, own, null, pool, guidance):
@@ -73,7 +73,7 @@ def show(training, network, latents, schedule, own, null, pool, guidance):
     now = {k: v.clone() for k, v in network.state_dict().items()}
     network.load_state_dict(training.average)
     chance = torch.Generator().manual_seed(1)
-    labels = pool.labels[torch.randint(0, pool.full, (own["shown"],), generator=chance).to(pool.labels.device)]
+    labels = pool.labels[torch.randint(0, pool.full, (own["shown"],), generator=chance).to(pool.labels.device), 0]
     both = trim(torch.cat([labels, null.to(labels.device).expand_as(labels)]))
     noise = torch.randn(own["shown"], 4, 32, 32, generator=chance).to(labels.device)
 
@@ -95,7 +95,7 @@ def train(name, atlas, recipe, folder, minutes):
     if training.is_done():
         return True
     training.numbers["latents"] = latents.set_scale(training.numbers.get("latents"))
-    pool = Pool(latents, own["pool"], 0, layouts, label, (1 << 40) + training.step)
+    pool = Pool(latents, own["pool"], layouts, label, (1 << 40) + training.step, own["margin"], own["wordings"])
     kept = folder / (name + ".pool.pt")
     if recipe["keeps_pool"]:  # where composing and encoding take longer than training
         pool.load(kept, str(latents.about) + str(training.numbers["latents"]))
