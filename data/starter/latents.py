@@ -3,6 +3,7 @@
 Latents have a mean of 0 and a spread of 1 in every channel: what the trained network has instead goes into the two 1x1
 convolutions around the latent (quant_conv, post_quant_conv), so that the folder's scaling factor is 1.
 """
+import hashlib
 import os
 import random
 
@@ -20,10 +21,12 @@ class Latents:
     def __init__(self, atlas, recipe, folder):
         self.atlas = atlas
         self.network = model.Vae(recipe["vae"]["channels"]).to(atlas.device, memory_format=torch.channels_last)
-        weights, about = load_half(folder / "vae.average.safetensors")
-        self.network.load_state_dict(weights)
+        self.network.load_state_dict(load_half(folder / "vae.average.safetensors")[0])
+        if (folder / "decoder.average.safetensors").exists():
+            self.network.decoder.load_state_dict(load_half(folder / "decoder.average.safetensors")[0])
         self.network.requires_grad_(False).eval()
-        self.about = about
+        encoder = b"".join(t.cpu().numpy().tobytes() for _, t in sorted(self.network.encoder.state_dict().items()))
+        self.about = hashlib.sha256(encoder).hexdigest()
         self.mean, self.spread = torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1)
 
     def set_scale(self, numbers):

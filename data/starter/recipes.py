@@ -5,6 +5,8 @@ first: how many before training begins; fresh: new ones every fresh_every steps.
 """
 VAE = {"channels": (16, 32, 64, 80), "rate": 2e-3, "muon_rate": 0.01, "warm_up": 50, "kl": 5e-5, "noise": 0.0, "edges": 0.5,
        "crops": ((96, 0.8), (256, 0.2)), "held_out": 32}
+DECODER = {"pixels": 8 * 96 * 96, "crops": ((96, 1.0),), "cut": 2, "noise": 0.05, "edges": 0.5, "rate": 5e-4, "muon_rate": 3e-3,
+           "warm_up": 30, "cool_down": 0.6}
 PAINTER = {"width": 192, "depth": 8, "heads": 6, "rate": 1e-3, "muon_rate": 0.015, "warm_up": 100, "guidance": 2.5,
            "show_every": 500, "shown": 32}
 TEXT = (192, 4, 6, 384)  # width, depth, heads, width of the MLP
@@ -12,27 +14,28 @@ TINY = {"width": 64, "depth": 2, "heads": 2, "patch": 4, "out": 4, "prediction":
         "fresh": 2, "fresh_every": 4, "margin": 2, "wordings": 2, "warm_up": 2, "cool_down": 0.5, "shown": 2, "text": (64, 1, 2, 64)}
 LEARNED = {"patch": 2, "out": 8, "prediction": "eps_learned_range", "batch": 512, "pool": 200000, "first": 60000, "fresh": 256,
            "fresh_every": 8, "margin": 0, "wordings": 1, "cool_down": 0.25, "text": TEXT}
-PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 64, "pool": 30000, "first": 1024, "fresh": 16, "fresh_every": 8,
+PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 48, "pool": 30000, "first": 1024, "fresh": 16, "fresh_every": 8,
          "margin": 4, "wordings": 4, "cool_down": 0.35, "text": TEXT}
 JUDGE = {"rate": 1e-3, "muon_rate": 0.01, "warm_up": 50, "cool_down": 0}
 RECIPES = {
     "gpu": {
-        "minutes": {"vae": 5, "class": 8, "prompt": 11, "judge": 1}, "keeps_pool": False, "compiles": True,
+        "minutes": {"vae": 5, "decoder": 0, "class": 8, "prompt": 11, "judge": 1}, "keeps_pool": False, "compiles": True,
         "vae": VAE | {"channels": (24, 48, 64, 80), "pixels": 64 * 128 * 128, "crops": ((128, 0.8), (256, 0.2)),
                       "cool_down": 0.3},
         "class": PAINTER | LEARNED, "prompt": PAINTER | LEARNED, "judge": JUDGE | {"batch": 512, "cool_down": 0.3},
+        "decoder": DECODER,
     },
     "cpu": {
-        "minutes": {"vae": 95, "class": 78, "prompt": 78, "judge": 1e9}, "keeps_pool": True, "compiles": True,
+        "minutes": {"vae": 95, "decoder": 5, "class": 78, "prompt": 78, "judge": 10}, "keeps_pool": True, "compiles": True,
         "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0.15},
-        "class": PAINTER | PLAIN | {"wordings": 1}, "prompt": PAINTER | PLAIN, "judge": JUDGE | {"batch": 32},
+        "class": PAINTER | PLAIN | {"wordings": 1}, "prompt": PAINTER | PLAIN, "judge": JUDGE | {"batch": 32, "cool_down": 0.3}, "decoder": DECODER,
     },
     "smoke": {
-        "minutes": {"vae": 9, "class": 9, "prompt": 9, "judge": 9}, "steps": 4, "keeps_pool": False, "compiles": False,
+        "minutes": {"vae": 9, "decoder": 9, "class": 9, "prompt": 9, "judge": 9}, "steps": 4, "keeps_pool": False, "compiles": False,
         "vae": VAE | {"channels": (8, 8, 8, 8), "pixels": 4 * 64 * 64, "crops": ((64, 1.0),), "held_out": 2, "warm_up": 2,
                       "cool_down": 0.5},
         "class": PAINTER | TINY | {"out": 8, "prediction": "eps_learned_range"}, "prompt": PAINTER | TINY,
-        "judge": JUDGE | {"batch": 4},
+        "judge": JUDGE | {"batch": 4}, "decoder": DECODER | {"pixels": 2 * 96 * 96},
     },
 }
 EVERY = 110  # seconds between checkpoints

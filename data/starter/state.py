@@ -43,11 +43,11 @@ class Training:
 
     WIDTH = 8.94  # gamma + 2, where the standard deviation is about a tenth of the length
 
-    def __init__(self, name, network, folder, minutes, steps=None):
+    def __init__(self, name, network, folder, minutes, steps=None, writes=True):
         self.name, self.network, self.folder = name, network, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.step, self.seconds, self.pictures, self.numbers = 0, 0.0, 0, {}
-        self.first = 0
+        self.first, self.writes = 0, writes  # of several processes with one network, one writes
         if self._path("average").exists():
             weights, about = load_half(self._path("weights") if self._path("weights").exists() else self._path("average"))
             network.load_state_dict(weights)
@@ -95,10 +95,12 @@ class Training:
 
     def save(self):
         about = {"step": self.step, "seconds": round(self.spent(), 1), "pictures": self.pictures, "numbers": self.numbers}
-        save_half(self._path("weights"), self.network.state_dict(), about)
-        save_half(self._path("average"), self.average, about)
+        if self.writes:
+            save_half(self._path("weights"), self.network.state_dict(), about)
+            save_half(self._path("average"), self.average, about)
         self.last = time.time()
 
     def say(self, text):
-        print("%s step %d, %.1f min, %.1f pictures/s: %s" % (self.name, self.step, self.spent() / 60,
+        if self.writes:
+            print("%s step %d, %.1f min, %.1f pictures/s: %s" % (self.name, self.step, self.spent() / 60,
                                                             self.pictures / self.spent(), text), flush=True)
