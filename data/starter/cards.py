@@ -6,9 +6,11 @@ import argparse
 import json
 import pathlib
 
+from atlas import read_objects
 from recipes import RECIPES
 from state import load_half
 
+N_THINGS = len(read_objects())
 ABOUT = {
     "class": """A small class-conditioned diffusion transformer in the layout of facebookresearch/DiT: it paints one of
 {n} things (`classes.json`) on plain, patterned or scenic grounds, 256 x 256 pixels, through the autoencoder in `vae/`.""",
@@ -58,9 +60,9 @@ def main():
     state, models = pathlib.Path(options.state), pathlib.Path(options.models)
     read = lambda path: json.loads(path.read_text()) if path.exists() else {}
     shared = read(models / "starter-vae" / "figures.json")
-    n = len(read(models / "starter-class" / "classes.json")) or "the same"
     for name, parts in (("class", ("vae", "class")), ("prompt", ("vae", "prompt", "words"))):
         folder, own = models / ("starter-" + name), RECIPES[options.recipe][name]
+        n = len(own["world"].get("among", range(N_THINGS)))
         if not folder.exists():
             continue
         figures = shared | read(folder / "figures.json")

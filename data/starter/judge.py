@@ -66,7 +66,7 @@ def train(atlas, recipe, folder, minutes):
     optimiser = Muon(network, lambda name, p: p.ndim == 4 and p.shape[1] > 4 and "out" not in name, own["rate"], own["muon_rate"])
     while not training.is_done():
         optimiser.rate = training.rate(own)
-        made = [scene(chance, len(atlas), MANY) for _ in range(own["batch"])]
+        made = [scene(chance, len(atlas), MANY, **own["world"]) for _ in range(own["batch"])]
         pictures, masks = draw(atlas, made, SIDE)
         ids = torch.tensor([(one.objects + [0, 0])[:3] for one in made], device=atlas.device)
         with torch.autocast(atlas.device.type, torch.bfloat16):

@@ -75,8 +75,9 @@ class Pool:
     every time, so that fewer have to be made where that takes long.
     """
 
-    def __init__(self, latents, size, layouts, label, seed, margin=0, wordings=1):
-        """label (chance, scene) gives a list of whole numbers, as many for every scene."""
+    def __init__(self, latents, size, layouts, label, seed, margin=0, wordings=1, world=None):
+        """label (chance, scene) gives a list of whole numbers, as many for every scene; world: more for scene()."""
+        self.world = world or {}
         self.latents, self.size, self.layouts, self.label = latents, size, layouts, label
         self.margin, self.wordings, self.chance, self.at, self.full = margin, wordings, random.Random(seed), 0, 0
         self.z = torch.empty(size, 4, 32 + 2 * margin, 32 + 2 * margin, dtype=torch.float16, device=latents.atlas.device)
@@ -85,7 +86,7 @@ class Pool:
 
     def add(self, n):
         n = min(n, self.size - self.at)
-        made = [scene(self.chance, len(self.latents.atlas), self.layouts) for _ in range(n)]
+        made = [scene(self.chance, len(self.latents.atlas), self.layouts, **self.world) for _ in range(n)]
         labels = torch.tensor([[self.label(self.chance, one) for _ in range(self.wordings)] for one in made], device=self.z.device)
         if self.labels is None:
             self.labels = torch.zeros(self.size, *labels.shape[1:], dtype=torch.long, device=self.z.device)

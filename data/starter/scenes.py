@@ -48,14 +48,14 @@ def is_place_held_out(thing, place):
     return thing % 6 == 0 and place.x < 0.5 and place.y < 0.5
 
 
-def _place(chance, x, y, size):
-    return Place(x, y, size, chance.uniform(-0.26, 0.26), chance.random() < 0.5)
+def _place(chance, x, y, size, turn=0.26):
+    return Place(x, y, size, chance.uniform(-turn, turn), chance.random() < 0.5)
 
 
-def _alone(chance):
-    size = chance.uniform(0.42, 0.85)
+def _alone(chance, sizes, turn):
+    size = chance.uniform(*sizes)
     free = 1 - size * 0.96
-    return _place(chance, 0.5 + free * chance.uniform(-0.5, 0.5), 0.5 + free * chance.uniform(-0.5, 0.5), size)
+    return _place(chance, 0.5 + free * chance.uniform(-0.5, 0.5), 0.5 + free * chance.uniform(-0.5, 0.5), size, turn)
 
 
 def _two(chance, layout):
@@ -81,10 +81,10 @@ def _ground(chance, grounds):
     return ground, colours, [chance.random() for _ in range(N_NUMBERS)]
 
 
-def _objects(chance, n_objects, layout, held):
+def _objects(chance, among, layout, held):
     n = {"one": 1, "same": 1, "row": 3}.get(layout, 2)
     while True:
-        things = chance.sample(range(n_objects), n)
+        things = chance.sample(among, n)
         pairs = [is_pair_held_out(a, b) for i, a in enumerate(things) for b in things[:i]]
         if held == "pairs" and n == 2 and not any(pairs):
             continue
@@ -93,15 +93,17 @@ def _objects(chance, n_objects, layout, held):
         return things * 2 if layout == "same" else things
 
 
-def scene(chance, n_objects, layouts, held="", grounds=GROUNDS):
-    """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can."""
+def scene(chance, n_objects, layouts, held="", grounds=GROUNDS, among=None, sizes=(0.42, 0.85), turn=0.26):
+    """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can. among: the
+    only objects that there are; sizes and turn (radians at most): of one that is alone."""
+    among = among or range(n_objects)
     layout = chance.choices(list(layouts), list(layouts.values()))[0]
-    things = _objects(chance, n_objects, layout, held)
+    things = _objects(chance, among, layout, held)
     if layout == "one":
         if held == "places":
-            things = [things[0] // 6 * 6]
+            things = [chance.choice([thing for thing in among if thing % 6 == 0])]
         while True:
-            places = [_alone(chance)]
+            places = [_alone(chance, sizes, turn)]
             if is_place_held_out(things[0], places[0]) == (held == "places"):
                 break
     else:
@@ -127,6 +129,6 @@ ONE = {"one": 1}
 MANY = {"one": 0.3, "beside": 0.32, "above": 0.14, "same": 0.1, "row": 0.14}
 
 
-def scenes(seed, n, n_objects, layouts, held=""):
+def scenes(seed, n, n_objects, layouts, held="", **world):
     chance = random.Random(seed)
-    return [scene(chance, n_objects, layouts, held) for _ in range(n)]
+    return [scene(chance, n_objects, layouts, held, **world) for _ in range(n)]

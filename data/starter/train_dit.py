@@ -98,9 +98,9 @@ def train(name, atlas, recipe, folder, minutes, together=Together()):
         return True
     training.numbers["latents"] = latents.set_scale(training.numbers.get("latents"))
     pool = Pool(latents, own["pool"], layouts, label, (1 << 40) + (together.rank << 39) + training.step, own["margin"],
-                own["wordings"])
+                own["wordings"], own["world"])
     kept = folder / ("%s.pool%s.pt" % (name, together.rank or ""))
-    about = latents.about + str(training.numbers["latents"])
+    about = latents.about + str(training.numbers["latents"]) + str(own["world"])
     if recipe["keeps_pool"]:  # where composing and encoding take longer than training
         pool.load(kept, about)
     while pool.full < own["first"] and not training.is_done():
