@@ -80,7 +80,7 @@ def train(atlas, recipe, folder, minutes):
         optimiser.step()
         training.stepped(len(made))
         if training.step % 10 == 1:
-            seen = seen * 0.9 + 0.1 * float(loss) if seen else float(loss)
+            seen = seen * 0.9 + 0.1 * loss.item() if seen else loss.item()
         if training.is_due():
             training.save()
             training.say("loss %.3f" % seen)

@@ -87,7 +87,8 @@ class Pool:
     def add(self, n):
         n = min(n, self.size - self.at)
         made = [scene(self.chance, len(self.latents.atlas), self.layouts, **self.world) for _ in range(n)]
-        labels = torch.tensor([[self.label(self.chance, one) for _ in range(self.wordings)] for one in made], device=self.z.device)
+        labels = [[self.label(self.chance, one) for _ in range(self.wordings)] for one in made]
+        labels = torch.tensor(labels, device=self.z.device)
         if self.labels is None:
             self.labels = torch.zeros(self.size, *labels.shape[1:], dtype=torch.long, device=self.z.device)
         own = slice(self.at, self.at + n)

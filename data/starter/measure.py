@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Measures the models through the program: measure.py --program PENTIMENTO --recipe NAME --models FOLDER --atlas FOLDER
---state FOLDER [--parts vae,class,prompt,words] [--share 1.0] writes figures into FOLDER/NAME/figures.json and a grid of 32 pictures beside.
+--state FOLDER [--parts vae,class,prompt,words] [--share 1.0] writes figures into FOLDER/NAME/figures.json and a grid of pictures
+beside.
 
 Nothing of PyTorch looks into a model here: pictures, latents and maps are what the program writes; only judge.py, which learned
 from composed scenes alone, says what is to be seen. --share: part of the samples, where time is short.
@@ -79,7 +80,7 @@ def measure_class(program, atlas, model, options):
     right = judge.top(network, painted) == torch.tensor([things[i] for i in classes])
     made = scenes(21, 64, len(atlas), ONE, **world)
     composed, ids = draw(atlas, made)[0], torch.tensor([one.objects[0] for one in made])
-    save_grid(painted[:: max(1, n // 32)][:32], options.folder / "samples.png")
+    save_grid(painted[[i * n // 32 for i in range(32)] if n > 32 else slice(None)], options.folder / "samples.png")
     ratios = []
     for i in range(5, len(things), len(things) // max(1, int(6 * options.share))):
         own = torch.stack([program.paint(model, 100 + k, "--class", i) for k in range(32)])

@@ -94,8 +94,8 @@ def _objects(chance, among, layout, held):
 
 
 def scene(chance, n_objects, layouts, held="", grounds=GROUNDS, among=None, sizes=(0.42, 0.85), turn=0.26):
-    """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can. among: the
-    only objects that there are; sizes and turn (radians at most): of one that is alone."""
+    """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can.
+    among: the only objects that there are; sizes and turn (radians at most): of one that is alone."""
     among = among or range(n_objects)
     layout = chance.choices(list(layouts), list(layouts.values()))[0]
     things = _objects(chance, among, layout, held)

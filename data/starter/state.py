@@ -68,9 +68,9 @@ class Training:
     def _end(self, number, frame):
         self.ends = True
 
-    def is_done(self):
-        """Past its minutes, all starts together, or its steps, or asked to end."""
-        return self.ends or self.spent() >= self.limit or (self.steps is not None and self.step >= self.steps)
+    def is_done(self, more=0):
+        """Past its minutes, all starts together, or its steps (after so many more), or asked to end."""
+        return self.ends or self.spent() >= self.limit or (self.steps is not None and self.step + more >= self.steps)
 
     def spent(self):
         return self.seconds + time.time() - self.began

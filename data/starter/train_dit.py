@@ -122,7 +122,7 @@ def train(name, atlas, recipe, folder, minutes, together=Together()):
             value = loss(schedule, own["prediction"], network, z, (labels,))
         optimiser.zero_grad(set_to_none=True)
         value.backward()
-        ends, optimiser.rate = together.mean(network.parameters(), training.is_done(), training.rate(own))
+        ends, optimiser.rate = together.mean(network.parameters(), training.is_done(1), training.rate(own))
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         training.stepped(len(z) * together.n)
