@@ -30,6 +30,7 @@ BARS = {
                ("relations", "left-of and above that hold", 0.7),
                ("objects_in_held_out_wordings", "named things found, wordings that training did not have", None),
                ("judge_on_composed", "things found in composed scenes", None)),
+    "subject": (("area", "`subject` and the thing: area under the ROC curve", None),),
     "words": (("iou", "IoU of a word's map with the thing's mask", 0.5),
               ("pointing", "largest value of a word's map on the thing", 0.9)),
 }
@@ -60,7 +61,7 @@ def main():
     state, models = pathlib.Path(options.state), pathlib.Path(options.models)
     read = lambda path: json.loads(path.read_text()) if path.exists() else {}
     shared = read(models / "starter-vae" / "figures.json")
-    for name, parts in (("class", ("vae", "class")), ("prompt", ("vae", "prompt", "words"))):
+    for name, parts in (("class", ("vae", "class", "subject")), ("prompt", ("vae", "prompt", "words"))):
         folder, own = models / ("starter-" + name), RECIPES[options.recipe][name]
         n = len(own["world"].get("among", range(N_THINGS)))
         if not folder.exists():
@@ -72,6 +73,11 @@ def main():
             found = ("Layers %s are the run of layers whose mean `word-share` covers things best on one half of %d cases; the\n"
                      "figures are of the other half, with the threshold %.2f.")
             found %= (", ".join(map(str, layers)), 2 * figures["words"]["cases"], figures["words"]["threshold"])
+        if name == "class" and "subject" in figures:
+            found = ("Layers %s were chosen for `subject` on %d composed scenes, and measured on as many others. Of each\n"
+                     "layer alone the area is %s.")
+            found %= (", ".join(map(str, figures["subject"]["layers"])), figures["subject"]["scenes"],
+                      ", ".join("%.2f" % a for a in figures["subject"]["area_of_each_layer"]))
         text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the models through the program: measure.py --program PENTIMENTO --recipe NAME --models FOLDER --atlas FOLDER
---state FOLDER [--parts vae,class,prompt,words] [--share 1.0] writes figures into FOLDER/NAME/figures.json and a grid of pictures
-beside.
+--state FOLDER [--parts vae,class,subject,prompt,words] [--share 1.0] writes figures into FOLDER/NAME/figures.json and a grid of
+pictures beside.
 
 Nothing of PyTorch looks into a model here: pictures, latents and maps are what the program writes; only judge.py, which learned
 from composed scenes alone, says what is to be seen. --share: part of the samples, where time is short.
@@ -16,6 +16,7 @@ import time
 
 import numpy
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -26,6 +27,7 @@ from folders import known
 from recipes import RECIPES
 from scenes import MANY, ONE, scenes
 from state import load_half
+from subject import measure_subject
 from words import measure_words
 
 STEPS = 20
@@ -73,14 +75,15 @@ def measure_vae(program, atlas, model, options):
 
 def measure_class(program, atlas, model, options):
     network, world, things = options.judge, options.recipe["class"]["world"], known(options.recipe["class"], atlas)
-    n = max(2, int(len(things) * options.share))
+    n = min(len(things), max(2, int(len(atlas) * options.share)))
     classes = [i * len(things) // n for i in range(n)]
     painted = torch.stack([program.paint(model, i, "--class", i) for i in classes])
     seconds = sum(program.seconds[-n:]) / n
     right = judge.top(network, painted) == torch.tensor([things[i] for i in classes])
     made = scenes(21, 64, len(atlas), ONE, **world)
     composed, ids = draw(atlas, made)[0], torch.tensor([one.objects[0] for one in made])
-    save_grid(painted[[i * n // 32 for i in range(32)] if n > 32 else slice(None)], options.folder / "samples.png")
+    shown = painted[[i * n // 32 for i in range(32)] if n > 32 else slice(None)]
+    save_grid(F.avg_pool2d(shown, 2), options.folder / "samples.png")
     ratios = []
     for i in range(5, len(things), len(things) // max(1, int(6 * options.share))):
         own = torch.stack([program.paint(model, 100 + k, "--class", i) for k in range(32)])
@@ -122,15 +125,15 @@ def measure_prompt(program, atlas, model, options):
     found = [judge.objects(options.judge, one[None])[0] for one in others]
     hits = sum(len(set(scene.objects) & set(own)) for scene, own in zip(wordings, found))
     composed = [judge.objects(options.judge, one[None])[0] for one in draw(atlas, made)[0]]
-    save_grid(torch.stack(painted[:16] + list(others[:16])), options.folder / "samples.png")
+    save_grid(F.avg_pool2d(torch.stack(painted[:16] + list(others[:16])), 2), options.folder / "samples.png")
     (options.folder / "samples.txt").write_text("\n".join(prompts[:16] + said[:16]) + "\n")
     return {"objects": there / named, "relations": held / max(1, len(made)), "relations_where_both_found": held / max(1, related),
             "objects_in_held_out_wordings": hits / sum(len(set(scene.objects)) for scene in wordings), "prompts": len(made),
             "judge_on_composed": sum(len(set(s.objects) & set(f)) for s, f in zip(made, composed)) / named}
 
 
-PARTS = {"vae": ("vae", measure_vae), "class": ("class", measure_class), "prompt": ("prompt", measure_prompt),
-         "words": ("prompt", measure_words)}
+PARTS = {"vae": ("vae", measure_vae), "class": ("class", measure_class), "subject": ("class", measure_subject),
+         "prompt": ("prompt", measure_prompt), "words": ("prompt", measure_words)}
 
 
 def main():

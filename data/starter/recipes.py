@@ -33,7 +33,7 @@ RECIPES = {
     "cpu": {
         "minutes": {"vae": 95, "decoder": 5, "class": 78, "prompt": 78, "judge": 10}, "keeps_pool": True, "compiles": True,
         "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0.15},
-        "class": PAINTER | PLAIN | {"wordings": 1, "first": 512, "fresh": 8, "world": LARGE},
+        "class": PAINTER | PLAIN | {"wordings": 1, "first": 512, "fresh": 8, "world": LARGE, "guidance": 2.0},
         "prompt": PAINTER | PLAIN | {"world": {"among": FEW}},
         "judge": JUDGE | {"batch": 32, "cool_down": 0.3, "world": {"among": FEW}}, "decoder": DECODER,
     },

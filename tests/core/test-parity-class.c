@@ -1,5 +1,5 @@
 /* The bundled starter-class, painter and autoencoder, against what the networks that trained it compute with the same weights in
- * float64 (tests/reference/starter_class.py). Its inputs are PyTorch's random numbers for seed 5. */
+ * f32 (tests/reference/starter_class.py). Its inputs are PyTorch's random numbers for seed 5. */
 #include "base/random.h"
 #include "compare.h"
 #include "eval.h"
