@@ -28,20 +28,21 @@
 
 #include <gio/gio.h>
 
-#include "attention/map.h"
-#include "attention/palette.h"
 #include "base/error.h"
 #include "base/job.h"
 #include "base/version.h"
-#include "eval.h"
+#include "attention/map.h"
+#include "attention/palette.h"
+#include "backend/device.h"
+#include "eval/eval.h"
 #include "export/gif.h"
 #include "export/npy.h"
 #include "export/raw.h"
 #include "export/sheet.h"
-#include "generate.h"
-#include "model.h"
-#include "request.h"
+#include "model/model.h"
+#include "request/request.h"
+#include "run/generate.h"
+#include "run/words-at.h"
 #include "text/prompt.h"
-#include "words-at.h"
 
 #endif

@@ -108,6 +108,8 @@ set_advanced (GimpProcedureConfig *config, PmRequest *request)
 
   g_object_get (config, "guidance-from", &from, "guidance-to", &to, "cache-interval", &request->cache_interval, NULL);
   request->cache = gimp_procedure_config_get_choice_id (config, "cache");
+  request->precision = gimp_procedure_config_get_choice_id (config, "precision");
+  request->shortage = gimp_procedure_config_get_choice_id (config, "on-out-of-memory");
   if (from >= 0.0)
     request->guidance_interval[0] = from;
   if (to >= 0.0)
@@ -250,7 +252,8 @@ pm_arguments_set (GimpProcedureConfig *config, const PmRequest *request, const P
                 CLAMP (request->height, 0, 16384), NULL);
   g_object_set (config, "strength", CLAMP (request->strength, 0.0, 1.0), "guidance-from",
                 CLAMP (request->guidance_interval[0], 0.0, 1.0), "guidance-to", CLAMP (request->guidance_interval[1], 0.0, 1.0),
-                "cache", pm_cache_id (request->cache), "cache-interval", CLAMP (request->cache_interval, 2, 10), NULL);
+                "cache", pm_cache_id (request->cache), "cache-interval", CLAMP (request->cache_interval, 2, 10), "precision",
+                pm_precision_id (request->precision), "on-out-of-memory", pm_shortage_id (request->shortage), NULL);
   g_object_set (config, "palette", pm_palette_id (look->palette), "blend-mode", pm_blend_mode_id (look->blend_mode), "opacity",
                 look->opacity, "target", pm_target_id (look->target), NULL);
   set_steer_arguments (config, request);

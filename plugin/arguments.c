@@ -32,6 +32,19 @@ static const char *const palette_labels[PM_N_PALETTES] = {
   N_("Viridis"), N_("Magma"), N_("Inferno"), N_("Turbo"), N_("Cividis"), N_("Grey"),
 };
 
+static const char *const precisions[PM_N_PRECISIONS] = {
+  [PM_PRECISION_AUTO] = N_("As fast as the GPU can"),
+  [PM_PRECISION_F32] = N_("f32"),
+  [PM_PRECISION_BF16] = N_("bf16"),
+  [PM_PRECISION_F16] = N_("f16"),
+};
+
+static const char *const shortages[PM_N_SHORTAGES] = {
+  [PM_SHORTAGE_STREAM] = N_("Fetch weights in every step"),
+  [PM_SHORTAGE_CPU] = N_("That, and if need be paint on the CPU"),
+  [PM_SHORTAGE_STOP] = N_("Stop"),
+};
+
 static const struct
 {
   const char *id, *label, *help;
@@ -163,6 +176,24 @@ declare_picture (GimpProcedure *procedure)
                                       0.0, 1.0, 0.75, G_PARAM_READWRITE);
 }
 
+/* For computing on a GPU. */
+static void
+declare_device (GimpProcedure *procedure)
+{
+  GimpChoice *precision = gimp_choice_new (), *shortage = gimp_choice_new ();
+
+  for (guint i = 0; i < G_N_ELEMENTS (precisions); i++)
+    gimp_choice_add (precision, pm_precision_id (i), i, _(precisions[i]), "");
+  gimp_procedure_add_choice_argument (procedure, "precision", _("Precision"),
+                                      _("On a GPU: the type of weights and of what passes between operations; sums are f32"),
+                                      precision, "auto", G_PARAM_READWRITE);
+  for (guint i = 0; i < G_N_ELEMENTS (shortages); i++)
+    gimp_choice_add (shortage, pm_shortage_id (i), i, _(shortages[i]), "");
+  gimp_procedure_add_choice_argument (procedure, "on-out-of-memory", _("Out of memory"),
+                                      _("What to do when a GPU's memory is too small for the model and the picture"), shortage,
+                                      "stream", G_PARAM_READWRITE);
+}
+
 /* What few runs need: the dialog folds it away. */
 static void
 declare_advanced (GimpProcedure *procedure)
@@ -257,6 +288,7 @@ pm_arguments_declare (GimpProcedure *procedure)
   declare_what (procedure);
   declare_picture (procedure);
   declare_advanced (procedure);
+  declare_device (procedure);
   declare_show (procedure);
   declare_look (procedure);
   pm_arguments_declare_target (procedure);

@@ -48,6 +48,15 @@ sampler_changed_cb (GtkComboBox *combo, gpointer data)
 }
 
 static void
+device_changed_cb (GtkComboBox *combo, gpointer data)
+{
+  PmDialog *self = data;
+
+  if (! self->is_refreshing && gtk_combo_box_get_active_id (combo))
+    g_object_set (self->config, "device", gtk_combo_box_get_active_id (combo), NULL);
+}
+
+static void
 readings_changed_cb (GtkWidget *list, gpointer data)
 {
   PmDialog *self = data;
@@ -92,13 +101,28 @@ add_column (GtkWidget *columns, const char *title, gboolean expand)
   return box;
 }
 
+/* Nothing where there is no choice. */
+static void
+add_devices (PmDialog *self, GtkWidget *box)
+{
+  g_auto (GStrv) devices = pm_device_list ();
+
+  if (g_strv_length (devices) < 2)
+    return;
+  self->device = gtk_combo_box_text_new ();
+  pm_widget_set_names (self->device, "device", _("Device"));
+  for (int i = 0; devices[i]; i++)
+    gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (self->device), devices[i], i == 0 ? _("CPU") : devices[i]);
+  add_labelled (box, _("_Device"), self->device);
+  g_signal_connect (self->device, "changed", G_CALLBACK (device_changed_cb), self);
+}
+
 static void
 add_model_column (PmDialog *self, GtkWidget *columns)
 {
   GtkWidget *box = add_column (columns, _("What"), TRUE);
   GtkWidget *label, *page;
   g_auto (GStrv) models = pm_model_list ();
-  g_auto (GStrv) devices = pm_device_list ();
 
   self->model = gtk_combo_box_text_new_with_entry ();
   pm_widget_set_names (self->model, "model", _("Model"));
@@ -119,8 +143,7 @@ add_model_column (PmDialog *self, GtkWidget *columns)
   gtk_stack_add_named (GTK_STACK (self->what), page, "class");
   gtk_stack_add_named (GTK_STACK (self->what), pm_dialog_new_prompt (self), "prompt");
   gtk_box_pack_start (GTK_BOX (box), self->what, TRUE, TRUE, 0);
-  if (g_strv_length (devices) > 1)
-    add_argument (self, box, "device");
+  add_devices (self, box);
 
   g_signal_connect (self->model, "changed", G_CALLBACK (model_changed_cb), self);
   g_signal_connect (self->classes, "changed", G_CALLBACK (class_changed_cb), self);
@@ -154,6 +177,11 @@ add_advanced (PmDialog *self, GtkWidget *column)
   add_argument (self, box, "guidance-to");
   add_argument (self, box, "cache");
   self->cache_interval = add_argument (self, box, "cache-interval");
+  if (self->device)
+    {
+      add_argument (self, box, "precision");
+      add_argument (self, box, "on-out-of-memory");
+    }
   gtk_box_pack_start (GTK_BOX (column), expander, FALSE, FALSE, 0);
 }
 

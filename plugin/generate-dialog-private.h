@@ -12,6 +12,7 @@ typedef struct
   GimpProcedureConfig *config;
   PmPaint   *paint;
   GtkWidget *model, *classes, *sampler, *readings, *note;
+  GtkWidget *device;        /* NULL where there is only the processor */
   GtkWidget *what;          /* a stack: "class" or "prompt" */
   GtkWidget *prompt, *negative, *words;
   GtkWidget *width, *height; /* with their labels, as the next two */

@@ -121,6 +121,19 @@ show_readings (PmDialog *self, const char *read)
     g_object_set (self->config, "read", possible, NULL);
 }
 
+/* Arguments may name a device in another way, or one that is not here any more. */
+static void
+show_device (PmDialog *self)
+{
+  g_autofree char *device = pm_dialog_get_string (self, "device");
+  GtkComboBox *combo = GTK_COMBO_BOX (self->device);
+
+  if (g_strcmp0 (device, gtk_combo_box_get_active_id (combo)) == 0 || gtk_combo_box_set_active_id (combo, device))
+    return;
+  gtk_combo_box_text_append (GTK_COMBO_BOX_TEXT (combo), device, device);
+  gtk_combo_box_set_active_id (combo, device);
+}
+
 static void
 show_plain (PmDialog *self)
 {
@@ -134,6 +147,8 @@ show_plain (PmDialog *self)
   show_readings (self, read);
   if (g_strcmp0 (sampler, gtk_combo_box_get_active_id (GTK_COMBO_BOX (self->sampler))) != 0)
     gtk_combo_box_set_active_id (GTK_COMBO_BOX (self->sampler), sampler);
+  if (self->device)
+    show_device (self);
 }
 
 /* What has no effect now cannot be changed. */

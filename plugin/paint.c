@@ -91,6 +91,21 @@ pm_paint_has_start (const PmPaint *paint)
 
 /* The layer's pixels where the target begins with them, else what the record began with. Pixels of a size that the model
  * would refuse are not read first. */
+/* Those that are not NULL, one behind the other; NULL when all are. Free with g_free. */
+static char *
+join_sentences (const char *first, const char *second, const char *third)
+{
+  g_autoptr (GStrvBuilder) builder = g_strv_builder_new ();
+  const char *const sentences[] = { first, second, third };
+  g_auto (GStrv) there = NULL;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (sentences); i++)
+    if (sentences[i])
+      g_strv_builder_add (builder, sentences[i]);
+  there = g_strv_builder_end (builder);
+  return there[0] ? g_strjoinv (" ", there) : NULL;
+}
+
 static gboolean
 set_start (PmPaint *paint, GError **error)
 {
@@ -115,30 +130,15 @@ gboolean
 pm_paint_set_inputs (PmPaint *paint, GimpProcedureConfig *config, GError **error)
 {
   const PmPlace place = place_of (paint);
+  const char   *unused = pm_request_get_unused (paint->request);
+  g_autofree char *added = NULL;
 
   g_clear_pointer (&paint->told, g_free);
-  return pm_placement_check (&place, error)
-         && pm_words_apply (config, &place, paint->recorded, paint->model, paint->request, &paint->told, error)
-         && set_region (paint, error) && set_start (paint, error);
-}
-
-static gboolean
-check_model (PmModel *model, GError **error)
-{
-  const PmModelInfo *info = pm_model_get_info (model);
-
-  if (info->makes_picture)
-    return TRUE;
-  if (info->is_latent)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                         _("The model paints latents and its VAE is missing, so there would be no picture; add the VAE to the "
-                           "model's folder, or choose another model."));
-  else
-    g_set_error (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                 _("The model paints %d channels, which are not red, green and blue, so there would be no picture; choose "
-                   "another model."),
-                 info->n_channels);
-  return FALSE;
+  if (! pm_placement_check (&place, error)
+      || ! pm_words_apply (config, &place, paint->recorded, paint->model, paint->request, &added, error))
+    return FALSE;
+  paint->told = join_sentences (added, unused, NULL);
+  return set_region (paint, error) && set_start (paint, error);
 }
 
 static gboolean
@@ -146,7 +146,7 @@ estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError
 {
   const PmPlace place = place_of (paint);
 
-  if (! check_model (paint->model, error) || ! pm_placement_check (&place, error)
+  if (! pm_model_check_picture (paint->model, error) || ! pm_placement_check (&place, error)
       || ! pm_generate_estimate (paint->model, paint->request, estimate_out, error))
     return FALSE;
 
@@ -163,12 +163,28 @@ estimate (PmPaint *paint, PmEstimate *estimate_out, guint64 *layer_bytes, GError
   return TRUE;
 }
 
+/* What a run takes of a GPU's memory; NULL: it takes none. Free with g_free. */
+static char *
+describe_device (const PmEstimate *now)
+{
+  g_autofree char *used = g_format_size (now->device_bytes), *there = g_format_size (now->device_free_bytes);
+  g_autofree char *streamed = g_format_size (now->streamed_bytes);
+
+  if (now->device_bytes == 0)
+    return NULL;
+  if (now->streamed_bytes > 0)
+    return g_strdup_printf (_("GPU memory: %s of %s; %s of weights do not fit and are fetched in every step."), used, there,
+                            streamed);
+  return g_strdup_printf (_("GPU memory: %s of %s."), used, there);
+}
+
 char *
 pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
 {
   PmEstimate now;
   guint64    layer_bytes;
-  g_autofree char *work = NULL, *layers = NULL, *time = NULL, *costs = NULL;
+  g_autofree char *work = NULL, *layers = NULL, *time = NULL, *costs = NULL, *device = NULL;
+  const char      *begins = NULL;
 
   if (! estimate (paint, &now, &layer_bytes, error))
     return NULL;
@@ -182,11 +198,15 @@ pm_paint_describe (PmPaint *paint, int *n_maps, GError **error)
                                         "%d heat map. Time: about %s. Memory: %s to paint, %s of layers.",
                                         "%d heat maps. Time: about %s. Memory: %s to paint, %s of layers.", now.n_maps),
                            now.n_maps, time, work, layers);
-  if (paint->told)
-    return g_strdup_printf ("%s %s", paint->told, costs);
+  if ((device = describe_device (&now)))
+    {
+      char *both = g_strdup_printf ("%s %s", costs, device);
+      g_free (costs);
+      costs = both;
+    }
   if (paint->request->start && ! pm_target_has_start (paint->look.target))
-    return g_strdup_printf (_("%s It begins with the picture of the recorded run."), costs);
-  return g_steal_pointer (&costs);
+    begins = _("The run begins with the picture that the recorded one began with.");
+  return join_sentences (paint->told, costs, begins);
 }
 
 /* Many layers make GIMP slow and files large: better asked than undone. */

@@ -17,7 +17,7 @@ typedef struct
   PmRequest     *request;    /* owned */
   PmLook         look;
   PmPlacement    placement;  /* where the picture will lie, as it was when the run was estimated */
-  char          *told;       /* owned: what was changed of what was asked for, in a sentence; NULL: nothing */
+  char          *told;       /* owned: what was changed or is not looked at of what was asked for; NULL: nothing */
   const PmRequest *recorded; /* borrowed: the run to run again; NULL for a new one */
   const char      *record;   /* borrowed: the text it was read from */
 } PmPaint;

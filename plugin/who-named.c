@@ -136,7 +136,8 @@ make_request (Question *question, GimpProcedureConfig *config, GimpImage *image,
       recorded = pm_record_find_run (image, drawables, &look, &text, &local);
       if (! recorded)
         {
-          g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%s Or say which model should look, and at which prompt."),
+          g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
+                       _("Which model should look at which prompt was not said, and no record says it (%s). Say both."),
                        local->message);
           return FALSE;
         }

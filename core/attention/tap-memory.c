@@ -20,9 +20,9 @@ pm_tap_own_floats (PmTap *tap, gsize n, GError **error)
   if (memory)
     return own (tap, memory);
 
-  g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-               _("There is not enough memory to record %d maps; choose fewer layers, heads or steps, or average over them."),
-               pm_tap_plan_count_maps (&tap->plan));
+  g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                       _("There is not enough memory to record the maps; choose fewer layers, heads or steps, or average over "
+                         "them."));
 
   return NULL;
 }
@@ -99,6 +99,22 @@ allocate_matrix (PmTap *tap, GError **error)
   return (tap->device.matrix = pm_tap_own_device_floats (tap, plan->n_items * size, error)) != NULL;
 }
 
+/* Heads that backends are asked to look at: of maps, and of what is carried or averaged. */
+static void
+choose_heads (PmTap *tap)
+{
+  const PmTapPlan *plan = &tap->plan;
+  int              n_heads = plan->n_heads;
+
+  for (int i = 0; i < tap->n_sites; i++)
+    n_heads = MAX (n_heads, tap->sites[i].n_heads);
+  tap->is_read = own (tap, g_new0 (bool, n_heads + 1));
+  for (int i = 0; i < plan->heads.n; i++)
+    tap->is_read[plan->heads.numbers[i]] = true;
+  for (int i = 0; i < plan->matrix_heads.n; i++)
+    tap->is_read[plan->matrix_heads.numbers[i]] = true;
+}
+
 gboolean
 pm_tap_allocate (PmTap *tap, GError **error)
 {
@@ -112,6 +128,8 @@ pm_tap_allocate (PmTap *tap, GError **error)
   tap->map = own (tap, g_new0 (double, plan->N + 1));
   tap->composed = own (tap, g_new0 (float, plan->N + 1));
   tap->sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
+  tap->is_source = own (tap, g_new0 (bool, plan->n_items + 1));
+  choose_heads (tap);
 
   tap->carried = own (tap, g_new0 (float, plan->sizes.carried + 1));
   tap->store = pm_tap_store_new (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N, error);

@@ -282,8 +282,12 @@ pm_tap_plan_fit (PmTapPlan *plan, gsize budget, GError **error)
 
   g_set_error (
       error, PM_ERROR, PM_ERROR_MEMORY,
-      _("Recording %d maps takes %.1f MiB of memory for one step, but only %.1f MiB are allowed; choose fewer layers or heads, "
-         "or average over them."),
+      g_dngettext (GETTEXT_PACKAGE,
+                   "Recording %d map takes %.1f MiB of memory for one step, but only %.1f MiB are allowed; choose a smaller "
+                   "picture.",
+                   "Recording %d maps takes %.1f MiB of memory for one step, but only %.1f MiB are allowed; choose fewer layers "
+                   "or heads, or average over them.",
+                   pm_tap_plan_count_maps (plan)),
       pm_tap_plan_count_maps (plan), ceil (pm_tap_plan_count_bytes (plan) / 104857.6) / 10.0, floor (budget / 104857.6) / 10.0);
 
   return FALSE;

@@ -79,6 +79,8 @@ struct _PmTap
   int          n_items;
   PmTapSource *sources; /* [n_sources of this batch] */
   int          n_sources;
+  bool        *is_source; /* [plan.n_items] items of this batch that are sources */
+  bool        *is_read;   /* [n_heads] heads that some reading looks at */
 
   PmTapProbe probes[2]; /* of an attention over the picture, of a cross attention */
 };

@@ -127,6 +127,10 @@ choose_sources (PmTap *tap, const PmItemTag *tags, int n_items)
       tap->sources[tap->n_sources++] = (PmTapSource) { condition, 0, 1.0f };
       tap->sources[tap->n_sources++] = (PmTapSource) { other, 0, -1.0f };
     }
+
+  memset (tap->is_source, 0, tap->plan.n_items * sizeof *tap->is_source);
+  for (int i = 0; i < tap->n_sources; i++)
+    tap->is_source[tap->sources[i].item] = true;
 }
 
 /* Forgets what the slot of a step holds from an earlier batch of the same step. */
@@ -181,6 +185,12 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
       for (int i = 0; tap->matrix && i < n_items; i++)
         pm_backend_upload (tap->backend, tap->device.matrix + i * size, tap->matrix, size * sizeof (float));
     }
+}
+
+gboolean
+pm_tap_is_recording (const PmTap *tap)
+{
+  return (tap->step_slot >= 0 && tap->n_sources > 0) || (tap->step >= 0 && (tap->probes[0].site || tap->probes[1].site));
 }
 
 gboolean
@@ -309,6 +319,11 @@ pm_tap_want (PmTap *tap, const PmSite *site)
   has_streams = pm_tap_wants_streams (tap, site);
   has_matrix = pm_tap_wants_matrix (tap, site);
   tap->reduce = (PmReduce) { 0 };
+  if (! probe)
+    {
+      tap->reduce.heads = tap->is_read;
+      tap->reduce.items = tap->is_source;
+    }
 
   if (has_streams)
     want_streams (tap, site);

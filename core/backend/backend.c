@@ -29,19 +29,57 @@ static const char *const op_names[PM_N_OPS] = {
 #undef X
 };
 
+/* The number behind "DEVICE:", 0 where there is none; -1: another device. */
+static int
+match_device (const PmBackendClass *klass, const char *device)
+{
+  gsize   length = strlen (klass->device);
+  guint64 index;
+
+  if (g_ascii_strcasecmp (device, klass->id) == 0 || (! klass->is_hidden && g_ascii_strcasecmp (device, klass->device) == 0))
+    return 0;
+  if (klass->list && g_ascii_strncasecmp (device, klass->device, length) == 0 && device[length] == ':'
+      && g_ascii_string_to_unsigned (device + length + 1, 10, 0, 255, &index, NULL))
+    return (int) index;
+  return -1;
+}
+
+/* The id of the device that people know by that name; NULL: none. Free with g_free. */
+static char *
+find_named (const char *name)
+{
+  g_autoptr (GPtrArray) devices = pm_device_find_all ();
+
+  for (guint i = 0; i < devices->len; i++)
+    {
+      const PmDevice *device = g_ptr_array_index (devices, i);
+      if (g_ascii_strcasecmp (device->name, name) == 0)
+        return g_strdup (device->id);
+    }
+  return NULL;
+}
+
+/* By id; NULL or "": the first. */
 static const PmBackendClass *
-backend_find (const char *device)
+backend_find (const char *device, int *index)
 {
   for (int i = 0; pm_backends[i]; i++)
     {
       const PmBackendClass *klass = pm_backends[i];
-      gboolean              named = ! device || ! *device ? ! klass->is_hidden
-                                                          : g_ascii_strcasecmp (device, klass->id) == 0
-                                         || (! klass->is_hidden && g_ascii_strcasecmp (device, klass->device) == 0);
-      if (named && (! klass->is_available || klass->is_available ()))
+      *index = device && *device ? match_device (klass, device) : klass->is_hidden ? -1 : 0;
+      if (*index >= 0 && (! klass->is_available || klass->is_available ()))
         return klass;
     }
   return NULL;
+}
+
+static void
+set_unknown (const char *device, GError **error)
+{
+  g_auto (GStrv)   there = pm_device_list ();
+  g_autofree char *list = g_strjoinv (", ", there);
+
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no device named “%s” here; there is: %s."), device, list);
 }
 
 /* Takes what the class leaves out from the reference loops. */
@@ -62,17 +100,27 @@ backend_fill_ops (PmBackend *backend)
 PmBackend *
 pm_backend_open (const char *device, int n_threads, GError **error)
 {
-  const PmBackendClass *klass = backend_find (device);
+  return pm_backend_open_with (device, &(PmBackendOptions) { .n_threads = n_threads }, error);
+}
+
+PmBackend *
+pm_backend_open_with (const char *device, const PmBackendOptions *options, GError **error)
+{
+  int                   index;
+  g_autofree char      *id = NULL;
+  const PmBackendClass *klass = backend_find (device, &index);
+  if (! klass && (id = find_named (device)))
+    klass = backend_find (id, &index);
   if (! klass)
     {
-      g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("There is no device named “%s” here; use “cpu”."), device ? device : "");
+      set_unknown (device, error);
       return NULL;
     }
 
   PmBackend *backend = g_new0 (PmBackend, 1);
   backend->klass = klass;
-  backend->pool = pm_pool_new (n_threads, error);
-  if (! backend->pool || (klass->open && ! (backend->state = klass->open (backend, error))))
+  backend->pool = pm_pool_new (options->n_threads, error);
+  if (! backend->pool || (klass->open && ! (backend->state = klass->open (backend, index, options, error))))
     {
       pm_pool_free (backend->pool);
       g_free (backend);
@@ -105,6 +153,12 @@ pm_backend_get_state (PmBackend *backend)
   return backend->state;
 }
 
+const char *
+pm_backend_get_name (PmBackend *backend)
+{
+  return backend->klass->get_name ? backend->klass->get_name (backend) : backend->klass->device;
+}
+
 PmPool *
 pm_backend_get_pool (PmBackend *backend)
 {
@@ -122,6 +176,38 @@ PmJob *
 pm_backend_get_job (PmBackend *backend)
 {
   return backend->job;
+}
+
+gboolean
+pm_backend_begin_step (PmBackend *backend, guint64 key)
+{
+  return ! backend->klass->begin_step || backend->klass->begin_step (backend, key);
+}
+
+void
+pm_backend_end_step (PmBackend *backend)
+{
+  if (backend->klass->end_step)
+    backend->klass->end_step (backend);
+}
+
+void
+pm_backend_forget_steps (PmBackend *backend)
+{
+  if (backend->klass->forget_steps)
+    backend->klass->forget_steps (backend);
+}
+
+PmDtype
+pm_backend_get_activation_dtype (PmBackend *backend)
+{
+  return backend->klass->get_activation_dtype ? backend->klass->get_activation_dtype (backend) : PM_DTYPE_F32;
+}
+
+gboolean
+pm_backend_likes_panels (PmBackend *backend)
+{
+  return backend->klass->likes_panels;
 }
 
 gpointer
@@ -198,8 +284,14 @@ void
 pm_backend_release (PmBackend *backend, PmWeight *weight)
 {
   if (weight->owned)
-    pm_backend_free (backend, weight->owned);
+    backend->klass->release (backend, weight);
   *weight = (PmWeight) { 0 };
+}
+
+PmBackendRoom
+pm_backend_estimate_room (PmBackend *backend, gsize n_elements, gsize n_bytes)
+{
+  return backend->klass->estimate_room ? backend->klass->estimate_room (backend, n_elements, n_bytes) : (PmBackendRoom) { 0 };
 }
 
 #define X(name, type)                                            \

@@ -6,24 +6,12 @@
 #ifndef PM_BACKEND_H
 #define PM_BACKEND_H
 
+#include "backend/device.h"
 #include "backend/ops.h"
 #include "base/job.h"
+#include "tensor/tensor.h"
 
 typedef struct _PmBackend PmBackend;
-
-/* The operations; X (name, argument). A new one is a line here, a loop in ref.c and a test in tests/core/test-backend.c. */
-#define PM_BACKEND_OPS(X)         \
-  X (linear, PmLinear)            \
-  X (norm_modulate, PmNorm)       \
-  X (rms_norm, PmRmsNorm)         \
-  X (patchify, PmPatches)         \
-  X (unpatchify, PmPatches)       \
-  X (attention, PmAttention)      \
-  X (add, PmAdd)                  \
-  X (activate, PmActivate)        \
-  X (conv, PmConv)                \
-  X (group_norm, PmGroupNorm)     \
-  X (combine, PmCombine)
 
 typedef enum
 {
@@ -40,6 +28,24 @@ typedef struct
 #undef X
 } PmBackendOps;
 
+/* How a backend is opened. All zero is right. */
+typedef struct
+{
+  int         n_threads;     /* 0: one per processor */
+  PmPrecision precision;
+  gsize       memory_limit;  /* bytes of the device's own memory; 0: what is free of it */
+  gboolean    never_streams; /* weights that do not fit into it are an error; else they are fetched at each use */
+  gsize       n_largest;     /* elements of the largest weight to come, from which room for those is reckoned; 0: unknown */
+} PmBackendOptions;
+
+/* What a run takes of a device's own memory. */
+typedef struct
+{
+  guint64 needed_bytes;   /* with what is streamed passing through */
+  guint64 streamed_bytes; /* weights that do not fit, and are fetched at each use */
+  guint64 limit_bytes;    /* 0: there is one memory, the host's */
+} PmBackendRoom;
+
 /* The registry entry: one constant descriptor `pm_backend_<file>`. */
 typedef struct
 {
@@ -48,7 +54,11 @@ typedef struct
   gboolean    is_hidden; /* not offered in pm_device_list: the reference */
 
   gboolean (*is_available) (void);
-  gpointer (*open) (PmBackend *backend, GError **error); /* private state */
+  /* Its devices, of PmDevice with ids "DEVICE:INDEX"; NULL: the one that it is. Cheap where there are none. */
+  GPtrArray *(*list) (void);
+
+  /* Private state; index: of the device. */
+  gpointer (*open) (PmBackend *backend, int index, const PmBackendOptions *options, GError **error);
   void (*close) (PmBackend *backend);
 
   /* Memory; NULL where the backend's memory is the host's. */
@@ -57,21 +67,56 @@ typedef struct
   void (*upload) (PmBackend *backend, gpointer to, const void *from, gsize n_bytes);
   void (*download) (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes);
   gboolean (*prepare) (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
+  void (*release) (PmBackend *backend, PmWeight *weight); /* NULL where nothing is owned */
+  PmBackendRoom (*estimate_room) (PmBackend *backend, gsize n_elements, gsize n_bytes); /* NULL: there is one memory */
   gboolean (*finish) (PmBackend *backend, GError **error);
+
+  /* See pm_backend_begin_step; NULL where queueing costs nothing. */
+  gboolean (*begin_step) (PmBackend *backend, guint64 key);
+  void (*end_step) (PmBackend *backend);
+  void (*forget_steps) (PmBackend *backend);
+
+  PmDtype (*get_activation_dtype) (PmBackend *backend); /* NULL: f32 */
+  gboolean likes_panels;
+  const char *(*get_name) (PmBackend *backend);         /* of its device; NULL: `device` */
 
   PmBackendOps ops;
 } PmBackendClass;
 
 extern const PmBackendClass *const pm_backends[]; /* written by core/meson.build */
 
-/* device: a name of pm_device_list(), a backend's id, or NULL for the first. n_threads 0: one per processor. */
+/* device: a PmDevice's name or id, "cuda" for the first of these, a backend's id, or NULL for the first of all. Errors:
+ * PM_ERROR_USAGE for a name that nothing has, PM_ERROR_DEVICE for what cannot be used. */
 PmBackend *pm_backend_open (const char *device, int n_threads, GError **error);
+PmBackend *pm_backend_open_with (const char *device, const PmBackendOptions *options, GError **error);
 void       pm_backend_close (PmBackend *backend);
 const PmBackendClass *pm_backend_get_class (PmBackend *backend);
 gpointer              pm_backend_get_state (PmBackend *backend);
+const char           *pm_backend_get_name (PmBackend *backend); /* of its device */
 struct _PmPool       *pm_backend_get_pool (PmBackend *backend);
 void                  pm_backend_set_job (PmBackend *backend, PmJob *job); /* cancel reaches into operations; borrowed */
 PmJob                *pm_backend_get_job (PmBackend *backend);             /* NULL: none */
+
+/* Around operations that depend on nothing but the key and what the memory holds that they are told of: the same ones with the
+ * same pointers and numbers each time, and no upload or download between them. FALSE: they were queued from what the backend
+ * remembers of the key; then neither queue them nor end the step. */
+gboolean pm_backend_begin_step (PmBackend *backend, guint64 key);
+void     pm_backend_end_step (PmBackend *backend);
+void     pm_backend_forget_steps (PmBackend *backend); /* before memory or weights go that remembered ones use */
+
+/* The type of PmActs that the backend likes; it takes f32 everywhere, too. */
+PmDtype pm_backend_get_activation_dtype (PmBackend *backend);
+
+/* Whether PmActs that go from one operation to the next should be in_panels. */
+gboolean pm_backend_likes_panels (PmBackend *backend);
+
+/* Rows, for backends that know no other type. */
+static inline float *
+pm_acts_floats (PmActs acts)
+{
+  g_assert (acts.dtype == PM_DTYPE_F32 && ! acts.in_panels);
+  return acts.data;
+}
 
 gpointer pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error); /* 64-byte aligned, uninitialised */
 void     pm_backend_free (PmBackend *backend, gpointer memory);
@@ -82,6 +127,9 @@ gboolean pm_backend_finish (PmBackend *backend, GError **error);
 /* A tensor as a [rows, cols] weight: rank 1 is [1, n], higher ranks fold behind the first. Release with _release. */
 gboolean pm_backend_prepare (PmBackend *backend, const PmTensor *tensor, PmWeight *weight, GError **error);
 void     pm_backend_release (PmBackend *backend, PmWeight *weight);
+
+/* With weights of so many elements, and so many bytes for other things. */
+PmBackendRoom pm_backend_estimate_room (PmBackend *backend, gsize n_elements, gsize n_bytes);
 
 /* Runs one operation. */
 #define X(name, type) void pm_backend_##name (PmBackend *backend, const type *op);

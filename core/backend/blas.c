@@ -29,7 +29,8 @@ pm_cpu_gemm_nn (int M, int N, int K, const float *a, gsize lda, const float *b, 
 }
 
 static void
-multiply (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, const float *panel, float *out, gboolean adds)
+multiply (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, const float *next_w, const float *panel, float *out,
+          gboolean adds)
 {
   int width = n_vectors * PM_LANES;
   cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasNoTrans, n_rows, width, K, 1.f, w, w_stride, panel, width, adds ? 1.f : 0.f, out,
@@ -40,7 +41,7 @@ multiply (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, cons
 static const PmKernel kernel = { .n_vectors = 16, .n_rows = 384, .n_group = 384, .multiply = multiply };
 
 static gpointer
-blas_open (PmBackend *backend, GError **error)
+blas_open (PmBackend *backend, int index, const PmBackendOptions *options, GError **error)
 {
   return pm_cpu_open (&kernel);
 }
@@ -51,5 +52,6 @@ const PmBackendClass pm_backend_blas = {
   .open = blas_open,
   .close = pm_cpu_close,
   .finish = pm_cpu_finish,
+  .likes_panels = TRUE,
   .ops = PM_CPU_OPS,
 };

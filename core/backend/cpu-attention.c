@@ -66,13 +66,13 @@ head_load (PmAttentionHead *head, const PmAttentionJob *job, int b, int h, gbool
   head->b = b;
   head->h = h;
   head->n_keys = count_keys (op, b);
-  head->k = job->values ? op->k + at : head->own_k;
+  head->k = job->values ? job->k + at : head->own_k;
   head->k_stride = job->values ? op->kv_row : (gsize) op->d;
   for (int j = 0; j < head->n_keys && ! job->values; j++)
-    memcpy (head->own_k + (gsize) j * op->d, op->k + at + j * op->kv_row, sizeof (float) * op->d);
+    memcpy (head->own_k + (gsize) j * op->d, job->k + at + j * op->kv_row, sizeof (float) * op->d);
   head->v = job->values ? job->values + ((gsize) b * op->H + h) * op->d * padded (op->Tk) : head->own_v;
   if (with_values && ! job->values)
-    pm_panel_pack (head->n_keys, op->d, op->v + at, op->kv_row, head->own_v);
+    pm_panel_pack (head->n_keys, op->d, job->v + at, op->kv_row, head->own_v);
 }
 
 /* Some rows of the values that workers share. */
@@ -84,7 +84,7 @@ values_task_cb (int task, int worker, gpointer data)
   int                n_parts = (op->d + SHARED_ROWS - 1) / SHARED_ROWS, c = task % n_parts * SHARED_ROWS, head = task / n_parts;
   int                b = head / op->H, h = head % op->H, n_keys = count_keys (op, b);
 
-  pm_panel_pack (n_keys, MIN (SHARED_ROWS, op->d - c), op->v + b * op->kv_item + (gsize) h * op->d + c, op->kv_row,
+  pm_panel_pack (n_keys, MIN (SHARED_ROWS, op->d - c), job->v + b * op->kv_item + (gsize) h * op->d + c, op->kv_row,
                  job->values + (gsize) head * op->d * padded (op->Tk) + c * padded (n_keys));
 }
 
@@ -177,7 +177,7 @@ head_probabilities (PmAttentionHead *head, const PmAttentionJob *job, int i0, in
   head->i0 = i0;
   head->n = n;
   head->width = n_vectors * PM_LANES;
-  pm_panel_pack (n, op->d, op->q + head->b * op->q_item + i0 * op->q_row + (gsize) head->h * op->d, op->q_row, head->q);
+  pm_panel_pack (n, op->d, job->q + head->b * op->q_item + i0 * op->q_row + (gsize) head->h * op->d, op->q_row, head->q);
   scale_by (head->q, (gsize) op->d * head->width, op->scale);
   gboolean adds = start_logits (job, head);
   pm_kernel_run (job->kernel, n_vectors, head->n_keys, op->d, head->k, head->k_stride, head->q, head->p, adds);
@@ -186,11 +186,38 @@ head_probabilities (PmAttentionHead *head, const PmAttentionJob *job, int i0, in
                     head->entropy + v * PM_LANES);
 }
 
+/* `out` in panels: up to 16 rows from row m of all items on, of head->out [d, width] from lane i on. A vector of a panel belongs
+ * to more than one task where items begin within it; behind the last row of all lies 0. */
+PM_CLONES static void
+store_panel (const PmAttentionJob *job, const PmAttentionHead *head, int m, int i, int n)
+{
+  const PmAttention *op = job->op;
+  int                M = op->B * op->Tq, d = op->d, width, next = PM_LANES - m % PM_LANES;
+
+  if (n > next) /* the rest is another vector's */
+    {
+      store_panel (job, head, m + next, i + next, n - next);
+      n = next;
+    }
+  float *to = pm_cpu_panels_at (job->kernel, job->out, M, op->H * d, m, &width) + (gsize) head->h * d * width;
+  int    n_zeros = m + n == M ? next - n : 0;
+  for (int c = 0; c < d; c++, to += width)
+    if (n == PM_LANES)
+      pm_vec_store (to, pm_vec_load (head->out + (gsize) c * head->width + i) * pm_vec_load (head->inverse + i));
+    else
+      {
+        for (int r = 0; r < n; r++)
+          to[r] = head->out[(gsize) c * head->width + i + r] * head->inverse[i + r];
+        memset (to + n, 0, n_zeros * sizeof (float));
+      }
+}
+
 /* Rows of `out` from head->out [d, width], divided by the sums of P's columns. */
 PM_CLONES static void
-store_out (const PmAttentionHead *head, const PmAttention *op)
+store_out (const PmAttentionJob *job, const PmAttentionHead *head)
 {
-  float rows[PM_LANES * PM_LANES];
+  const PmAttention *op = job->op;
+  float              rows[PM_LANES * PM_LANES];
 
   for (int i = 0; i < head->n; i += PM_LANES)
     for (int c = 0; c < op->d; c += PM_LANES)
@@ -198,7 +225,7 @@ store_out (const PmAttentionHead *head, const PmAttention *op)
         pm_panel_unpack (head->out + (gsize) c * head->width + i, head->width, rows, PM_LANES);
         for (int r = 0; r < MIN (PM_LANES, head->n - i); r++)
           {
-            float *to = op->out + head->b * op->out_item + (head->i0 + i + r) * op->out_row + (gsize) head->h * op->d + c;
+            float *to = job->out + head->b * op->out_item + (head->i0 + i + r) * op->out_row + (gsize) head->h * op->d + c;
             PmVec  row = pm_vec_load (rows + r * PM_LANES) * head->inverse[i + r];
             if (c + PM_LANES <= op->d)
               pm_vec_store (to, row);
@@ -229,7 +256,11 @@ head_task_cb (int task, int worker, gpointer data)
         pm_attention_reduce_panel (job, &head);
       pm_kernel_run (job->kernel, head.width / PM_LANES, op->d, head.n_keys, head.v, padded (head.n_keys), head.p, head.out,
                      FALSE);
-      store_out (&head, op);
+      if (op->out.in_panels)
+        for (int i = 0; i < head.n; i += PM_LANES)
+          store_panel (job, &head, head.b * op->Tq + i0 + i, i, MIN (PM_LANES, head.n - i));
+      else
+        store_out (job, &head);
     }
   if (op->reduce)
     pm_attention_reduce_end (job, &head, part);
@@ -285,7 +316,8 @@ void
 pm_cpu_attention (PmBackend *backend, const PmAttention *given)
 {
   PmAttention    joined = join_items (given), *op = &joined;
-  PmAttentionJob job = { .backend = backend, .op = op, .kernel = pm_cpu_get_kernel (backend) };
+  PmAttentionJob job = { .backend = backend, .op = op, .kernel = pm_cpu_get_kernel (backend), .q = pm_acts_floats (op->q),
+                         .k = pm_acts_floats (op->k), .v = pm_acts_floats (op->v), .out = op->out.data };
   PmPool        *pool = pm_backend_get_pool (backend);
   gsize          n_heads = (gsize) op->B * op->H;
 

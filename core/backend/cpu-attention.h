@@ -9,6 +9,8 @@ typedef struct
   PmBackend         *backend;
   const PmAttention *op;
   const PmKernel    *kernel;
+  const float       *q, *k, *v;
+  float             *out;
   int                width;         /* of a full panel */
   int                part, n_parts; /* queries of a part of a head, whole panels; and how many parts there are */
   float             *partial;       /* [B, H, n_parts, n_query_weights, Tk], or NULL with one part */

@@ -53,55 +53,118 @@ pm_cpu_dots (int M, int K, const float *x, gsize x_stride, const float *w, float
     }
 }
 
-PM_CLONES static void
-norm_row (const PmNorm *op, int m)
+typedef struct
 {
-  const float *x = op->x + (gsize) m * op->D;
-  gsize        mod = m / op->rows_per_item * op->mod_stride;
-  const float *scale = op->scale + mod, *shift = op->shift + mod;
-  float       *y = op->y + (gsize) m * op->D;
-  int          D = op->D, whole = D / PM_LANES * PM_LANES;
-  PmVec        acc = { 0 };
-  double       sum = 0, squares = 0;
+  const PmNorm   *op;
+  const PmKernel *kernel;
+} PmNormJob;
+
+/* A row and what becomes of it. */
+typedef struct
+{
+  const float *x, *scale, *shift; /* [D] */
+  float        mean, inverse;
+} PmNormRow;
+
+PM_INLINE PmNormRow
+norm_measure (const PmNorm *op, int m)
+{
+  gsize     mod = m / op->rows_per_item * op->mod_stride;
+  PmNormRow row = { .x = op->x + (gsize) m * op->D, .scale = op->scale + mod, .shift = op->shift + mod };
+  int       D = op->D, whole = D / PM_LANES * PM_LANES;
+  PmVec     acc = { 0 };
+  double    sum = 0, squares = 0;
 
   for (int i = 0; i < whole; i += PM_LANES)
-    acc += pm_vec_load (x + i);
+    acc += pm_vec_load (row.x + i);
   for (int i = 0; i < PM_LANES; i++)
     sum += acc[i];
   for (int i = whole; i < D; i++)
-    sum += x[i];
-  float mean = (float) (sum / D);
+    sum += row.x[i];
+  row.mean = (float) (sum / D);
 
   acc = pm_vec_set (0.f);
   for (int i = 0; i < whole; i += PM_LANES)
     {
-      PmVec centred = pm_vec_load (x + i) - mean;
+      PmVec centred = pm_vec_load (row.x + i) - row.mean;
       acc += centred * centred;
     }
   for (int i = 0; i < PM_LANES; i++)
     squares += acc[i];
   for (int i = whole; i < D; i++)
-    squares += (x[i] - mean) * (x[i] - mean);
-  float inverse = (float) (1 / sqrt (squares / D + op->eps));
+    squares += (row.x[i] - row.mean) * (row.x[i] - row.mean);
+  row.inverse = (float) (1 / sqrt (squares / D + op->eps));
+  return row;
+}
+
+PM_INLINE PmVec
+norm_piece (const PmNormRow *row, int i)
+{
+  return (pm_vec_load (row->x + i) - row->mean) * row->inverse * (1.f + pm_vec_load (row->scale + i))
+         + pm_vec_load (row->shift + i);
+}
+
+PM_INLINE float
+norm_element (const PmNormRow *row, int i)
+{
+  return (row->x[i] - row->mean) * row->inverse * (1.f + row->scale[i]) + row->shift[i];
+}
+
+PM_CLONES static void
+norm_row (const PmNorm *op, int m)
+{
+  float    *y = pm_acts_floats (op->y) + (gsize) m * op->D;
+  int       whole = op->D / PM_LANES * PM_LANES;
+  PmNormRow row = norm_measure (op, m);
 
   for (int i = 0; i < whole; i += PM_LANES)
-    pm_vec_store (y + i, (pm_vec_load (x + i) - mean) * inverse * (1.f + pm_vec_load (scale + i)) + pm_vec_load (shift + i));
+    pm_vec_store (y + i, norm_piece (&row, i));
+  for (int i = whole; i < op->D; i++)
+    y[i] = norm_element (&row, i);
+}
+
+/* Rows m .. m + 16, a vector of a panel; those behind the last become 0. */
+PM_CLONES static void
+norm_panel (const PmNormJob *job, int m)
+{
+  const PmNorm *op = job->op;
+  int           D = op->D, whole = D / PM_LANES * PM_LANES, n = MIN (PM_LANES, op->M - m), width;
+  float        *y = pm_cpu_panels_at (job->kernel, op->y.data, op->M, D, m, &width), piece[PM_LANES * PM_LANES] = { 0 };
+  PmNormRow     rows[PM_LANES];
+
+  for (int r = 0; r < n; r++)
+    rows[r] = norm_measure (op, m + r);
+  for (int i = 0; i < whole; i += PM_LANES)
+    {
+      for (int r = 0; r < n; r++)
+        pm_vec_store (piece + r * PM_LANES, norm_piece (&rows[r], i));
+      for (int c = 0; c < PM_LANES; c += 8)
+        for (int r = 0; r < PM_LANES; r += 8)
+          pm_transpose_8x8 (piece + r * PM_LANES + c, PM_LANES, y + (gsize) (i + c) * width + r, width);
+    }
   for (int i = whole; i < D; i++)
-    y[i] = (x[i] - mean) * inverse * (1.f + scale[i]) + shift[i];
+    for (int r = 0; r < PM_LANES; r++)
+      y[(gsize) i * width + r] = r < n ? norm_element (&rows[r], i) : 0.f;
 }
 
 static void
 norm_task_cb (int task, int worker, gpointer data)
 {
-  const PmNorm *op = data;
-  for (int m = task * ROWS_PER_TASK; m < MIN (op->M, (task + 1) * ROWS_PER_TASK); m++)
-    norm_row (op, m);
+  const PmNormJob *job = data;
+  gboolean         in_panels = job->op->y.in_panels;
+
+  for (int m = task * ROWS_PER_TASK; m < MIN (job->op->M, (task + 1) * ROWS_PER_TASK); m += in_panels ? PM_LANES : 1)
+    if (in_panels)
+      norm_panel (job, m);
+    else
+      norm_row (job->op, m);
 }
 
 void
 pm_cpu_norm_modulate (PmBackend *backend, const PmNorm *op)
 {
-  pm_pool_run (pm_backend_get_pool (backend), (op->M + ROWS_PER_TASK - 1) / ROWS_PER_TASK, norm_task_cb, (gpointer) op);
+  PmNormJob job = { op, pm_cpu_get_kernel (backend) };
+  pm_pool_run (pm_backend_get_pool (backend), (op->M + ROWS_PER_TASK - 1) / ROWS_PER_TASK, norm_task_cb, &job);
 }
 
 typedef struct
@@ -114,7 +177,7 @@ PM_CLONES static void
 rms_norm_row (const PmRmsNorm *op, const float *weight, int m)
 {
   const float *x = op->x + (gsize) m * op->D;
-  float       *y = op->y + (gsize) m * op->D;
+  float       *y = pm_acts_floats (op->y) + (gsize) m * op->D;
   int          D = op->D, whole = D / PM_LANES * PM_LANES;
   PmVec        acc = { 0 };
   double       squares = 0;

@@ -84,7 +84,7 @@ cpu_is_available (void)
 }
 
 static gpointer
-cpu_open (PmBackend *backend, GError **error)
+cpu_open (PmBackend *backend, int index, const PmBackendOptions *options, GError **error)
 {
   return pm_cpu_open (pm_kernel_find ());
 }
@@ -96,5 +96,6 @@ const PmBackendClass pm_backend_cpu = {
   .open = cpu_open,
   .close = pm_cpu_close,
   .finish = pm_cpu_finish,
+  .likes_panels = TRUE,
   .ops = PM_CPU_OPS,
 };

@@ -19,6 +19,17 @@ typedef enum
 
 float *pm_cpu_scratch (PmBackend *backend, int worker, PmScratch slot, gsize n);
 
+/* PmActs of M rows of K in panels (kernel.h), one behind the other, each as wide as the kernel likes but the last: where row m
+ * begins, a column of a panel whose rows are *width apart. Behind the last row lies something finite, up to a whole vector. */
+PM_INLINE float *
+pm_cpu_panels_at (const PmKernel *kernel, float *panels, int M, int K, int m, int *width)
+{
+  int full = kernel->n_vectors * PM_LANES, first = m / full * full;
+
+  *width = pm_panel_vectors (MIN (full, M - first)) * PM_LANES;
+  return panels + (gsize) first * K + (m - first);
+}
+
 /* c[M,N] = a[M,K] . b[N,K]^T, on the calling thread; leading dimensions in elements. */
 void pm_cpu_gemm_nt (int M, int N, int K, const float *a, gsize lda, const float *b, gsize ldb, float *c, gsize ldc);
 

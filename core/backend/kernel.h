@@ -15,11 +15,12 @@ typedef struct
 {
   int n_vectors; /* of a full panel */
   int n_rows;    /* of weights: what `multiply` likes best at a time */
-  int n_group;   /* of weights, a multiple of 16 and of n_rows: as many as are unpacked together */
+  int n_group;   /* of weights, a multiple of 16 and of n_rows: work is cut up into so many */
 
-  /* out[n_rows, width] (+)= w[n_rows, K] . panel[K, width], width = 16 n_vectors; rows of w are w_stride apart. */
-  void (*multiply) (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, const float *panel, float *out,
-                    gboolean adds);
+  /* out[n_rows, width] (+)= w[n_rows, K] . panel[K, width], width = 16 n_vectors; rows of w are w_stride apart. next_w: rows
+   * that the next call is likely to take, which are asked for meanwhile; any address will do. */
+  void (*multiply) (int n_vectors, int n_rows, int K, const float *w, gsize w_stride, const float *next_w, const float *panel,
+                    float *out, gboolean adds);
 } PmKernel;
 
 /* The kernel in GNU vectors for this processor; NULL when its vectors are too poor: then blas.c has one. */

@@ -1,11 +1,14 @@
-/* What operations are told: the arguments of PmBackendOps (backend.h).
+/* What operations are told: the arguments of PmBackendOps (backend.h). Without GLib, because the modules of graphics cards
+ * include it too.
  *
  * Letters: B items of a batch; T tokens of an item; D width; H heads; d = D / H; M rows, N columns out, K columns in of a
  * product. Pointers are the backend's memory where nothing else is said. */
 #ifndef PM_OPS_H
 #define PM_OPS_H
 
-#include "tensor/tensor.h"
+#include <stdbool.h>
+
+#include "tensor/dtype.h"
 
 typedef enum
 {
@@ -16,13 +19,42 @@ typedef enum
   PM_N_ACTIVATIONS
 } PmActivation;
 
+/* Values on their way from one operation to the next, in the type that the backend likes for them: see
+ * pm_backend_get_activation_dtype. What is added up over a network, modulates or is looked at stays f32; an operation may get
+ * both, and every mixture of them. */
+typedef struct
+{
+  void   *data; /* NULL: none */
+  PmDtype dtype;
+  bool    in_panels; /* not in rows, but whole, as the backend's products like them: see pm_backend_likes_panels */
+} PmActs;
+
+/* Panels are a backend's own affair: strides say nothing, and nobody else reads them. There is room for PM_ACTS_ROWS rows more
+ * than are used. Where they may be: PmLinear.x, its y where there is neither gate nor residual, PmNorm.y, PmAttention.out. */
+#define PM_ACTS_ROWS 15
+
+static inline PmActs
+pm_acts_f32 (const float *data)
+{
+  PmActs acts = { (void *) data, PM_DTYPE_F32, false };
+  return acts;
+}
+
+/* From element n on. */
+static inline PmActs
+pm_acts_at (PmActs acts, size_t n)
+{
+  acts.data = (char *) acts.data + n * pm_dtype_size (acts.dtype);
+  return acts;
+}
+
 /* A weight as the backend wants it. On the CPU `data` is the mapped tensor itself. */
 typedef struct
 {
   PmDtype     dtype;
-  gsize       rows, cols; /* [rows, cols]; a bias is [1, cols] */
+  size_t      rows, cols; /* [rows, cols]; a bias is [1, cols] */
   const void *data;
-  gpointer    owned;      /* what the backend allocated for it, or NULL */
+  void       *owned;      /* what the backend allocated for it, or NULL */
 } PmWeight;
 
 /* y[M,N] = residual + gate * activation (x[M,K] . w[N,K]^T + bias).   A row's gate is that of its item: row / rows_per_item;
@@ -30,17 +62,17 @@ typedef struct
 typedef struct
 {
   int             M, N, K;
-  const float    *x;         /* [M, K], rows x_stride apart */
-  gsize           x_stride;
+  PmActs          x;         /* [M, K], rows x_stride apart */
+  size_t          x_stride;
   const PmWeight *w;         /* [N, K] */
   const PmWeight *bias;      /* [1, N], or NULL */
   PmActivation    activation;
-  const float    *gate;      /* [B, N], items gate_stride apart, or NULL: 1 */
-  gsize           gate_stride;
+  PmActs          gate;      /* [B, N], items gate_stride apart, or none: 1 */
+  size_t          gate_stride;
   int             rows_per_item;
-  const float    *residual;  /* [M, N] rows y_stride apart, or NULL: 0; may be y itself */
-  float          *y;         /* [M, N], rows y_stride apart */
-  gsize           y_stride;
+  PmActs          residual;  /* [M, N] rows y_stride apart, or none: 0; may be y itself */
+  PmActs          y;         /* [M, N], rows y_stride apart */
+  size_t          y_stride;
 } PmLinear;
 
 /* y = layer_norm (x, no affine, eps) * (1 + scale) + shift, rows of D; shift and scale per item. */
@@ -49,9 +81,9 @@ typedef struct
   int          M, D, rows_per_item;
   const float *x;                  /* [M, D] */
   const float *shift, *scale;      /* [B, D], items mod_stride apart */
-  gsize        mod_stride;
+  size_t       mod_stride;
   float        eps;
-  float       *y;                  /* [M, D] */
+  PmActs       y;                  /* [M, D] */
 } PmNorm;
 
 /* y = x / sqrt (mean (x^2) + eps) * weight, rows of D; no mean is taken off (arXiv 1910.07467). y may be x. */
@@ -61,7 +93,7 @@ typedef struct
   const float    *x;      /* [M, D] */
   const PmWeight *weight; /* [1, D] */
   float           eps;
-  float          *y;      /* [M, D] */
+  PmActs          y;      /* [M, D] */
 } PmRmsNorm;
 
 /* Tokens row-major over the grid. patchify: inner order (c, ph, pw), as a convolution's weight; unpatchify reads
@@ -89,6 +121,8 @@ typedef struct
   float       *row_probs;      /* [B, H, n_rows, Tk] */
   const float *head_weights;   /* [H] for matrix; host memory */
   float       *matrix;         /* [B, Tq, Tk] += sum_h head_weights[h] P[b,h] */
+  const bool  *heads, *items;  /* [H], [B] only these are looked at, and results of others may stay as they were; host memory;
+                                * NULL: all. matrix follows items and head_weights alone */
 } PmReduce;
 
 /* Steering: what is added to the logits of (query i, key j) of item b after `scale`, in all heads:
@@ -96,7 +130,7 @@ typedef struct
 typedef struct
 {
   const float *key_bias;    /* [B, Tk] */
-  const int   *key_region;  /* [B, Tk], -1: none; host memory */
+  const int   *key_region;  /* [B, Tk], -1: none */
   int          n_regions;
   const float *region_bias; /* [B, n_regions, Tq], or NULL without regions */
 } PmLogitEdit;
@@ -106,11 +140,11 @@ typedef struct
 typedef struct
 {
   int             B, H, d, Tq, Tk;
-  const float    *q, *k, *v;
-  gsize           q_item, q_row, kv_item, kv_row;
+  PmActs          q, k, v;     /* of one type */
+  size_t          q_item, q_row, kv_item, kv_row;
   float           scale;
-  float          *out;         /* element (b, i, h, c) at out[b * out_item + i * out_row + h * d + c] */
-  gsize           out_item, out_row;
+  PmActs          out;         /* element (b, i, h, c) at out[b * out_item + i * out_row + h * d + c] */
+  size_t          out_item, out_row;
   const int      *key_counts;  /* [B] item b has so many keys, 1 .. Tk, and P is 0 beyond; NULL: Tk; host memory */
   const float    *bias;        /* [H, Tq, Tk] of the network itself, the same for every item; NULL: 0 */
   const PmLogitEdit *edit;     /* NULL: none */
@@ -120,7 +154,7 @@ typedef struct
 /* Adds x[i] += y[i % n_y]: the position table onto a batch of tokens. */
 typedef struct
 {
-  gsize        n, n_y;
+  size_t       n, n_y;
   float       *x;
   const float *y;
 } PmAdd;
@@ -128,7 +162,7 @@ typedef struct
 /* y = activation (x), n elements; x may be y. */
 typedef struct
 {
-  gsize        n;
+  size_t       n;
   PmActivation activation;
   const float *x;
   float       *y;
@@ -140,10 +174,10 @@ typedef struct
 typedef struct
 {
   int      height, width, channels;
-  gsize    stride; /* >= channels */
+  size_t   stride; /* >= channels */
   PmDtype  dtype;
-  gpointer data;
-  gsize    band; /* not 0: data is mapped (base/spill.h), and operations let go of what they touched every so many bytes */
+  void    *data;
+  size_t   band; /* not 0: data is mapped (base/spill.h), and operations let go of what they touched every so many bytes */
 } PmFeatures;
 
 /* y[., n] (+)= bias[n] + sum over ky, kx, c of w[n, (ky, kx, c)] * a (y's row * stride - pad + ky, column likewise, c), where
@@ -156,12 +190,12 @@ typedef struct
 {
   PmFeatures      x, y;          /* channels C and N; y's size is how far the kernel walks */
   int             side, stride, pad;
-  gboolean        is_doubled;
+  bool        is_doubled;
   const float    *scale, *shift; /* [C] each, or NULL: a = x */
   PmActivation    activation;    /* with scale */
   const PmWeight *w;             /* [N, side * side * C], or [N, 16 C]; f32 */
   const PmWeight *bias;          /* [1, N], or NULL */
-  gboolean        adds;          /* to what y holds */
+  bool        adds;          /* to what y holds */
 } PmConv;
 
 /* What PmConv needs to apply a group norm: scale[c] = weight[c] / sqrt (variance + eps), shift[c] = bias[c] - mean * scale[c],
@@ -179,11 +213,25 @@ typedef struct
 #define PM_COMBINE_MAX 4
 typedef struct
 {
-  gsize        n;
+  size_t       n;
   int          n_terms; /* 1 .. PM_COMBINE_MAX */
   const float *x[PM_COMBINE_MAX];
   float        weights[PM_COMBINE_MAX];
   float       *y;
 } PmCombine;
+
+/* The operations; X (name, argument). A new one is a line here, a loop in ref.c and a test in tests/core/test-backend.c. */
+#define PM_BACKEND_OPS(X)         \
+  X (linear, PmLinear)            \
+  X (norm_modulate, PmNorm)       \
+  X (rms_norm, PmRmsNorm)         \
+  X (patchify, PmPatches)         \
+  X (unpatchify, PmPatches)       \
+  X (attention, PmAttention)      \
+  X (add, PmAdd)                  \
+  X (activate, PmActivate)        \
+  X (conv, PmConv)                \
+  X (group_norm, PmGroupNorm)     \
+  X (combine, PmCombine)
 
 #endif

@@ -28,6 +28,8 @@ ref_linear (PmBackend *backend, const PmLinear *op)
 {
   g_autofree float *w = g_new (float, op->K);
   g_autofree float *bias = g_new0 (float, op->N);
+  const float      *given = pm_acts_floats (op->x), *gate = pm_acts_floats (op->gate), *residual = pm_acts_floats (op->residual);
+  float            *to = pm_acts_floats (op->y);
   gsize             size = pm_dtype_size (op->w->dtype);
 
   if (op->bias)
@@ -37,16 +39,16 @@ ref_linear (PmBackend *backend, const PmLinear *op)
       pm_convert_to_f32 ((const char *) op->w->data + size * n * op->K, op->w->dtype, op->K, w);
       for (int m = 0; m < op->M; m++)
         {
-          const float *x = op->x + m * op->x_stride;
-          float       *y = op->y + m * op->y_stride + n;
+          const float *x = given + m * op->x_stride;
+          float       *y = to + m * op->y_stride + n;
           double       sum = bias[n];
           for (int k = 0; k < op->K; k++)
             sum += (double) x[k] * w[k];
           sum = pm_ref_activate (op->activation, sum);
-          if (op->gate)
-            sum *= op->gate[m / op->rows_per_item * op->gate_stride + n];
-          if (op->residual)
-            sum += op->residual[m * op->y_stride + n];
+          if (gate)
+            sum *= gate[m / op->rows_per_item * op->gate_stride + n];
+          if (residual)
+            sum += residual[m * op->y_stride + n];
           *y = (float) sum;
         }
     }
@@ -58,6 +60,7 @@ ref_norm_modulate (PmBackend *backend, const PmNorm *op)
   for (int m = 0; m < op->M; m++)
     {
       const float *x = op->x + (gsize) m * op->D;
+      float       *y = pm_acts_floats (op->y) + (gsize) m * op->D;
       gsize        mod = m / op->rows_per_item * op->mod_stride;
       double       mean = 0, variance = 0;
       for (int i = 0; i < op->D; i++)
@@ -67,7 +70,7 @@ ref_norm_modulate (PmBackend *backend, const PmNorm *op)
         variance += (x[i] - mean) * (x[i] - mean);
       double inverse = 1 / sqrt (variance / op->D + op->eps);
       for (int i = 0; i < op->D; i++)
-        op->y[(gsize) m * op->D + i] = (float) ((x[i] - mean) * inverse * (1.0 + op->scale[mod + i]) + op->shift[mod + i]);
+        y[i] = (float) ((x[i] - mean) * inverse * (1.0 + op->scale[mod + i]) + op->shift[mod + i]);
     }
 }
 
@@ -80,12 +83,13 @@ ref_rms_norm (PmBackend *backend, const PmRmsNorm *op)
   for (int m = 0; m < op->M; m++)
     {
       const float *x = op->x + (gsize) m * op->D;
+      float       *y = pm_acts_floats (op->y) + (gsize) m * op->D;
       double       squares = 0;
       for (int i = 0; i < op->D; i++)
         squares += (double) x[i] * x[i];
       double inverse = 1 / sqrt (squares / op->D + op->eps);
       for (int i = 0; i < op->D; i++)
-        op->y[(gsize) m * op->D + i] = (float) (x[i] * inverse * weight[i]);
+        y[i] = (float) (x[i] * inverse * weight[i]);
     }
 }
 
@@ -140,7 +144,7 @@ ref_edit (const PmAttention *op, int b, int i, int j)
 static double
 ref_softmax_row (const PmAttention *op, int b, int h, int i, double *p /* [Tk] */)
 {
-  const float *q = op->q + b * op->q_item + i * op->q_row + (gsize) h * op->d;
+  const float *q = pm_acts_floats (op->q) + b * op->q_item + i * op->q_row + (gsize) h * op->d;
   double       max = -INFINITY, sum = 0, entropy = 0;
   int          n_keys = op->key_counts ? op->key_counts[b] : op->Tk;
 
@@ -148,7 +152,7 @@ ref_softmax_row (const PmAttention *op, int b, int h, int i, double *p /* [Tk] *
     p[j] = 0;
   for (int j = 0; j < n_keys; j++)
     {
-      const float *k = op->k + b * op->kv_item + j * op->kv_row + (gsize) h * op->d;
+      const float *k = pm_acts_floats (op->k) + b * op->kv_item + j * op->kv_row + (gsize) h * op->d;
       double       dot = 0;
       for (int c = 0; c < op->d; c++)
         dot += (double) q[c] * k[c];
@@ -196,6 +200,8 @@ ref_reduce_row (const PmAttention *op, int b, int h, int i, const double *p, dou
 static void
 ref_attention (PmBackend *backend, const PmAttention *op)
 {
+  const float       *v = pm_acts_floats (op->v);
+  float             *out = pm_acts_floats (op->out);
   int                n_sums = op->reduce ? op->reduce->n_query_weights : 0;
   g_autofree double *p = g_new (double, op->Tk);
   g_autofree double *sums = g_new (double, (gsize) n_sums * op->Tk + 1);
@@ -211,8 +217,8 @@ ref_attention (PmBackend *backend, const PmAttention *op)
               {
                 double sum = 0;
                 for (int j = 0; j < op->Tk; j++)
-                  sum += p[j] * op->v[b * op->kv_item + j * op->kv_row + (gsize) h * op->d + c];
-                op->out[b * op->out_item + i * op->out_row + (gsize) h * op->d + c] = (float) sum;
+                  sum += p[j] * v[b * op->kv_item + j * op->kv_row + (gsize) h * op->d + c];
+                out[b * op->out_item + i * op->out_row + (gsize) h * op->d + c] = (float) sum;
               }
             if (op->reduce)
               ref_reduce_row (op, b, h, i, p, entropy, sums);

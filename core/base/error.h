@@ -15,7 +15,8 @@ typedef enum
   PM_ERROR_UNSUPPORTED, /* well-formed, but of a kind that this version does not know */
   PM_ERROR_NO_CLASS,    /* the model has no such class */
   PM_ERROR_MEMORY,      /* an allocation failed, or the estimate exceeds what there is */
-  PM_ERROR_IO           /* reading or writing failed */
+  PM_ERROR_IO,          /* reading or writing failed */
+  PM_ERROR_DEVICE       /* a graphics card that cannot be used, or that was lost */
 } PmErrorCode;
 
 GQuark pm_error_quark (void);

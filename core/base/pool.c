@@ -1,8 +1,22 @@
-/* The worker pool: sleeping threads woken by a generation number; tasks are handed out by an atomic counter. */
+/* The worker pool. Tasks are handed out by an atomic counter; a run is opened and closed by one atomic word, so that workers who
+ * are late are not waited for. Between runs workers watch for the next one for a while, because a network is a chain of short
+ * operations and a sleeping thread takes longer to wake than many of them last; first attentively, then letting other programs
+ * run; after that they sleep. */
 #include "base/pool.h"
+
+#include <sched.h>
 
 #include "base/error.h"
 #include "base/i18n.h"
+
+#define WATCH_USEC 30   /* without letting go of the processor */
+#define YIELD_USEC 2000 /* letting others have it */
+#define PAUSES 16       /* between two looks */
+
+/* The word: workers inside the run, whether more may enter, and the number of the run. */
+#define INSIDE 0xff
+#define OPEN 0x100
+#define ONE_RUN 0x200
 
 typedef struct
 {
@@ -17,13 +31,14 @@ struct _PmPool
   PmPoolThread contexts[PM_POOL_MAX_WORKERS];
   const gint  *cancel_flag;
 
-  GMutex   mutex;
-  GCond    work, done;  /* guarded by mutex, as all below but next */
-  guint    generation;
-  int      n_busy;
-  gboolean quit;
+  gint word, quit; /* atomic */
 
-  gint       next;      /* atomic: the next task */
+  GMutex mutex;
+  GCond  work, done;
+  gint   n_sleepers;   /* atomic: workers that wait for `work`, or are about to */
+  gint   is_caller_asleep; /* atomic */
+
+  gint       next; /* atomic: the next task */
   int        n_tasks;
   PmPoolFunc func;
   gpointer   data;
@@ -41,6 +56,69 @@ pool_work (PmPool *pool, int worker)
     }
 }
 
+/* Looks until the condition holds: TRUE, or for so long that sleep is better. */
+static gboolean
+watch (gboolean (*holds) (PmPool *pool, guint seen), PmPool *pool, guint seen)
+{
+  for (gint64 now = g_get_monotonic_time (), start = now; now - start < YIELD_USEC; now = g_get_monotonic_time ())
+    {
+      for (int i = 0; i < PAUSES; i++)
+        {
+          if (holds (pool, seen))
+            return TRUE;
+#if defined(__x86_64__)
+          __builtin_ia32_pause ();
+#endif
+        }
+      if (now - start > WATCH_USEC)
+        sched_yield ();
+    }
+  return FALSE;
+}
+
+/* A run that this worker has not been in, or the end. */
+static gboolean
+has_work (PmPool *pool, guint seen)
+{
+  guint word = (guint) g_atomic_int_get (&pool->word);
+  return ((word & OPEN) && word / ONE_RUN != seen) || g_atomic_int_get (&pool->quit);
+}
+
+static gboolean
+is_empty (PmPool *pool, guint seen)
+{
+  return ((guint) g_atomic_int_get (&pool->word) & INSIDE) == 0;
+}
+
+/* FALSE when the run was closed meanwhile. */
+static gboolean
+pool_enter (PmPool *pool, guint *seen)
+{
+  for (;;)
+    {
+      guint word = (guint) g_atomic_int_get (&pool->word);
+      if (! (word & OPEN) || word / ONE_RUN == *seen)
+        return FALSE;
+      if (g_atomic_int_compare_and_exchange (&pool->word, (gint) word, (gint) (word + 1)))
+        {
+          *seen = word / ONE_RUN;
+          return TRUE;
+        }
+    }
+}
+
+static void
+pool_leave (PmPool *pool)
+{
+  guint before = (guint) g_atomic_int_add (&pool->word, -1);
+  if ((before & INSIDE) == 1 && g_atomic_int_get (&pool->is_caller_asleep))
+    {
+      g_mutex_lock (&pool->mutex);
+      g_cond_signal (&pool->done);
+      g_mutex_unlock (&pool->mutex);
+    }
+}
+
 static gpointer
 pool_thread (gpointer data)
 {
@@ -48,23 +126,34 @@ pool_thread (gpointer data)
   PmPool       *pool = context->pool;
   guint         seen = 0;
 
-  g_mutex_lock (&pool->mutex);
-  while (! pool->quit)
+  while (! g_atomic_int_get (&pool->quit))
     {
-      if (pool->generation == seen)
+      if (! watch (has_work, pool, seen))
         {
-          g_cond_wait (&pool->work, &pool->mutex);
-          continue;
+          g_mutex_lock (&pool->mutex);
+          g_atomic_int_inc (&pool->n_sleepers);
+          while (! has_work (pool, seen))
+            g_cond_wait (&pool->work, &pool->mutex);
+          g_atomic_int_add (&pool->n_sleepers, -1);
+          g_mutex_unlock (&pool->mutex);
         }
-      seen = pool->generation;
-      g_mutex_unlock (&pool->mutex);
-      pool_work (pool, context->index);
-      g_mutex_lock (&pool->mutex);
-      if (--pool->n_busy == 0)
-        g_cond_signal (&pool->done);
+      if (pool_enter (pool, &seen))
+        {
+          pool_work (pool, context->index);
+          pool_leave (pool);
+        }
     }
-  g_mutex_unlock (&pool->mutex);
   return NULL;
+}
+
+static void
+wake_sleepers (PmPool *pool)
+{
+  if (g_atomic_int_get (&pool->n_sleepers) == 0)
+    return;
+  g_mutex_lock (&pool->mutex);
+  g_cond_broadcast (&pool->work);
+  g_mutex_unlock (&pool->mutex);
 }
 
 PmPool *
@@ -99,10 +188,8 @@ pm_pool_free (PmPool *pool)
 {
   if (! pool)
     return;
-  g_mutex_lock (&pool->mutex);
-  pool->quit = TRUE;
-  g_cond_broadcast (&pool->work);
-  g_mutex_unlock (&pool->mutex);
+  g_atomic_int_set (&pool->quit, 1);
+  wake_sleepers (pool);
   for (int i = 1; i < pool->n_workers; i++)
     g_thread_join (pool->threads[i]);
   g_mutex_clear (&pool->mutex);
@@ -133,20 +220,23 @@ pm_pool_run (PmPool *pool, int n_tasks, PmPoolFunc func, gpointer data)
       return;
     }
 
-  g_mutex_lock (&pool->mutex);
+  guint run = (guint) g_atomic_int_get (&pool->word) / ONE_RUN + 1;
   pool->func = func;
   pool->data = data;
   pool->n_tasks = n_tasks;
   g_atomic_int_set (&pool->next, 0);
-  pool->n_busy = pool->n_workers - 1;
-  pool->generation++;
-  g_cond_broadcast (&pool->work);
-  g_mutex_unlock (&pool->mutex);
+  g_atomic_int_set (&pool->word, (gint) (run * ONE_RUN | OPEN));
+  wake_sleepers (pool);
 
   pool_work (pool, 0);
 
+  g_atomic_int_and ((guint *) &pool->word, ~(guint) OPEN);
+  if (watch (is_empty, pool, 0))
+    return;
   g_mutex_lock (&pool->mutex);
-  while (pool->n_busy > 0)
+  g_atomic_int_set (&pool->is_caller_asleep, 1);
+  while (! is_empty (pool, 0))
     g_cond_wait (&pool->done, &pool->mutex);
+  g_atomic_int_set (&pool->is_caller_asleep, 0);
   g_mutex_unlock (&pool->mutex);
 }

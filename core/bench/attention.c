@@ -48,6 +48,7 @@ static double
 time_attention (PmBackend *backend, const Buffers *buffers, gboolean with_received)
 {
   const gsize D = HEADS * HEAD_WIDTH;
+  const PmActs qkv = pm_acts_f32 (buffers->qkv);
   const PmReduce reduce = { .n_query_weights = 1, .query_weights = buffers->weights, .query_sums = buffers->sums };
   const PmAttention op = {
     .B = ITEMS,
@@ -55,15 +56,15 @@ time_attention (PmBackend *backend, const Buffers *buffers, gboolean with_receiv
     .d = HEAD_WIDTH,
     .Tq = buffers->T,
     .Tk = buffers->T,
-    .q = buffers->qkv,
-    .k = buffers->qkv + D,
-    .v = buffers->qkv + 2 * D,
+    .q = qkv,
+    .k = pm_acts_at (qkv, D),
+    .v = pm_acts_at (qkv, 2 * D),
     .q_item = 3 * D * buffers->T,
     .q_row = 3 * D,
     .kv_item = 3 * D * buffers->T,
     .kv_row = 3 * D,
     .scale = 0.1178511f,
-    .out = buffers->out,
+    .out = pm_acts_f32 (buffers->out),
     .out_item = D * buffers->T,
     .out_row = D,
     .reduce = with_received ? &reduce : NULL,

@@ -161,8 +161,8 @@ bench_close (PmBench *bench)
 gboolean
 pm_bench_run_sgemm (PmBench *bench, GError **error)
 {
-  const PmLinear op = { .M = SIDE, .N = SIDE, .K = SIDE, .x = bench->a, .x_stride = SIDE, .w = &bench->b_weight,
-                        .rows_per_item = SIDE, .y = bench->c, .y_stride = SIDE };
+  const PmLinear op = { .M = SIDE, .N = SIDE, .K = SIDE, .x = pm_acts_f32 (bench->a), .x_stride = SIDE,
+                        .w = &bench->b_weight, .rows_per_item = SIDE, .y = pm_acts_f32 (bench->c), .y_stride = SIDE };
   double best = 0, own = 0;
 
   for (int i = 0; i < (bench->is_quick ? 5 : 20); i++)

@@ -1,4 +1,4 @@
-/* See bench-net.h. One list of tensors serves both kinds of weights: the text of a hash file, and the header of a
+/* See net.h. One list of tensors serves both kinds of weights: the text of a hash file, and the header of a
  * safetensors file whose data is a hole. */
 #include "bench/net.h"
 

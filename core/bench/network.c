@@ -3,7 +3,7 @@
 
 #include "base/i18n.h"
 #include "base/pool.h"
-#include "generate.h"
+#include "run/generate.h"
 
 /* A network and how it is measured. */
 typedef struct

@@ -149,7 +149,7 @@ time_whole (PmBench *bench, GError **error)
   if (ok)
     {
       double step = pm_bench_median (seconds, n), rate = net.family->flops (net.network, &net.shape, ITEMS) / step;
-      double work = net.family->work_bytes (net.network, &net.shape) / 1048576.0;
+      double work = net.family->work_bytes (net.network, &net.shape, PM_DTYPE_F32) / 1048576.0;
       pm_bench_row (bench, "pixart-sigma 512 px, batch 2, f16 weights: one step", step, "s", -1, NULL);
       pm_bench_row (bench, "pixart-sigma 512 px: speed (aim 0.85)", rate / 1e9, "GFLOP/s", pm_bench_median (speeds, n),
                     "sgemm 2048");

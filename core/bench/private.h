@@ -4,7 +4,7 @@
 #define PM_BENCH_PRIVATE_H
 
 #include "backend/backend.h"
-#include "eval.h"
+#include "eval/eval.h"
 
 typedef struct
 {

@@ -95,6 +95,8 @@ gboolean pm_cli_parse_size (const char *text, int *width, int *height, GError **
 gboolean pm_cli_parse_interval (const char *text, double interval[2], GError **error);
 gboolean pm_cli_parse_place (const char *text, double place[2], GError **error);
 gboolean pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error);
+gboolean pm_cli_parse_precision (const char *text, PmPrecision *precision, GError **error); /* "bf16" */
+gboolean pm_cli_parse_bytes (const char *text, guint64 *n_bytes, GError **error); /* "6GiB" */
 
 /* The model that name names; without a name the only installed one. */
 PmModel *pm_cli_open_model (const char *name, GError **error);

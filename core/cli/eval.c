@@ -7,7 +7,7 @@
 typedef struct
 {
   char *stage, *model, *in, *out, *capture, *sampler, *guidance_interval, *class_name, *prompt, *negative, *seed, *size;
-  char *device, *memory;
+  char *device, *precision, *memory;
   double guidance;
   int num_steps, n_threads;
   gboolean is_quiet;
@@ -39,7 +39,17 @@ fill_request (const Eval *self, PmRequest *request, GError **error)
   request->n_threads = self->n_threads;
   return (! self->guidance_interval || pm_cli_parse_interval (self->guidance_interval, request->guidance_interval, error))
          && (! self->size || pm_cli_parse_size (self->size, &request->width, &request->height, error))
-         && (! self->seed || pm_cli_parse_seed (self->seed, &request->seed, error));
+         && (! self->seed || pm_cli_parse_seed (self->seed, &request->seed, error))
+         && pm_cli_parse_precision (self->precision ? self->precision : "f32", &request->precision, error);
+}
+
+static gboolean
+fill_options (const Eval *self, PmEvalOptions *options, GError **error)
+{
+  *options = (PmEvalOptions) { .device = self->device, .n_threads = self->n_threads, .memory = self->memory,
+                               .has_seed = self->seed != NULL };
+  return (! self->seed || pm_cli_parse_seed (self->seed, &options->seed, error))
+         && pm_cli_parse_precision (self->precision ? self->precision : "f32", &options->precision, error);
 }
 
 /* A stage runs on a model that is open already, or (takes_path) opens what it needs of the path itself. */
@@ -55,7 +65,8 @@ typedef struct
 static PmBundle *
 run_denoise (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
 {
-  return pm_eval_denoise (model, self->device ? self->device : "cpu", in, self->capture, self->n_threads, job, error);
+  PmEvalOptions options;
+  return fill_options (self, &options, error) ? pm_eval_denoise (model, &options, in, self->capture, job, error) : NULL;
 }
 
 static PmBundle *
@@ -70,20 +81,15 @@ run_sample (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError *
 static PmBundle *
 run_vae (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
 {
-  PmEvalVae options = { .device = self->device ? self->device : "cpu",
-                        .n_threads = self->n_threads,
-                        .memory = self->memory,
-                        .has_seed = self->seed != NULL };
-
-  if (self->seed && ! pm_cli_parse_seed (self->seed, &options.seed, error))
-    return NULL;
-  return pm_eval_vae (self->model, self->stage, in, &options, job, error);
+  PmEvalOptions options;
+  return fill_options (self, &options, error) ? pm_eval_vae (self->model, self->stage, in, &options, job, error) : NULL;
 }
 
 static PmBundle *
 run_text_encode (const Eval *self, PmModel *model, PmBundle *in, PmJob *job, GError **error)
 {
-  return pm_eval_text_encode (self->model, in, self->device ? self->device : "cpu", self->n_threads, job, error);
+  PmEvalOptions options;
+  return fill_options (self, &options, error) ? pm_eval_text_encode (self->model, in, &options, job, error) : NULL;
 }
 
 static PmBundle *
@@ -213,6 +219,8 @@ parse (Eval *e, int argc, char **argv, char ***rest, GError **error)
       N_("Seed of the noise; 0 when not given. vae-encode: draw instead of taking the mean"), "N" },
     { "size", 0, 0, G_OPTION_ARG_STRING, &e->size, N_("Size in pixels"), "WxH" },
     { "device", 0, 0, G_OPTION_ARG_STRING, &e->device, N_("Where to compute; `ref` is the plain loops"), N_("NAME") },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &e->precision, N_("On a GPU: f32 (so without the option), auto, bf16, f16"),
+      N_("TYPE") },
     { "threads", 0, 0, G_OPTION_ARG_INT, &e->n_threads, N_("Threads; 0 is one a processor"), "N" },
     { "memory", 0, 0, G_OPTION_ARG_STRING, &e->memory, N_("VAE: MiB in memory, full (no files) or half (f16)"), N_("HOW") },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &e->is_quiet, N_("Print nothing but errors"), NULL },
@@ -248,7 +256,8 @@ pm_cli_eval (int argc, char **argv)
     code = pm_cli_report (error);
 
   char *const texts[] = { self.model, self.in,   self.out,        self.capture, self.sampler, self.guidance_interval,
-                          self.seed,  self.size, self.class_name, self.device,  self.memory, self.prompt, self.negative };
+                          self.seed,  self.size, self.class_name, self.device,  self.memory, self.prompt, self.negative,
+                          self.precision };
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     g_free (texts[i]);
   return code;

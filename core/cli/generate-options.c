@@ -28,7 +28,8 @@ pm_generate_options_clear (PmGenerateOptions *options)
     &options->raw,      &options->record,     &options->from_record,
     &options->start,    &options->mask,       &options->preview_dir,
     &options->cache,    &options->sheet,      &options->sheet_by,
-    &options->gif,      &options->npy,
+    &options->gif,      &options->npy,        &options->precision,
+    &options->vram_limit, &options->shortage,
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
@@ -110,8 +111,24 @@ add_painting (GArray *all, PmGenerateOptions *o)
     { "mask", 0, 0, G_OPTION_ARG_FILENAME, &o->mask, N_("With --start: a PNG picture, white where to paint"), N_("FILE") },
     { "from-record", 0, 0, G_OPTION_ARG_FILENAME, &o->from_record, N_("Run a record again; other options change it"),
       N_("FILE") },
+  };
+
+  g_array_append_vals (all, entries, G_N_ELEMENTS (entries));
+}
+
+/* Where it is computed. */
+static void
+add_device (GArray *all, PmGenerateOptions *o)
+{
+  const GOptionEntry entries[] = {
     { "threads", 0, 0, G_OPTION_ARG_INT, &o->n_threads, N_("Threads; 0 is one a processor"), "N" },
-    { "device", 0, 0, G_OPTION_ARG_STRING, &o->device, N_("Where to compute"), N_("NAME") },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &o->device,
+      N_("Where to compute: cpu, cuda, cuda:1 or a GPU's name; `pentimento info --devices` lists them"), N_("NAME") },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &o->precision, N_("On a GPU: auto, f32, bf16 or f16"), N_("TYPE") },
+    { "vram-limit", 0, 0, G_OPTION_ARG_STRING, &o->vram_limit, N_("How much of a GPU's memory to use, such as 4GiB or 500MiB"),
+      N_("SIZE") },
+    { "on-out-of-memory", 0, 0, G_OPTION_ARG_STRING, &o->shortage,
+      N_("When a GPU's memory is too small: stream weights to it, also fall back to the cpu, or stop"), N_("WHAT") },
   };
 
   g_array_append_vals (all, entries, G_N_ELEMENTS (entries));
@@ -157,6 +174,7 @@ pm_generate_options_parse (PmGenerateOptions *options, int argc, char **argv, GE
   g_auto (GStrv) rest = NULL;
 
   add_painting (entries, options);
+  add_device (entries, options);
   add_results (entries, options);
   if (! pm_cli_parse (argc, argv, (const GOptionEntry *) (gpointer) entries->data, NULL,
                       _("Paints a picture and shows the attention behind it."), &rest, error))

@@ -186,6 +186,25 @@ set_text (char **text, const char *given)
   *text = g_strdup (given);
 }
 
+static gboolean
+apply_device (const PmGenerateOptions *options, PmRequest *request, GError **error)
+{
+  int shortage = options->shortage ? pm_shortage_from_id (options->shortage) : (int) request->shortage;
+
+  set_text (&request->device, options->device);
+  if (options->precision && ! pm_cli_parse_precision (options->precision, &request->precision, error))
+    return FALSE;
+  if (shortage < 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("--on-out-of-memory is stream, cpu or stop, not “%s”; give one of these."),
+                 options->shortage);
+  else if (! options->vram_limit || pm_cli_parse_bytes (options->vram_limit, &request->vram_limit, error))
+    {
+      request->shortage = (PmShortage) shortage;
+      return TRUE;
+    }
+  return FALSE;
+}
+
 gboolean
 pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request, GError **error)
 {
@@ -193,7 +212,8 @@ pm_generate_options_apply (const PmGenerateOptions *options, PmRequest *request,
   set_text (&request->prompt, options->prompt);
   set_text (&request->negative_prompt, options->negative);
   set_text (&request->sampler, options->sampler);
-  set_text (&request->device, options->device);
+  if (! apply_device (options, request, error))
+    return FALSE;
   if (options->num_steps != G_MININT && options->num_steps != 0) /* 0: the model's own */
     request->num_steps = options->num_steps;
   if (options->n_threads != G_MININT)

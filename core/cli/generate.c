@@ -27,6 +27,19 @@ print_storage (const PmEstimate *estimate)
 }
 
 static void
+print_device (const PmEstimate *estimate)
+{
+  g_autofree char *used = pm_cli_format_bytes (estimate->device_bytes);
+  g_autofree char *available = pm_cli_format_bytes (estimate->device_free_bytes);
+  g_autofree char *streamed = pm_cli_format_bytes (estimate->streamed_bytes);
+
+  if (estimate->device_bytes > 0)
+    g_print (_("The GPU's memory: %s of %s\n"), used, available);
+  if (estimate->streamed_bytes > 0)
+    g_print (_("Weights that do not fit into it, and are fetched in every step: %s\n"), streamed);
+}
+
+static void
 print_estimate (const PmEstimate *estimate, gboolean is_json)
 {
   if (is_json)
@@ -41,6 +54,9 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
       pm_cli_json_int (line, "map_file_bytes", (gint64) estimate->map_file_bytes);
       pm_cli_json_string (line, "map_storage", storages[estimate->map_storage]);
       pm_cli_json_int (line, "free_bytes", (gint64) estimate->free_bytes);
+      pm_cli_json_int (line, "device_bytes", (gint64) estimate->device_bytes);
+      pm_cli_json_int (line, "device_free_bytes", (gint64) estimate->device_free_bytes);
+      pm_cli_json_int (line, "streamed_bytes", (gint64) estimate->streamed_bytes);
       pm_cli_json_int (line, "maps", estimate->n_maps);
       pm_cli_json_end (line);
       return;
@@ -53,6 +69,7 @@ print_estimate (const PmEstimate *estimate, gboolean is_json)
   if (estimate->seconds >= 0)
     g_print (_("Time: about %.1f seconds\n"), estimate->seconds);
   g_print (_("Memory: %s of weights (mapped), %s of work space, %s of maps; %s are free\n"), weights, work, maps, available);
+  print_device (estimate);
   if (estimate->vae_file_bytes > 0)
     {
       g_autofree char *file = pm_cli_format_bytes (estimate->vae_file_bytes);
@@ -126,8 +143,9 @@ print_result_json (const PmGenerateOptions *options, const PmRequest *request, c
 static void
 print_result (const PmGenerateOptions *options, const PmRequest *request, const PmResult *result)
 {
-  g_print (_("Painted %d x %d pixels in %d steps and %.2f seconds, seed %" PRIu64 "\n"), result->width, result->height,
-           result->n_steps, result->seconds, request->seed);
+  g_print (g_dngettext (GETTEXT_PACKAGE, "Painted %d x %d pixels in %d step and %.2f seconds, seed %" PRIu64 "\n",
+                        "Painted %d x %d pixels in %d steps and %.2f seconds, seed %" PRIu64 "\n", result->n_steps),
+           result->width, result->height, result->n_steps, result->seconds, request->seed);
   if (options->out)
     g_print ("%s\n", options->out);
   for (guint i = 0; i < result->maps->len; i++)
@@ -189,12 +207,10 @@ generate_work (PmJob *job, gpointer data, GError **error)
       print_estimate (&estimate, options->is_json);
       return TRUE;
     }
-  if (options->out && ! pm_model_get_info (model)->makes_picture)
-    {
-      g_set_error_literal (error, PM_ERROR, PM_ERROR_UNSUPPORTED,
-                           _("This model makes no picture (`pentimento info` says why); keep its maps with --maps or --raw."));
-      return FALSE;
-    }
+  if (options->out && ! pm_model_check_picture (model, error))
+    return FALSE;
+  if (pm_request_get_unused (request))
+    g_printerr ("pentimento: %s\n", pm_request_get_unused (request));
   if (options->from_record && (difference = compare_record (options->from_record, model, job)))
     g_printerr ("pentimento: %s\n", difference);
   if (! pm_generate_files_reserve (&self->files, options, error))

@@ -7,7 +7,8 @@
 /* As given on the command line; NULL, G_MININT and NAN where not given. */
 typedef struct
 {
-  char *model, *class_name, *prompt, *negative, *sampler, *guidance_interval, *cache, *seed, *size, *device;
+  char *model, *class_name, *prompt, *negative, *sampler, *guidance_interval, *cache, *seed, *size;
+  char *device, *precision, *vram_limit, *shortage;
   char *show, *region, *region_mask;
   char *out, *maps, *palette, *raw, *record, *from_record;
   char *start, *mask, *preview_dir, *sheet, *sheet_by, *gif, *npy;

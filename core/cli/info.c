@@ -160,6 +160,22 @@ print_text (const PmModelInfo *info, char **fallbacks)
     }
 }
 
+/* Parts that are there and do not work: told already, but a script should notice. */
+static gboolean
+check_parts (const PmModelInfo *info, GError **error)
+{
+  g_autoptr (GString) names = g_string_new (NULL);
+
+  for (int i = 0; i < info->n_parts; i++)
+    if (info->parts[i].path && info->parts[i].problem)
+      g_string_append_printf (names, "%s%s", names->len ? ", " : "", info->parts[i].name);
+  if (names->len > 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
+                 _("The model “%s” has parts that do not work: %s. What is told of each says what helps."), info->name,
+                 names->str);
+  return names->len == 0;
+}
+
 static gboolean
 info_work (PmJob *job, gpointer data, GError **error)
 {
@@ -175,7 +191,41 @@ info_work (PmJob *job, gpointer data, GError **error)
     print_json (pm_model_get_info (model), fallbacks);
   else
     print_text (pm_model_get_info (model), fallbacks);
-  return TRUE;
+  return check_parts (pm_model_get_info (model), error);
+}
+
+/* What there is to compute on, and what stands in the way of it. */
+static void
+print_device (const PmDevice *device, gboolean is_json)
+{
+  g_autofree char *total = pm_cli_format_bytes (device->total_bytes), *left = pm_cli_format_bytes (device->free_bytes);
+
+  if (is_json)
+    {
+      JsonBuilder *line = pm_cli_json_begin ("device");
+      pm_cli_json_string (line, "id", device->id);
+      pm_cli_json_string (line, "name", device->name);
+      pm_cli_json_int (line, "total_bytes", (gint64) device->total_bytes);
+      pm_cli_json_int (line, "free_bytes", (gint64) device->free_bytes);
+      pm_cli_json_string (line, "problem", device->problem);
+      pm_cli_json_end (line);
+    }
+  else if (device->problem)
+    g_print ("%-8s %s\n", device->id, device->problem);
+  else if (device->total_bytes > 0)
+    g_print (_("%-8s %s, %s of memory, %s free\n"), device->id, device->name, total, left);
+  else
+    g_print ("%s\n", device->name);
+}
+
+static int
+print_devices (gboolean is_json)
+{
+  g_autoptr (GPtrArray) devices = pm_device_find_all ();
+
+  for (guint i = 0; i < devices->len; i++)
+    print_device (g_ptr_array_index (devices, i), is_json);
+  return PM_EXIT_DONE;
 }
 
 int
@@ -184,10 +234,13 @@ pm_cli_info (int argc, char **argv)
   Info self = { 0 };
   g_autofree char *name = NULL;
   g_autofree char *device = NULL;
+  gboolean devices = FALSE;
   const GOptionEntry entries[] = {
     { "model", 'm', 0, G_OPTION_ARG_FILENAME, &name, N_("Name or path of the model"), N_("MODEL") },
     { "device", 0, 0, G_OPTION_ARG_STRING, &device, N_("Also list the operations that this device leaves to the plain loops"),
       N_("NAME") },
+    { "devices", 0, 0, G_OPTION_ARG_NONE, &devices,
+      N_("Instead list what there is to compute on, and why a GPU cannot be used"), NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &self.is_json, N_("One line of JSON"), NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -201,6 +254,8 @@ pm_cli_info (int argc, char **argv)
       g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("More than one model was named; `pentimento info` takes one."));
       return pm_cli_report (error);
     }
+  if (devices)
+    return print_devices (self.is_json);
   self.name = rest[0] ? rest[0] : name;
   self.device = device;
   return pm_cli_run (info_work, &self, NULL, NULL);

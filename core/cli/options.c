@@ -91,6 +91,41 @@ pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **error)
   return FALSE;
 }
 
+gboolean
+pm_cli_parse_precision (const char *text, PmPrecision *precision, GError **error)
+{
+  int id = pm_precision_from_id (text);
+
+  if (id < 0)
+    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no precision; give auto, f32, bf16 or f16."), text);
+  else
+    *precision = (PmPrecision) id;
+  return id >= 0;
+}
+
+gboolean
+pm_cli_parse_bytes (const char *text, guint64 *n_bytes, GError **error)
+{
+  static const struct
+  {
+    const char *unit;
+    double bytes;
+  } units[] = { { "", 1 }, { "B", 1 }, { "KiB", 0x1p10 }, { "MiB", 0x1p20 }, { "GiB", 0x1p30 } };
+  char *end = NULL;
+  double number = g_ascii_strtod (text, &end);
+
+  while (end > text && *end == ' ')
+    end++;
+  for (gsize i = 0; end > text && i < G_N_ELEMENTS (units); i++)
+    if (g_ascii_strcasecmp (end, units[i].unit) == 0 && number * units[i].bytes >= 1 && number * units[i].bytes <= 0x1p50)
+      {
+        *n_bytes = (guint64) (number * units[i].bytes);
+        return TRUE;
+      }
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("“%s” is no amount of memory; give bytes, MiB or GiB, such as 6GiB."), text);
+  return FALSE;
+}
+
 PmModel *
 pm_cli_open_model (const char *name, GError **error)
 {

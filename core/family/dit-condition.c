@@ -4,37 +4,48 @@
 #include "nn/timestep.h"
 
 static gsize
+modulation_floats (const PmNetwork *network)
+{
+  return (gsize) network->info.width * (6 * (gsize) network->info.n_layers + 2);
+}
+
+static gsize
 row_floats (const PmNetwork *network)
 {
-  return PM_TIMESTEP_DIM + (gsize) network->info.width * (2 + 6 * (gsize) network->info.n_layers + 2);
+  return PM_TIMESTEP_DIM + 2 * (gsize) network->info.width + modulation_floats (network);
 }
 
 gsize
 pm_dit_conditions_size (const PmNetwork *network, int max_items)
 {
-  return row_floats (network) * pm_expected_room (row_floats (network), max_items);
+  return sizeof (float) * (row_floats (network) * pm_expected_room (row_floats (network), max_items)
+                           + max_items * modulation_floats (network));
 }
 
 void
-pm_dit_conditions_init (PmPrepared *prepared, float *memory)
+pm_dit_conditions_init (PmPrepared *prepared, gpointer memory)
 {
-  gsize D = prepared->network->info.width;
-  int   R = pm_expected_room (row_floats (prepared->network), prepared->trunk.shape.max_items);
+  PmDitConditions *conditions = &prepared->conditions;
+  gsize            D = prepared->network->info.width;
+  gsize            R = pm_expected_room (row_floats (prepared->network), prepared->trunk.shape.max_items);
 
-  prepared->conditions = (PmDitConditions) { .expected = { .room = R },
-                                             .time = memory,
-                                             .hidden = memory + R * (gsize) PM_TIMESTEP_DIM,
-                                             .c = memory + R * (PM_TIMESTEP_DIM + D),
-                                             .modulation = memory + R * (PM_TIMESTEP_DIM + 2 * D) };
+  conditions->expected.room = (int) R;
+  conditions->time = memory;
+  conditions->hidden = conditions->time + R * PM_TIMESTEP_DIM;
+  conditions->c = conditions->hidden + R * D;
+  conditions->modulation = conditions->c + R * D;
+  conditions->current = conditions->modulation + R * modulation_floats (prepared->network);
 }
 
-const float *
-pm_dit_conditions_get (PmPrepared *prepared, int layer, int row)
+PmModulation
+pm_dit_conditions_get (PmPrepared *prepared, int layer, int half, float eps)
 {
-  const PmDitConditions *conditions = &prepared->conditions;
-  gsize                  D = prepared->network->info.width;
-  int                    n_chunks = layer == prepared->network->info.n_layers ? 2 : 6;
-  return conditions->modulation + (gsize) layer * conditions->expected.room * 6 * D + (gsize) row * n_chunks * D;
+  gsize        D = prepared->network->info.width;
+  const float *shift = prepared->conditions.current + (6 * (gsize) layer + 3 * half) * D;
+
+  return (PmModulation) { .shift = shift, .scale = shift + D,
+                          .gate = layer < prepared->network->info.n_layers ? shift + 2 * D : NULL,
+                          .stride = modulation_floats (prepared->network), .eps = eps };
 }
 
 /* SiLU (c), with which every use of c begins, for the window's rows. */
@@ -59,11 +70,12 @@ embed_rows (PmPrepared *prepared)
   pm_backend_upload (backend, conditions->time, times, sizeof (float) * n * PM_TIMESTEP_DIM);
   pm_backend_upload (backend, conditions->c, rows, sizeof (float) * n * D);
 
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME0], (int) n, conditions->time, conditions->hidden);
+  PmActs hidden = pm_acts_f32 (conditions->hidden), c = pm_acts_f32 (conditions->c);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME0], (int) n, pm_acts_f32 (conditions->time), hidden);
   op.activation = PM_ACTIVATION_SILU;
   pm_backend_linear (backend, &op);
-  op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME2], (int) n, conditions->hidden, conditions->c);
-  op.residual = conditions->c;
+  op = pm_nn_layer_linear (&prepared->ends[PM_DIT_TIME2], (int) n, hidden, c);
+  op.residual = c;
   pm_backend_linear (backend, &op);
   pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c,
                                                 .y = conditions->c });
@@ -82,7 +94,9 @@ compute_cb (gpointer data, PmJob *job, GError **error)
     {
       const PmLayer *map = layer < L ? &prepared->blocks[layer].layers[PM_DIT_MODULATION]
                                      : &prepared->ends[PM_DIT_FINAL_MODULATION];
-      PmLinear       op = pm_nn_layer_linear (map, n, conditions->c, (float *) pm_dit_conditions_get (prepared, layer, 0));
+      float         *y = conditions->modulation + 6 * (gsize) layer * prepared->network->info.width;
+      PmLinear       op = pm_nn_layer_linear (map, n, pm_acts_f32 (conditions->c), pm_acts_f32 (y));
+      op.y_stride = modulation_floats (prepared->network);
       if (! pm_job_check (job, error))
         return FALSE;
       pm_backend_linear (prepared->trunk.backend, &op);
@@ -96,8 +110,17 @@ pm_dit_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJob 
   return pm_expected_tell (&prepared->conditions.expected, n, t, y, compute_cb, prepared, job, error);
 }
 
-int
-pm_dit_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error)
+gboolean
+pm_dit_conditions_set (PmPrepared *prepared, const PmDenoise *in, GError **error)
 {
-  return pm_expected_find (&prepared->conditions.expected, in, compute_cb, prepared, error);
+  PmDitConditions *conditions = &prepared->conditions;
+  gsize            n = modulation_floats (prepared->network);
+  int              row = pm_expected_find (&conditions->expected, in, compute_cb, prepared, error);
+
+  if (row < 0)
+    return FALSE;
+  pm_backend_combine (prepared->trunk.backend, &(PmCombine) { .n = in->B * n, .n_terms = 1,
+                                                              .x = { conditions->modulation + row * n }, .weights = { 1.f },
+                                                              .y = conditions->current });
+  return TRUE;
 }

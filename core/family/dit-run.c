@@ -4,10 +4,9 @@
 #define NORM_EPS 1e-6f
 
 gsize
-pm_dit_work_bytes (PmNetwork *network, const PmShape *shape)
+pm_dit_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts)
 {
-  return (pm_trunk_floats (&network->info, network->F, shape) + pm_dit_conditions_size (network, shape->max_items))
-         * sizeof (float);
+  return pm_trunk_bytes (&network->info, network->F, shape, acts) + pm_dit_conditions_size (network, shape->max_items);
 }
 
 static gboolean
@@ -41,7 +40,7 @@ pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GE
 
   prepared->network = network;
   prepared->blocks = g_new0 (PmDitBlock, network->info.n_layers);
-  float *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
+  gpointer memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
   if (memory)
     pm_dit_conditions_init (prepared, memory);
   if (! memory || ! pm_trunk_set_position (&prepared->trunk, position, 0, 0, error) || ! prepare_layers (prepared, error))
@@ -69,42 +68,28 @@ pm_dit_release (PmPrepared *prepared)
   g_free (prepared);
 }
 
-/* Of chunks [B, n_chunks, D], `first` and the two behind it: shift, scale and gate. */
-static PmModulation
-take_chunks (PmPrepared *prepared, const float *chunks, int first, int n_chunks, float eps)
-{
-  gsize        D = prepared->network->info.width;
-  const float *shift = chunks + first * D;
-  return (PmModulation) { .shift = shift, .scale = shift + D, .gate = n_chunks > 2 ? shift + 2 * D : NULL,
-                          .stride = n_chunks * D, .eps = eps };
-}
-
 static void
-run_block_cb (gpointer data, const PmDenoise *in, int layer, int row)
+run_block (PmPrepared *prepared, const PmDenoise *in, int layer)
 {
-  PmPrepared  *prepared = data;
   PmLayer     *layers = prepared->blocks[layer].layers;
-  const float *chunks = pm_dit_conditions_get (prepared, layer, row); /* [B, 6, D] */
-  PmModulation attention = take_chunks (prepared, chunks, 0, 6, NORM_EPS);
-  PmModulation mlp = take_chunks (prepared, chunks, 3, 6, prepared->network->mlp_eps);
+  PmModulation attention = pm_dit_conditions_get (prepared, layer, 0, NORM_EPS);
+  PmModulation mlp = pm_dit_conditions_get (prepared, layer, 1, prepared->network->mlp_eps);
 
   pm_trunk_attend (&prepared->trunk, in, layer, &layers[PM_DIT_Q], &layers[PM_DIT_PROJ], &attention);
   pm_trunk_feed (&prepared->trunk, in->B, &layers[PM_DIT_FC1], &layers[PM_DIT_FC2], &mlp);
 }
 
+static PmModulation
+modulate_final (PmPrepared *prepared, const PmDenoise *in)
+{
+  return pm_dit_conditions_get (prepared, prepared->network->info.n_layers, 0, NORM_EPS);
+}
+
 gboolean
 pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error)
 {
-  PmTrunk *trunk = &prepared->trunk;
+  const PmTrunkNetwork network = { .embed = &prepared->ends[PM_DIT_EMBED], .final = &prepared->ends[PM_DIT_FINAL],
+                                   .block = run_block, .modulate_final = modulate_final, .prepared = prepared };
 
-  g_assert (in->B >= 1 && in->B <= trunk->shape.max_items);
-  int row = pm_dit_conditions_find (prepared, in, error);
-  if (row < 0)
-    return FALSE;
-  pm_trunk_embed (trunk, in, &prepared->ends[PM_DIT_EMBED]);
-  if (! pm_trunk_run_blocks (trunk, in, run_block_cb, prepared, row, error))
-    return FALSE;
-  const float *chunks = pm_dit_conditions_get (prepared, prepared->network->info.n_layers, row); /* [B, 2, D] */
-  PmModulation final = take_chunks (prepared, chunks, 0, 2, NORM_EPS);
-  return pm_trunk_finish (trunk, in, &prepared->ends[PM_DIT_FINAL], &final, out, error);
+  return pm_dit_conditions_set (prepared, in, error) && pm_trunk_denoise (&prepared->trunk, in, &network, out, error);
 }

@@ -96,8 +96,10 @@ read_classes (PmNetwork *network, const PmConfig *config, GError **error)
   if (n_names > 0 && n_names != (gsize) info->n_classes && n_names != (gsize) network->n_rows)
     {
       g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-                   _("The configuration names %d classes, but the model has %d; give one name for each."), (int) n_names,
-                   info->n_classes);
+                   g_dngettext (GETTEXT_PACKAGE,
+                                "The configuration names %d class, but the model has %d; give one name for each.",
+                                "The configuration names %d classes, but the model has %d; give one name for each.", n_names),
+                   (int) n_names, info->n_classes);
       return FALSE;
     }
   return TRUE;

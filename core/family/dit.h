@@ -68,7 +68,8 @@ typedef struct
 {
   PmExpected expected;          /* R: its room */
   float     *time, *hidden, *c; /* [R, 256], [R, D], [R, D] the backend's memory, as the next */
-  float     *modulation;        /* [L] of [R, 6, D], then [R, 2, D] of the final layer */
+  float     *modulation;        /* [R, 6 L + 2, D] of all layers, then of the final one */
+  float     *current;           /* [B, 6 L + 2, D] those of the batch */
 } PmDitConditions;
 
 struct _PmPrepared
@@ -89,20 +90,22 @@ char *pm_dit_dialect_name (const PmDitDialect *dialect, int block, PmDitLayer la
 /* FALSE with PM_ERROR_UNSUPPORTED when a block's own embedders are no copies of the first block's. */
 gboolean pm_dit_dialect_check_copies (const PmDitDialect *dialect, PmCheckpoint *checkpoint, int n_layers, GError **error);
 
-gsize pm_dit_conditions_size (const PmNetwork *network, int max_items); /* floats */
-void  pm_dit_conditions_init (PmPrepared *prepared, float *memory);
+gsize pm_dit_conditions_size (const PmNetwork *network, int max_items); /* bytes */
+void  pm_dit_conditions_init (PmPrepared *prepared, gpointer memory);
 
-/* See PmFamily.expect, and pm_expected_find. */
+/* See PmFamily.expect. */
 gboolean pm_dit_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJob *job, GError **error);
-int      pm_dit_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error);
 
-/* layer L is the final one. */
-const float *pm_dit_conditions_get (PmPrepared *prepared, int layer, int row);
+/* Brings the batch's modulations to their place; FALSE when cancelled. */
+gboolean pm_dit_conditions_set (PmPrepared *prepared, const PmDenoise *in, GError **error);
+
+/* Of a layer of the batch that was set; layer L is the final one, which has no gate. half: of the layer's two. */
+PmModulation pm_dit_conditions_get (PmPrepared *prepared, int layer, int half, float eps);
 
 PmSite     *pm_dit_sites (PmNetwork *network, const PmShape *shape, int *n_sites);
 PmPrepared *pm_dit_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error);
 void        pm_dit_release (PmPrepared *prepared);
 gboolean    pm_dit_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
-gsize       pm_dit_work_bytes (PmNetwork *network, const PmShape *shape);
+gsize       pm_dit_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts);
 
 #endif

@@ -100,9 +100,10 @@ typedef struct
   /* out [B, out_channels, h, w] host memory. Errors: cancelled, or the backend's. */
   gboolean (*denoise) (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
 
-  /* Multiplications and additions of one call with B items, and bytes that prepare() allocates. */
+  /* Multiplications and additions of one call with B items, and bytes that prepare() allocates beside weights, for a backend
+   * that likes PmActs of that type. */
   double (*flops) (PmNetwork *network, const PmShape *shape, int B);
-  gsize (*work_bytes) (PmNetwork *network, const PmShape *shape);
+  gsize (*work_bytes) (PmNetwork *network, const PmShape *shape, PmDtype acts);
 } PmFamily;
 
 static inline gsize

@@ -27,12 +27,12 @@ table_floats (const PmNetwork *network)
 gsize
 pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape)
 {
-  gsize row = row_floats (network), blocks = shape->max_items * 6 * (gsize) network->info.width;
-  return row * pm_expected_room (row, shape->max_items) + table_floats (network) + blocks;
+  gsize row = row_floats (network), blocks = shape->max_items * 13 * (gsize) network->info.width;
+  return pm_trunk_room (row * pm_expected_room (row, shape->max_items) + table_floats (network) + blocks, PM_DTYPE_F32);
 }
 
 void
-pm_pixart_conditions_init (PmPrepared *prepared, float *memory)
+pm_pixart_conditions_init (PmPrepared *prepared, gpointer memory)
 {
   PmPixartConditions *conditions = &prepared->conditions;
   const PmNetwork    *network = prepared->network;
@@ -46,7 +46,8 @@ pm_pixart_conditions_init (PmPrepared *prepared, float *memory)
   conditions->active = conditions->c + R * D;
   conditions->chunks = conditions->active + R * D;
   conditions->tables = conditions->chunks + R * 6 * D;
-  conditions->block = conditions->tables + table_floats (network);
+  conditions->current = conditions->tables + table_floats (network);
+  conditions->block = conditions->current + prepared->trunk.shape.max_items * 7 * D;
 }
 
 void
@@ -68,11 +69,12 @@ embed_values (PmPrepared *prepared, int n, const float *values, PmPixartEnd firs
   for (int i = 0; i < n; i++)
     pm_nn_timestep_embed (values[i], PERIOD, waves + (gsize) i * PM_TIMESTEP_DIM);
   pm_backend_upload (backend, conditions->time, waves, sizeof (float) * n * PM_TIMESTEP_DIM);
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[first], n, conditions->time, conditions->hidden);
+  PmActs   hidden = pm_acts_f32 (conditions->hidden), to = pm_acts_f32 (y);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[first], n, pm_acts_f32 (conditions->time), hidden);
   op.activation = PM_ACTIVATION_SILU;
   pm_backend_linear (backend, &op);
-  op = pm_nn_layer_linear (&prepared->ends[second], n, conditions->hidden, y);
-  op.residual = residual ? y : NULL;
+  op = pm_nn_layer_linear (&prepared->ends[second], n, hidden, to);
+  op.residual = residual ? to : op.residual;
   pm_backend_linear (backend, &op);
 }
 
@@ -140,7 +142,8 @@ compute_cb (gpointer data, PmJob *job, GError **error)
                 conditions->c);
   pm_backend_activate (backend, &(PmActivate) { .n = n * D, .activation = PM_ACTIVATION_SILU, .x = conditions->c,
                                                 .y = conditions->active });
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_MODULATION], n, conditions->active, conditions->chunks);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_MODULATION], n, pm_acts_f32 (conditions->active),
+                                    pm_acts_f32 (conditions->chunks));
   pm_backend_linear (backend, &op);
   return pm_job_check (job, error);
 }
@@ -151,14 +154,24 @@ pm_pixart_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJ
   return pm_expected_tell (&prepared->conditions.expected, n, t, NULL, compute_cb, prepared, job, error);
 }
 
-int
-pm_pixart_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error)
+gboolean
+pm_pixart_conditions_set (PmPrepared *prepared, const PmDenoise *in, GError **error)
 {
-  return pm_expected_find (&prepared->conditions.expected, in, compute_cb, prepared, error);
+  PmPixartConditions *conditions = &prepared->conditions;
+  gsize               D = prepared->network->info.width, n = 6 * D * in->B;
+  int                 row = pm_expected_find (&conditions->expected, in, compute_cb, prepared, error);
+
+  if (row < 0)
+    return FALSE;
+  pm_backend_combine (prepared->trunk.backend, &(PmCombine) { .n = n, .n_terms = 1, .x = { conditions->chunks + row * 6 * D },
+                                                              .weights = { 1.f }, .y = conditions->current });
+  pm_backend_combine (prepared->trunk.backend, &(PmCombine) { .n = D * in->B, .n_terms = 1, .x = { conditions->c + row * D },
+                                                              .weights = { 1.f }, .y = conditions->current + n });
+  return TRUE;
 }
 
 const float *
-pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row)
+pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer)
 {
   PmPixartConditions *conditions = &prepared->conditions;
   gsize               D = prepared->network->info.width;
@@ -170,7 +183,7 @@ pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row)
   for (int b = 0; b < B; b++)
     for (int i = 0; i < n_parts; i++)
       {
-        const float *made = is_final ? conditions->c + (row + b) * D : conditions->chunks + (row + b) * 6 * D;
+        const float *made = conditions->current + (is_final ? (6 * B + b) * D : b * n);
         PmCombine    op = { .n = n, .n_terms = 2, .x = { made, table + i * n }, .weights = { 1.f, 1.f },
                             .y = conditions->block + (b * n_parts + i) * n };
         pm_backend_combine (prepared->trunk.backend, &op);

@@ -5,11 +5,10 @@
 #define FINAL_EPS 1e-6f
 
 gsize
-pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape)
+pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts)
 {
-  return (pm_trunk_floats (&network->info, network->F, shape) + pm_pixart_conditions_size (network, shape)
-          + pm_pixart_texts_size (network, shape))
-         * sizeof (float);
+  return pm_trunk_bytes (&network->info, network->F, shape, acts) + pm_pixart_conditions_size (network, shape)
+         + pm_pixart_texts_size (network, shape, acts);
 }
 
 static gboolean
@@ -38,12 +37,12 @@ pm_pixart_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape,
 {
   PmPrepared *prepared = g_new0 (PmPrepared, 1);
   gsize       n_conditions = pm_pixart_conditions_size (network, shape);
-  gsize       more = n_conditions + pm_pixart_texts_size (network, shape);
+  gsize       more = n_conditions + pm_pixart_texts_size (network, shape, pm_backend_get_activation_dtype (backend));
   PmSite     *sites = pm_pixart_sites (network, shape, NULL);
 
   prepared->network = network;
   prepared->blocks = g_new0 (PmPixartBlock, network->info.n_layers);
-  float *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
+  char *memory = pm_trunk_init (&prepared->trunk, backend, &network->info, network->F, shape, sites, more, error);
   if (memory)
     {
       pm_pixart_conditions_init (prepared, memory);
@@ -78,13 +77,12 @@ pm_pixart_release (PmPrepared *prepared)
 
 /* The cross attention stands between the two halves, with no norm before it and no gate behind. */
 static void
-run_block_cb (gpointer data, const PmDenoise *in, int layer, int row)
+run_block (PmPrepared *prepared, const PmDenoise *in, int layer)
 {
-  PmPrepared  *prepared = data;
   PmTrunk     *trunk = &prepared->trunk;
   PmLayer     *layers = prepared->blocks[layer].layers;
   gsize        D = prepared->network->info.width;
-  const float *chunks = pm_pixart_conditions_get (prepared, in->B, layer, row); /* [B, 6, D] */
+  const float *chunks = pm_pixart_conditions_get (prepared, in->B, layer); /* [B, 6, D] */
   PmModulation attention = { chunks, chunks + D, chunks + 2 * D, 6 * D, prepared->network->eps };
   PmModulation mlp = { chunks + 3 * D, chunks + 4 * D, chunks + 5 * D, 6 * D, prepared->network->eps };
 
@@ -93,20 +91,21 @@ run_block_cb (gpointer data, const PmDenoise *in, int layer, int row)
   pm_trunk_feed (trunk, in->B, &layers[PM_PIXART_FC1], &layers[PM_PIXART_FC2], &mlp);
 }
 
+static PmModulation
+modulate_final (PmPrepared *prepared, const PmDenoise *in)
+{
+  gsize        D = prepared->network->info.width;
+  const float *chunks = pm_pixart_conditions_get (prepared, in->B, prepared->network->info.n_layers); /* [B, 2, D] */
+
+  return (PmModulation) { chunks, chunks + D, NULL, 2 * D, FINAL_EPS };
+}
+
 gboolean
 pm_pixart_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error)
 {
-  PmTrunk *trunk = &prepared->trunk;
-  gsize    D = prepared->network->info.width;
+  PmTrunkNetwork network = { .embed = &prepared->ends[PM_PIXART_EMBED], .final = &prepared->ends[PM_PIXART_FINAL],
+                             .block = run_block, .modulate_final = modulate_final, .prepared = prepared };
 
-  g_assert (in->B >= 1 && in->B <= trunk->shape.max_items);
-  int row = pm_pixart_conditions_find (prepared, in, error);
-  if (row < 0 || ! pm_pixart_texts_begin (prepared, in, error))
-    return FALSE;
-  pm_trunk_embed (trunk, in, &prepared->ends[PM_PIXART_EMBED]);
-  if (! pm_trunk_run_blocks (trunk, in, run_block_cb, prepared, row, error))
-    return FALSE;
-  const float *chunks = pm_pixart_conditions_get (prepared, in->B, prepared->network->info.n_layers, row); /* [B, 2, D] */
-  PmModulation final = { chunks, chunks + D, NULL, 2 * D, FINAL_EPS };
-  return pm_trunk_finish (trunk, in, &prepared->ends[PM_PIXART_FINAL], &final, out, error);
+  return pm_pixart_conditions_set (prepared, in, error) && pm_pixart_texts_begin (prepared, in, &network.key, error)
+         && pm_trunk_denoise (&prepared->trunk, in, &network, out, error);
 }

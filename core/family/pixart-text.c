@@ -9,44 +9,46 @@
 #include "family/pixart.h"
 #include "nn/attention.h"
 
-/* Floats of each buffer that is taken with the workspace. */
-#define N_BUFFERS 5
-static void
-buffer_sizes (const PmNetwork *network, const PmShape *shape, gsize sizes[N_BUFFERS])
+/* Bytes of each buffer that is taken with the workspace. */
+#define N_BUFFERS 6
+static gsize
+buffer_sizes (const PmNetwork *network, const PmShape *shape, PmDtype acts, gsize sizes[N_BUFFERS])
 {
-  gsize       S = shape->max_text, D = network->info.width, B = shape->max_items;
-  const gsize floats[N_BUFFERS] = { S * network->info.text_width, S * D, S * D, network->info.n_layers * B * S * 2 * D, B * S };
+  gsize       S = shape->max_text, D = network->info.width, B = shape->max_items, sum = 0;
+  const gsize numbers[N_BUFFERS] = { S * network->info.text_width, S * D, S * D, network->info.n_layers * B * S * 2 * D, B * S,
+                                     B * S };
   for (int i = 0; i < N_BUFFERS; i++)
-    sizes[i] = (floats[i] + 15) / 16 * 16;
+    sum += sizes[i] = pm_trunk_room (numbers[i], i >= 1 && i <= 3 ? acts : PM_DTYPE_F32);
+  return sum;
 }
 
 gsize
-pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape)
+pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape, PmDtype acts)
 {
-  gsize sizes[N_BUFFERS], total = 0;
-  buffer_sizes (network, shape, sizes);
-  for (int i = 0; i < N_BUFFERS; i++)
-    total += sizes[i];
-  return total;
+  gsize sizes[N_BUFFERS];
+  return buffer_sizes (network, shape, acts, sizes);
 }
 
 void
-pm_pixart_texts_init (PmPrepared *prepared, float *memory)
+pm_pixart_texts_init (PmPrepared *prepared, gpointer memory)
 {
   PmPixartTexts *texts = &prepared->texts;
   const PmShape *shape = &prepared->trunk.shape;
-  float        **buffers[N_BUFFERS] = { &texts->text, &texts->hidden, &texts->caption, &texts->kv, &texts->key_bias };
+  PmDtype        acts = pm_backend_get_activation_dtype (prepared->trunk.backend);
   gsize          sizes[N_BUFFERS];
+  char          *parts[N_BUFFERS] = { memory };
 
-  buffer_sizes (prepared->network, shape, sizes);
-  for (int i = 0; i < N_BUFFERS; i++)
-    {
-      *buffers[i] = memory;
-      memory += sizes[i];
-    }
+  buffer_sizes (prepared->network, shape, acts, sizes);
+  for (int i = 1; i < N_BUFFERS; i++)
+    parts[i] = parts[i - 1] + sizes[i - 1];
+  texts->text = (float *) parts[0];
+  texts->hidden = (PmActs) { parts[1], acts };
+  texts->caption = (PmActs) { parts[2], acts };
+  texts->kv = (PmActs) { parts[3], acts };
+  texts->key_bias = (float *) parts[4];
+  texts->key_region = (int *) parts[5];
   texts->told = g_new0 (PmPixartTold, shape->max_items);
   texts->counts = g_new0 (int, shape->max_items);
-  texts->key_region = g_new0 (int, (gsize) shape->max_items * shape->max_text);
 }
 
 static void
@@ -69,7 +71,6 @@ pm_pixart_texts_clear (PmPrepared *prepared)
     pm_backend_free (prepared->trunk.backend, texts->region_bias);
   g_free (texts->told);
   g_free (texts->counts);
-  g_free (texts->key_region);
   *texts = (PmPixartTexts) { 0 };
 }
 
@@ -145,12 +146,12 @@ upload_embedding (PmPrepared *prepared, const float *embedding, int n)
 }
 
 /* Keys and values of a slot: [max_text, 2, D]. */
-static float *
+static PmActs
 get_kv (PmPrepared *prepared, int layer, gsize slot)
 {
   const PmShape *shape = &prepared->trunk.shape;
   gsize          size = 2 * (gsize) shape->max_text * prepared->network->info.width;
-  return prepared->texts.kv + (layer * (gsize) shape->max_items + slot) * size;
+  return pm_acts_at (prepared->texts.kv, (layer * (gsize) shape->max_items + slot) * size);
 }
 
 static gboolean
@@ -161,7 +162,7 @@ project (PmPrepared *prepared, int slot, PmJob *job, GError **error)
   gsize          D = prepared->network->info.width;
   int            n = texts->told[slot].n;
 
-  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_CAPTION1], n, texts->text, texts->hidden);
+  PmLinear op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_CAPTION1], n, pm_acts_f32 (texts->text), texts->hidden);
   op.activation = PM_ACTIVATION_GELU_TANH;
   pm_backend_linear (backend, &op);
   op = pm_nn_layer_linear (&prepared->ends[PM_PIXART_CAPTION2], n, texts->hidden, texts->caption);
@@ -173,7 +174,8 @@ project (PmPrepared *prepared, int slot, PmJob *job, GError **error)
         return FALSE;
       for (int j = PM_PIXART_CROSS_K; j <= PM_PIXART_CROSS_V && layers[j].weight.rows > 0; j++)
         {
-          op = pm_nn_layer_linear (&layers[j], n, texts->caption, get_kv (prepared, layer, slot) + (j - PM_PIXART_CROSS_K) * D);
+          PmActs kv = pm_acts_at (get_kv (prepared, layer, slot), (j - PM_PIXART_CROSS_K) * D);
+          op = pm_nn_layer_linear (&layers[j], n, texts->caption, kv);
           op.y_stride = 2 * D;
           pm_backend_linear (backend, &op);
         }
@@ -193,6 +195,7 @@ pm_pixart_set_text (PmPrepared *prepared, PmItemTag tag, const float *embedding,
   if (slot < 0)
     slot = texts->n_told++;
   told_clear (&texts->told[slot]);
+  texts->n_changes++;
   texts->told[slot].tag = tag;
   texts->told[slot].n = n;
   if (edit && ! keep_edit (prepared, &texts->told[slot], edit, error))
@@ -209,13 +212,15 @@ gather_edits (PmPrepared *prepared, int B, GError **error)
   PmBackend        *backend = prepared->trunk.backend;
   gsize             S = prepared->trunk.shape.max_text, T = pm_shape_tokens (&prepared->trunk.shape);
   g_autofree float *zeros = g_new0 (float, S);
+  g_autofree int   *nowhere = g_new (int, S);
 
+  for (gsize i = 0; i < S; i++)
+    nowhere[i] = -1;
   for (int b = 0; b < B; b++)
     {
       const PmPixartTold *told = &texts->told[texts->first + b * texts->step];
       pm_backend_upload (backend, texts->key_bias + b * S, told->is_edited ? told->key_bias : zeros, sizeof (float) * S);
-      for (gsize i = 0; i < S; i++)
-        texts->key_region[b * S + i] = told->is_edited ? told->key_region[i] : -1;
+      pm_backend_upload (backend, texts->key_region + b * S, told->is_edited ? told->key_region : nowhere, sizeof (int) * S);
       if (told->n_regions)
         pm_backend_upload (backend, texts->region_bias + b * texts->n_regions * T, told->region_bias,
                            sizeof (float) * told->n_regions * T);
@@ -226,7 +231,7 @@ gather_edits (PmPrepared *prepared, int B, GError **error)
 }
 
 gboolean
-pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, GError **error)
+pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, guint64 *key, GError **error)
 {
   PmPixartTexts *texts = &prepared->texts;
 
@@ -243,6 +248,8 @@ pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, GError **error
       texts->counts[b] = texts->told[slot].n;
       texts->has_edit |= texts->told[slot].is_edited;
     }
+  *key = ((guint64) texts->n_changes * texts->n_told + texts->first) * texts->n_told;
+  *key += (texts->first + texts->step) % texts->n_told;
   return ! texts->has_edit || gather_edits (prepared, in->B, error);
 }
 
@@ -255,12 +262,12 @@ pm_pixart_texts_attend (PmPrepared *prepared, const PmDenoise *in, int layer)
   PmTrunk             *trunk = &prepared->trunk;
   PmTrunkWork         *work = &trunk->work;
   int                  B = in->B, T = (int) pm_shape_tokens (&trunk->shape), D = info->width, S = trunk->shape.max_text;
-  const float         *kv = get_kv (prepared, layer, texts->first);
+  PmActs               kv = get_kv (prepared, layer, texts->first);
 
-  PmLinear op = pm_nn_layer_linear (&layers[PM_PIXART_CROSS_Q], B * T, work->x, work->qkv);
+  PmLinear op = pm_nn_layer_linear (&layers[PM_PIXART_CROSS_Q], B * T, pm_acts_f32 (work->x), work->qkv);
   pm_backend_linear (trunk->backend, &op);
   PmAttention attention = { .B = B, .H = info->n_heads, .d = D / info->n_heads, .Tq = T, .Tk = S, .q = work->qkv, .k = kv,
-                            .v = kv + D, .q_item = (gsize) T * D, .q_row = D, .kv_item = texts->step * 2 * S * D,
+                            .v = pm_acts_at (kv, D), .q_item = (gsize) T * D, .q_row = D, .kv_item = texts->step * 2 * S * D,
                             .kv_row = 2 * (gsize) D, .scale = 1.f / sqrtf (D / info->n_heads), .out = work->h,
                             .out_item = (gsize) T * D, .out_row = D, .key_counts = texts->counts,
                             .edit = texts->has_edit ? &texts->edit : NULL };

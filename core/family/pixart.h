@@ -80,6 +80,7 @@ typedef struct
   float     *c, *active;    /* [R, D], and SiLU of it */
   float     *chunks;        /* [R, 6, D] */
   float     *tables;        /* [L, 6, D], then [2, D] of the final layer */
+  float     *current;       /* [B, 6, D] chunks of the batch, then [B, D] of c */
   float     *block;         /* [B, 6, D] the chunks and the table of the block that is run */
 } PmPixartConditions;
 
@@ -100,16 +101,18 @@ typedef struct
 {
   PmPixartTold *told;                  /* [max_items] */
   int           n_told;
-  float        *text, *hidden, *caption; /* [S, E], [S, D], [S, D] the backend's memory, as the next */
-  float        *kv;                    /* [L, max_items, S, 2, D] keys, values */
+  float        *text;                  /* [S, E] the backend's memory, as the next */
+  PmActs        hidden, caption;       /* [S, D] */
+  PmActs        kv;                    /* [L, max_items, S, 2, D] keys, values */
   float        *key_bias;              /* [B, S] of the batch */
   float        *region_bias;           /* [B, R, T], allocated when there are regions */
-  int          *key_region;            /* [B, S] host memory, as the next */
-  int          *counts;                /* [B] */
+  int          *key_region;            /* [B, S] of the batch */
+  int          *counts;                /* [B] host memory */
   int           n_regions;
   PmLogitEdit   edit;                  /* of the batch */
   gboolean      has_edit;
   gsize         first, step;           /* slots of the batch's items: first + b * step */
+  int           n_changes;             /* how often texts were told */
 } PmPixartTexts;
 
 struct _PmPrepared
@@ -134,26 +137,28 @@ char *pm_pixart_dialect_table (const PmPixartDialect *dialect, int block);
 /* Whether the network has the layer outside the blocks. */
 gboolean pm_pixart_has_end (const PmNetwork *network, PmPixartEnd end);
 
-gsize    pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape); /* floats */
-void     pm_pixart_conditions_init (PmPrepared *prepared, float *memory);
+gsize    pm_pixart_conditions_size (const PmNetwork *network, const PmShape *shape); /* bytes */
+void     pm_pixart_conditions_init (PmPrepared *prepared, gpointer memory);
 gboolean pm_pixart_conditions_fill (PmPrepared *prepared, GError **error); /* tables and size, when layers are there */
 void     pm_pixart_conditions_clear (PmPrepared *prepared);
 
-/* See PmFamily.expect, and pm_expected_find. */
+/* See PmFamily.expect. */
 gboolean pm_pixart_expect (PmPrepared *prepared, int n, const float *t, const int *y, PmJob *job, GError **error);
-int      pm_pixart_conditions_find (PmPrepared *prepared, const PmDenoise *in, GError **error);
 
-/* [B, 6, D] of a block, or for layer L [B, 2, D] of the final layer; until the next call. */
-const float *pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer, int row);
+/* Brings the batch's conditions to their place; FALSE when cancelled. */
+gboolean pm_pixart_conditions_set (PmPrepared *prepared, const PmDenoise *in, GError **error);
 
-gsize    pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape); /* floats */
-void     pm_pixart_texts_init (PmPrepared *prepared, float *memory);
+/* [B, 6, D] of a block, or for layer L [B, 2, D] of the final layer, of the batch that was set; until the next call. */
+const float *pm_pixart_conditions_get (PmPrepared *prepared, int B, int layer);
+
+gsize    pm_pixart_texts_size (const PmNetwork *network, const PmShape *shape, PmDtype acts); /* bytes */
+void     pm_pixart_texts_init (PmPrepared *prepared, gpointer memory);
 void     pm_pixart_texts_clear (PmPrepared *prepared);
 gboolean pm_pixart_set_text (PmPrepared *prepared, PmItemTag tag, const float *embedding, int n, const PmTextEdit *edit,
                              PmJob *job, GError **error);
 
-/* Makes ready what the items of a batch are told; FALSE with PM_ERROR_MEMORY. */
-gboolean pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, GError **error);
+/* Makes ready what the items of a batch are told; FALSE with PM_ERROR_MEMORY. *key: another for other operations. */
+gboolean pm_pixart_texts_begin (PmPrepared *prepared, const PmDenoise *in, guint64 *key, GError **error);
 
 /* x += the cross attention of a layer. */
 void pm_pixart_texts_attend (PmPrepared *prepared, const PmDenoise *in, int layer);
@@ -162,6 +167,6 @@ PmSite     *pm_pixart_sites (PmNetwork *network, const PmShape *shape, int *n_si
 PmPrepared *pm_pixart_prepare (PmNetwork *network, PmBackend *backend, const PmShape *shape, GError **error);
 void        pm_pixart_release (PmPrepared *prepared);
 gboolean    pm_pixart_denoise (PmPrepared *prepared, const PmDenoise *in, float *out, GError **error);
-gsize       pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape);
+gsize       pm_pixart_work_bytes (PmNetwork *network, const PmShape *shape, PmDtype acts);
 
 #endif

@@ -9,51 +9,49 @@
 #include "nn/attention.h"
 #include "nn/position.h"
 
-/* Floats of each buffer, in the order of PmTrunkWork. */
+/* Numbers of each buffer, in the order of PmTrunkWork, and their bytes. */
 #define N_BUFFERS 8
-static void
-work_sizes (const PmNetworkInfo *info, int F, const PmShape *shape, gsize sizes[N_BUFFERS])
+static gsize
+work_sizes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts, gsize sizes[N_BUFFERS])
 {
-  gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch;
-  const gsize floats[N_BUFFERS] = {
+  gsize B = shape->max_items, T = pm_shape_tokens (shape), D = info->width, area = (gsize) info->patch * info->patch, sum = 0;
+  const gsize numbers[N_BUFFERS] = {
     B * info->in_channels * T * area, B * T * area * MAX (info->in_channels, info->out_channels),
-    B * T * D, B * T * D, B * T * 3 * D, B * T * F, B * info->out_channels * T * area, T * D
+    B * T * D, (B * T + PM_ACTS_ROWS) * D, B * T * 3 * D, (B * T + PM_ACTS_ROWS) * F, B * info->out_channels * T * area, T * D
   };
   for (int i = 0; i < N_BUFFERS; i++)
-    sizes[i] = (floats[i] + 15) / 16 * 16; /* every buffer on a cache line of its own */
+    sum += sizes[i] = pm_trunk_room (numbers[i], i >= 3 && i <= 5 ? acts : PM_DTYPE_F32);
+  return sum;
 }
 
 gsize
-pm_trunk_floats (const PmNetworkInfo *info, int F, const PmShape *shape)
+pm_trunk_bytes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts)
 {
-  gsize sizes[N_BUFFERS], total = 0;
-  work_sizes (info, F, shape, sizes);
-  for (int i = 0; i < N_BUFFERS; i++)
-    total += sizes[i];
-  return total;
+  gsize sizes[N_BUFFERS];
+  return work_sizes (info, F, shape, acts, sizes);
 }
 
-float *
+gpointer
 pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape, PmSite *sites,
                gsize more, GError **error)
 {
-  PmTrunkWork *work = &trunk->work;
-  float      **buffers[N_BUFFERS] = { &work->image, &work->patches, &work->x, &work->h, &work->qkv, &work->mlp, &work->output,
-                                      &work->position };
-  gsize        sizes[N_BUFFERS];
+  PmDtype acts = pm_backend_get_activation_dtype (backend);
+  bool    panels = pm_backend_likes_panels (backend);
+  gsize   sizes[N_BUFFERS], n_bytes = work_sizes (info, F, shape, acts, sizes);
+  char   *parts[N_BUFFERS];
 
   *trunk = (PmTrunk) { .backend = backend, .info = info, .shape = *shape, .sites = sites };
-  trunk->memory = pm_backend_alloc (backend, (pm_trunk_floats (info, F, shape) + more) * sizeof (float), error);
+  trunk->memory = pm_backend_alloc (backend, n_bytes + more, error);
   if (! trunk->memory)
     return NULL;
-  float *next = trunk->memory;
-  work_sizes (info, F, shape, sizes);
-  for (int i = 0; i < N_BUFFERS; i++)
-    {
-      *buffers[i] = next;
-      next += sizes[i];
-    }
-  return next;
+  parts[0] = trunk->memory;
+  for (int i = 1; i < N_BUFFERS; i++)
+    parts[i] = parts[i - 1] + sizes[i - 1];
+  trunk->work = (PmTrunkWork) { .image = (float *) parts[0], .patches = (float *) parts[1], .x = (float *) parts[2],
+                                .h = { parts[3], acts, panels }, .qkv = { parts[4], acts, false },
+                                .mlp = { parts[5], acts, panels },
+                                .output = (float *) parts[6], .position = (float *) parts[7] };
+  return (char *) trunk->memory + n_bytes;
 }
 
 void
@@ -100,17 +98,17 @@ describe_patches (const PmTrunk *trunk, int B, int C, const float *from, float *
                        .from = from, .to = to };
 }
 
-void
-pm_trunk_embed (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed)
+/* x = the picture's patches through the layer, and their positions. */
+static void
+embed_patches (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed)
 {
   const PmNetworkInfo *info = trunk->info;
   PmTrunkWork         *work = &trunk->work;
-  gsize                T = pm_shape_tokens (&trunk->shape), area = pm_shape_area (&trunk->shape, info);
+  gsize                T = pm_shape_tokens (&trunk->shape);
   PmPatches            patches = describe_patches (trunk, in->B, info->in_channels, work->image, work->patches);
 
-  pm_backend_upload (trunk->backend, work->image, in->x, sizeof (float) * in->B * info->in_channels * area);
   pm_backend_patchify (trunk->backend, &patches);
-  PmLinear op = pm_nn_layer_linear (embed, in->B * (int) T, work->patches, work->x);
+  PmLinear op = pm_nn_layer_linear (embed, in->B * (int) T, pm_acts_f32 (work->patches), pm_acts_f32 (work->x));
   pm_backend_linear (trunk->backend, &op);
   pm_backend_add (trunk->backend, &(PmAdd) { .n = in->B * T * info->width, .n_y = T * info->width, .x = work->x,
                                              .y = work->position });
@@ -127,14 +125,15 @@ modulate (PmTrunk *trunk, int B, const PmModulation *modulation)
 }
 
 void
-pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, const float *from, const float *gate, gsize gate_stride)
+pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, PmActs from, const float *gate, gsize gate_stride)
 {
   int      T = count_tokens (trunk);
-  PmLinear op = pm_nn_layer_linear (layer, B * T, from, trunk->work.x);
-  op.gate = gate;
+  PmActs   x = pm_acts_f32 (trunk->work.x);
+  PmLinear op = pm_nn_layer_linear (layer, B * T, from, x);
+  op.gate = pm_acts_f32 (gate);
   op.gate_stride = gate_stride;
   op.rows_per_item = T;
-  op.residual = trunk->work.x;
+  op.residual = x;
   pm_backend_linear (trunk->backend, &op);
 }
 
@@ -150,13 +149,14 @@ pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLayer *
   modulate (trunk, B, modulation);
   for (int j = 0; j < 3 && qkv[j].weight.rows > 0; j++)
     {
-      PmLinear op = pm_nn_layer_linear (&qkv[j], B * T, work->h, work->qkv + j * D);
+      PmLinear op = pm_nn_layer_linear (&qkv[j], B * T, work->h, pm_acts_at (work->qkv, j * D));
       op.y_stride = row;
       pm_backend_linear (trunk->backend, &op);
     }
-  PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv, .k = work->qkv + D,
-                            .v = work->qkv + 2 * D, .q_item = T * row, .q_row = row, .kv_item = T * row, .kv_row = row,
-                            .scale = 1.f / sqrtf (d), .out = work->h, .out_item = (gsize) T * D, .out_row = D };
+  PmAttention attention = { .B = B, .H = info->n_heads, .d = d, .Tq = T, .Tk = T, .q = work->qkv,
+                            .k = pm_acts_at (work->qkv, D), .v = pm_acts_at (work->qkv, 2 * D), .q_item = T * row, .q_row = row,
+                            .kv_item = T * row, .kv_row = row, .scale = 1.f / sqrtf (d), .out = work->h,
+                            .out_item = (gsize) T * D, .out_row = D };
   pm_nn_attention (trunk->backend, in->tap, &trunk->sites[layer], &attention);
   pm_trunk_add (trunk, proj, B, work->h, modulation->gate, modulation->stride);
 }
@@ -171,8 +171,8 @@ pm_trunk_feed (PmTrunk *trunk, int B, const PmLayer *fc1, const PmLayer *fc2, co
   pm_trunk_add (trunk, fc2, B, trunk->work.mlp, modulation->gate, modulation->stride);
 }
 
-gboolean
-pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpointer prepared, int row, GError **error)
+static gboolean
+run_blocks (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, GError **error)
 {
   gsize    n = pm_shape_tokens (&trunk->shape) * trunk->info->width; /* of one item's stream */
   gboolean predict = in->cache && in->predict;
@@ -188,29 +188,66 @@ pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpo
     {
       if (! pm_job_check (in->job, error))
         return FALSE;
-      block (prepared, in, layer, row);
+      network->block (network->prepared, in, layer);
     }
   for (int b = 0; b < in->B && in->cache && ! predict; b++)
     pm_feature_cache_end (in->cache, in->tags[b], trunk->work.x + b * n);
   return TRUE;
 }
 
-gboolean
-pm_trunk_finish (PmTrunk *trunk, const PmDenoise *in, const PmLayer *final, const PmModulation *modulation, float *out,
-                 GError **error)
+static void
+put_patches (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network)
 {
-  const PmNetworkInfo *info = trunk->info;
-  PmTrunkWork         *work = &trunk->work;
-  gsize                n = info->out_channels * pm_shape_area (&trunk->shape, info);
-  PmPatches            patches = describe_patches (trunk, in->B, info->out_channels, work->patches, work->output);
+  PmTrunkWork *work = &trunk->work;
+  PmPatches    patches = describe_patches (trunk, in->B, trunk->info->out_channels, work->patches, work->output);
+  PmModulation modulation = network->modulate_final (network->prepared, in);
 
-  modulate (trunk, in->B, modulation);
-  PmLinear op = pm_nn_layer_linear (final, in->B * count_tokens (trunk), work->h, work->patches);
+  modulate (trunk, in->B, &modulation);
+  PmLinear op = pm_nn_layer_linear (network->final, in->B * count_tokens (trunk), work->h, pm_acts_f32 (work->patches));
   pm_backend_linear (trunk->backend, &op);
   pm_backend_unpatchify (trunk->backend, &patches);
-  if (! pm_backend_finish (trunk->backend, error) || ! pm_job_check (in->job, error))
+}
+
+static gboolean
+run_network (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, GError **error)
+{
+  embed_patches (trunk, in, network->embed);
+  if (! run_blocks (trunk, in, network, error))
     return FALSE;
-  pm_backend_download (trunk->backend, out, work->output, sizeof (float) * in->B * n);
+  put_patches (trunk, in, network);
+  return TRUE;
+}
+
+/* Whether a call does the same as the last one with the key: features that are kept are weighed by the step's position, and
+ * what is recorded passes through the host's memory on the way. */
+static gboolean
+is_repeated (const PmDenoise *in)
+{
+  return ! in->cache && ! (in->tap && pm_tap_is_recording (in->tap));
+}
+
+gboolean
+pm_trunk_denoise (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, float *out, GError **error)
+{
+  const PmNetworkInfo *info = trunk->info;
+  PmBackend           *backend = trunk->backend;
+  gsize                area = pm_shape_area (&trunk->shape, info), item = sizeof (float) * area;
+  gboolean             is_remembered = is_repeated (in), done = TRUE;
+
+  g_assert (in->B >= 1 && in->B <= trunk->shape.max_items);
+  pm_backend_upload (backend, trunk->work.image, in->x, in->B * info->in_channels * item);
+  if (! is_remembered || pm_backend_begin_step (backend, network->key * 256 + in->B))
+    {
+      done = run_network (trunk, in, network, error);
+      if (is_remembered)
+        pm_backend_end_step (backend);
+    }
+  if (! done || ! pm_backend_finish (backend, error) || ! pm_job_check (in->job, error))
+    {
+      pm_backend_forget_steps (backend); /* a step that was cancelled halfway is none */
+      return FALSE;
+    }
+  pm_backend_download (backend, out, trunk->work.output, in->B * info->out_channels * item);
   return TRUE;
 }
 

@@ -12,9 +12,10 @@ typedef struct
 {
   float *image;    /* [B, C, h, w] */
   float *patches;  /* [B, T, max (C, C_out) * p * p] */
-  float *x, *h;    /* [B, T, D] the stream, and what a norm makes of it */
-  float *qkv;      /* [B, T, 3, D] */
-  float *mlp;      /* [B, T, F] */
+  float *x;        /* [B, T, D] the stream */
+  PmActs h;        /* [B, T, D] what a norm makes of it */
+  PmActs qkv;      /* [B, T, 3, D] */
+  PmActs mlp;      /* [B, T, F] */
   float *output;   /* [B, C_out, h, w] */
   float *position; /* [T, D] */
 } PmTrunkWork;
@@ -26,7 +27,7 @@ typedef struct
   PmShape              shape;
   PmSite              *sites;   /* of the shape; owned */
   PmTrunkWork          work;
-  float               *memory;
+  gpointer             memory;
 } PmTrunk;
 
 /* How a norm is modulated, and what comes of it gated: h = norm (x) * (1 + scale) + shift; x += gate * f (h). Items are `stride`
@@ -38,20 +39,24 @@ typedef struct
   float        eps;
 } PmModulation;
 
-/* Floats of the workspace. */
-gsize pm_trunk_floats (const PmNetworkInfo *info, int F, const PmShape *shape);
+/* Bytes of n elements in a workspace: every buffer begins a cache line. */
+static inline gsize
+pm_trunk_room (gsize n, PmDtype dtype)
+{
+  return (n * pm_dtype_size (dtype) + 63) / 64 * 64;
+}
 
-/* Takes the workspace, and behind it `more` floats, which are returned; NULL with PM_ERROR_MEMORY. Takes sites; clear it also
+/* Bytes of the workspace. */
+gsize pm_trunk_bytes (const PmNetworkInfo *info, int F, const PmShape *shape, PmDtype acts);
+
+/* Takes the workspace, and behind it `more` bytes, which are returned; NULL with PM_ERROR_MEMORY. Takes sites; clear it also
  * after failure. */
-float *pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape, PmSite *sites,
-                      gsize more, GError **error);
-void   pm_trunk_clear (PmTrunk *trunk);
+gpointer pm_trunk_init (PmTrunk *trunk, PmBackend *backend, const PmNetworkInfo *info, int F, const PmShape *shape,
+                        PmSite *sites, gsize more, GError **error);
+void     pm_trunk_clear (PmTrunk *trunk);
 
 /* The position table from a stored tensor [1, T, D], or where that is NULL computed: see nn/position.h. */
 gboolean pm_trunk_set_position (PmTrunk *trunk, const PmTensor *stored, double base, double scale, GError **error);
-
-/* x = the picture's patches through the layer, and their positions. */
-void pm_trunk_embed (PmTrunk *trunk, const PmDenoise *in, const PmLayer *embed);
 
 /* Self attention of a layer: qkv [3], of which the last two are empty where the first gives q, k and v. */
 void pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLayer *qkv, const PmLayer *proj,
@@ -61,15 +66,22 @@ void pm_trunk_attend (PmTrunk *trunk, const PmDenoise *in, int layer, const PmLa
 void pm_trunk_feed (PmTrunk *trunk, int B, const PmLayer *fc1, const PmLayer *fc2, const PmModulation *modulation);
 
 /* x += gate * (from . layer); gate NULL: 1. */
-void pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, const float *from, const float *gate, gsize gate_stride);
+void pm_trunk_add (PmTrunk *trunk, const PmLayer *layer, int B, PmActs from, const float *gate, gsize gate_stride);
 
-/* All blocks, or what stands in for them (PmDenoise.predict). */
-typedef void (*PmTrunkFunc) (gpointer prepared, const PmDenoise *in, int layer, int row);
-gboolean pm_trunk_run_blocks (PmTrunk *trunk, const PmDenoise *in, PmTrunkFunc block, gpointer prepared, int row, GError **error);
+/* What a family adds. Its operations are told of memory that stays where it is from call to call: they may be remembered
+ * (pm_backend_begin_step). */
+typedef struct
+{
+  const PmLayer *embed, *final;
+  void (*block) (PmPrepared *prepared, const PmDenoise *in, int layer);
+  PmModulation (*modulate_final) (PmPrepared *prepared, const PmDenoise *in);
+  PmPrepared    *prepared;
+  guint64        key; /* of what operations are told beside the batch's size */
+} PmTrunkNetwork;
 
-/* The final layer, and its patches to out [B, C_out, h, w], host memory. */
-gboolean pm_trunk_finish (PmTrunk *trunk, const PmDenoise *in, const PmLayer *final, const PmModulation *modulation, float *out,
-                          GError **error);
+/* Patches in, all blocks or what stands in for them (PmDenoise.predict), the final layer's patches to out [B, C_out, h, w], host
+ * memory. */
+gboolean pm_trunk_denoise (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network, float *out, GError **error);
 
 /* Operations of one item in the embedding, L blocks of self attention and MLP, and the final layer. */
 double pm_trunk_flops (const PmNetworkInfo *info, int F, const PmShape *shape);

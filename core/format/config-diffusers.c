@@ -214,7 +214,9 @@ static const PmConfigKey index_keys[] = {
     N_("%s: \"id2label\" should be an object from \"0\", \"1\" and so on to names. Correct it or remove the key.") },
   { "vae", read_vae_part, NULL },
   { "scheduler", read_scheduler_part, NULL },
-  { "transformer", NULL, NULL }, /* the checkpoint's absence is an error of its own */
+  { "transformer", NULL, NULL },  /* the checkpoint's absence is an error of its own, */
+  { "text_encoder", NULL, NULL }, /* as that of these two is to whoever paints */
+  { "tokenizer", NULL, NULL },
   { "_class_name", read_pipeline, NULL },
   { "_diffusers_version", NULL, NULL },
   { "_name_or_path", NULL, NULL },

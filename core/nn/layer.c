@@ -19,8 +19,8 @@ static void
 set_missing (GError **error, PmCheckpoint *checkpoint, const char *name)
 {
   g_set_error (error, PM_ERROR, PM_ERROR_DAMAGED,
-               _("“%s” lacks the tensor “%s”; the file is incomplete or holds another kind of model. Download it again, or "
-                 "convert it to the layout of facebookresearch/DiT or of diffusers."),
+               _("“%s” lacks the tensor “%s”; the file is incomplete, or of another kind than its other tensors say. Download it "
+                 "again, or convert it to the layout in which models of its kind are published."),
                pm_checkpoint_get_path (checkpoint), name);
 }
 
@@ -98,7 +98,7 @@ pm_nn_layer_release (PmLayer *layer, PmBackend *backend)
 }
 
 PmLinear
-pm_nn_layer_linear (const PmLayer *layer, int M, const float *x, float *y)
+pm_nn_layer_linear (const PmLayer *layer, int M, PmActs x, PmActs y)
 {
   return (PmLinear) {
     .M = M,

@@ -24,6 +24,6 @@ gboolean pm_nn_layer_prepare (PmLayer *layer, PmCheckpoint *checkpoint, const ch
 void     pm_nn_layer_release (PmLayer *layer, PmBackend *backend);
 
 /* The description of y[M, N] = x[M, K] . weight^T + bias, dense rows, no epilogue: to be refined and run. */
-PmLinear pm_nn_layer_linear (const PmLayer *layer, int M, const float *x, float *y);
+PmLinear pm_nn_layer_linear (const PmLayer *layer, int M, PmActs x, PmActs y);
 
 #endif

@@ -40,9 +40,7 @@ find_stride (const PmSchedule *schedule, int n_steps, GError **error)
       below = kept (n, s) < n_steps ? MAX (below, kept (n, s)) : below;
       above = kept (n, s) > n_steps ? MIN (above, kept (n, s)) : above;
     }
-  if (n_steps < 2 || n_steps > n)
-    g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%d steps cannot be had; choose from 2 to %d."), n_steps, n);
-  else
+  if (pm_schedule_check_steps (n_steps, 2, n, error))
     g_set_error (error, PM_ERROR, PM_ERROR_USAGE,
                  _("DDIM cannot make exactly %d steps of %d with an even stride; choose %d or %d steps."), n_steps, n,
                  MAX (below, 2), above);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/i18n.h"
-#include "request.h"
+#include "request/request.h"
 
 const PmSampler *
 pm_sampler_find (const char *id)

@@ -43,7 +43,7 @@ pm_schedule_check_steps (int n_steps, int least, int most, GError **error)
 {
   if (n_steps >= least && n_steps <= most)
     return TRUE;
-  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("%d steps cannot be had; choose from %d to %d."), n_steps, least, most);
+  g_set_error (error, PM_ERROR, PM_ERROR_USAGE, _("The number of steps is %d; choose one from %d to %d."), n_steps, least, most);
   return FALSE;
 }
 

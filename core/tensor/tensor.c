@@ -8,26 +8,6 @@
 
 #include "base/clones.h"
 
-gsize
-pm_dtype_size (PmDtype dtype)
-{
-  switch (dtype)
-    {
-    case PM_DTYPE_F32:
-    case PM_DTYPE_I32:
-      return 4;
-    case PM_DTYPE_F16:
-    case PM_DTYPE_BF16:
-      return 2;
-    case PM_DTYPE_F64:
-    case PM_DTYPE_I64:
-      return 8;
-    case PM_DTYPE_OTHER:
-      break;
-    }
-  return 0;
-}
-
 const char *
 pm_dtype_name (PmDtype dtype)
 {

@@ -4,18 +4,9 @@
 
 #include <glib.h>
 
-#define PM_MAX_RANK 8
+#include "tensor/dtype.h"
 
-typedef enum
-{
-  PM_DTYPE_F32,
-  PM_DTYPE_F16,
-  PM_DTYPE_BF16,
-  PM_DTYPE_F64,
-  PM_DTYPE_I32,
-  PM_DTYPE_I64,
-  PM_DTYPE_OTHER /* known to exist, not readable here: only an error when something needs the tensor */
-} PmDtype;
+#define PM_MAX_RANK 8
 
 typedef struct
 {
@@ -27,7 +18,6 @@ typedef struct
   const void *data; /* borrowed from the checkpoint, row-major, aligned to the element's size */
 } PmTensor;
 
-gsize       pm_dtype_size (PmDtype dtype); /* bytes; 0 for OTHER */
 const char *pm_dtype_name (PmDtype dtype); /* "f32" */
 
 /* TRUE when the shape is exactly the `rank` numbers that follow (gsize each). */

@@ -5,7 +5,7 @@
 #include "base/i18n.h"
 #include "base/memory.h"
 #include "format/config.h"
-#include "identity.h"
+#include "format/identity.h"
 
 struct _PmTextEncoder
 {

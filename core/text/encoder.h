@@ -51,7 +51,7 @@ const PmTextEncoderInfo *pm_text_encoder_get_info (PmTextEncoder *encoder);
 PmCheckpoint            *pm_text_encoder_get_checkpoint (PmTextEncoder *encoder); /* borrowed */
 
 /* What embeddings depend on beside the tokens, as one name: the sums of the weights' files, where these are remembered (see
- * identity.h; else NULL), and the configuration. Free with g_free. */
+ * format/identity.h; else NULL), and the configuration. Free with g_free. */
 char *pm_text_encoder_identity (PmTextEncoder *encoder);
 
 /* See PmTextEncoderKind.measure. */

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
-#include "model-private.h"
+#include "model/private.h"
 #include "text/caption.h"
 #include "text/prompt-private.h"
 

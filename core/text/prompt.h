@@ -2,7 +2,7 @@
 #ifndef PM_PROMPT_H
 #define PM_PROMPT_H
 
-#include "model.h"
+#include "model/model.h"
 
 typedef struct
 {

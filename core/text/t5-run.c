@@ -13,9 +13,10 @@ typedef struct
   PmTextNetwork *network;
   PmBackend     *backend;
   int            n;
-  float         *x, *h;          /* [n, E] the stream, and what a norm makes of it */
-  float         *q, *k, *v, *a;  /* [n, H, d] */
-  float         *gate, *hidden;  /* [n, F] */
+  float         *x;              /* [n, E] the stream */
+  PmActs         h;              /* [n, E] what a norm makes of it */
+  PmActs         q, k, v, a;     /* [n, H, d] */
+  PmActs         gate, hidden;   /* [n, F] */
   float         *bias;           /* [H, n, n] */
 } PmT5Run;
 
@@ -31,15 +32,15 @@ pm_t5_bucket (int distance, int K, int max_distance)
   return bucket + (int) MIN (exact + floorf (ratio * (float) (half - exact)), half - 1);
 }
 
-/* Floats of the workspace, in the order of PmT5Run. */
+/* Bytes of the workspace, in the order of PmT5Run. */
 static gsize
-work_floats (const PmTextNetwork *network, gsize n, gsize sizes[9])
+work_sizes (const PmTextNetwork *network, gsize n, PmDtype acts, gsize sizes[9])
 {
   gsize E = network->E, heads = (gsize) network->H * network->d, F = network->F, sum = 0;
   gsize wanted[9] = { n * E, n * E, n * heads, n * heads, n * heads, n * heads, n * F, n * F, network->H * n * n };
 
   for (int i = 0; i < 9; i++)
-    sum += sizes[i] = (wanted[i] + 15) / 16 * 16;
+    sum += sizes[i] = (wanted[i] * pm_dtype_size (i > 0 && i < 8 ? acts : PM_DTYPE_F32) + 63) / 64 * 64;
   return sum;
 }
 
@@ -50,7 +51,7 @@ pm_t5_measure (PmTextNetwork *network, int n, double *flops, gsize *work_bytes)
   double E = network->E, heads = (double) network->H * network->d, F = network->F;
 
   *flops = 2.0 * network->L * n * (4 * E * heads + (network->is_gated ? 3 : 2) * E * F + 2 * heads * n);
-  *work_bytes = (work_floats (network, n, sizes) + sizes[8]) * sizeof (float); /* fill_bias has a copy */
+  *work_bytes = work_sizes (network, n, PM_DTYPE_F32, sizes) + sizes[8]; /* fill_bias has a copy */
 }
 
 /* The logits' bias of every head, from the table of distances. */
@@ -125,7 +126,7 @@ release_layer (PmT5Run *run, int layer, PmWeight weights[PM_T5_N_WEIGHTS])
 }
 
 static void
-norm (PmT5Run *run, const PmWeight *weight, float *y)
+norm (PmT5Run *run, const PmWeight *weight, PmActs y)
 {
   pm_backend_rms_norm (run->backend, &(PmRmsNorm) { .M = run->n, .D = run->network->E, .x = run->x, .weight = weight,
                                                     .eps = (float) run->network->eps, .y = y });
@@ -133,8 +134,7 @@ norm (PmT5Run *run, const PmWeight *weight, float *y)
 
 /* y = x . w^T, dense rows; gate [n, N] and activation as PmLinear has them. */
 static void
-linear (PmT5Run *run, const PmWeight *w, const float *x, PmActivation activation, const float *gate, const float *residual,
-        float *y)
+linear (PmT5Run *run, const PmWeight *w, PmActs x, PmActivation activation, PmActs gate, PmActs residual, PmActs y)
 {
   pm_backend_linear (run->backend, &(PmLinear) { .M = run->n, .N = (int) w->rows, .K = (int) w->cols, .x = x,
                                                  .x_stride = w->cols, .w = w, .activation = activation, .gate = gate,
@@ -159,19 +159,20 @@ static void
 run_layer (PmT5Run *run, const PmWeight *w)
 {
   const PmTextNetwork *network = run->network;
+  PmActs               none = { NULL }, x = pm_acts_f32 (run->x);
 
   norm (run, &w[PM_T5_NORM1], run->h);
-  linear (run, &w[PM_T5_Q], run->h, PM_ACTIVATION_NONE, NULL, NULL, run->q);
-  linear (run, &w[PM_T5_K], run->h, PM_ACTIVATION_NONE, NULL, NULL, run->k);
-  linear (run, &w[PM_T5_V], run->h, PM_ACTIVATION_NONE, NULL, NULL, run->v);
+  linear (run, &w[PM_T5_Q], run->h, PM_ACTIVATION_NONE, none, none, run->q);
+  linear (run, &w[PM_T5_K], run->h, PM_ACTIVATION_NONE, none, none, run->k);
+  linear (run, &w[PM_T5_V], run->h, PM_ACTIVATION_NONE, none, none, run->v);
   attend (run);
-  linear (run, &w[PM_T5_O], run->a, PM_ACTIVATION_NONE, NULL, run->x, run->x);
+  linear (run, &w[PM_T5_O], run->a, PM_ACTIVATION_NONE, none, x, x);
 
   norm (run, &w[PM_T5_NORM2], run->h);
   if (network->is_gated)
-    linear (run, &w[PM_T5_GATE], run->h, PM_ACTIVATION_NONE, NULL, NULL, run->gate);
-  linear (run, &w[PM_T5_WI], run->h, network->activation, network->is_gated ? run->gate : NULL, NULL, run->hidden);
-  linear (run, &w[PM_T5_WO], run->hidden, PM_ACTIVATION_NONE, NULL, run->x, run->x);
+    linear (run, &w[PM_T5_GATE], run->h, PM_ACTIVATION_NONE, none, none, run->gate);
+  linear (run, &w[PM_T5_WI], run->h, network->activation, network->is_gated ? run->gate : none, none, run->hidden);
+  linear (run, &w[PM_T5_WO], run->hidden, PM_ACTIVATION_NONE, none, x, x);
 }
 
 static gboolean
@@ -204,12 +205,12 @@ finish_run (PmT5Run *run, float *out, PmJob *job, GError **error)
 
   if (! pm_backend_prepare (run->backend, run->network->norm, &weight, error))
     return FALSE;
-  norm (run, &weight, run->h);
+  norm (run, &weight, pm_acts_f32 (run->x));
   gboolean done = pm_backend_finish (run->backend, error);
   pm_backend_release (run->backend, &weight);
   if (! done || ! pm_job_check (job, error))
     return FALSE;
-  pm_backend_download (run->backend, out, run->h, (gsize) run->n * run->network->E * sizeof (float));
+  pm_backend_download (run->backend, out, run->x, (gsize) run->n * run->network->E * sizeof (float));
   pm_job_report (job, _("Reading the prompt"), 0, 0, 1);
   return TRUE;
 }
@@ -218,18 +219,17 @@ gboolean
 pm_t5_run (PmTextNetwork *network, PmBackend *backend, const int *ids, int n, float *out, PmJob *job, GError **error)
 {
   PmT5Run run = { .network = network, .backend = backend, .n = n };
-  float **parts[] = { &run.x, &run.h, &run.q, &run.k, &run.v, &run.a, &run.gate, &run.hidden, &run.bias };
-  gsize   sizes[G_N_ELEMENTS (parts)];
-  float  *memory = pm_backend_alloc (backend, work_floats (network, n, sizes) * sizeof (float), error);
+  PmDtype acts = pm_backend_get_activation_dtype (backend);
+  PmActs *parts[] = { &run.h, &run.q, &run.k, &run.v, &run.a, &run.gate, &run.hidden };
+  gsize   sizes[2 + G_N_ELEMENTS (parts)];
+  char   *memory = pm_backend_alloc (backend, work_sizes (network, n, acts, sizes), error), *next = memory;
 
   if (! memory)
     return FALSE;
-  float *next = memory;
+  run.x = (float *) memory;
   for (gsize i = 0; i < G_N_ELEMENTS (parts); i++)
-    {
-      *parts[i] = next;
-      next += sizes[i];
-    }
+    *parts[i] = (PmActs) { next += sizes[i], acts };
+  run.bias = (float *) (next + sizes[G_N_ELEMENTS (parts)]);
   gboolean done = fill_bias (&run, error) && fill_stream (&run, ids, error) && run_layers (&run, job, error)
                   && finish_run (&run, out, job, error);
   pm_backend_free (backend, memory);

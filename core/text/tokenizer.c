@@ -15,6 +15,7 @@
 
 struct _PmTokenizer
 {
+  char                  *file, *sum;
   const PmTokenizerKind *kind;
   const PmVocabulary    *vocabulary; /* of one of the two */
   const PmTokenModel    *model;
@@ -32,6 +33,8 @@ pm_tokenizer_free (PmTokenizer *tokenizer)
     tokenizer->kind->free (tokenizer->spiece_model);
   pm_spiece_free (tokenizer->spiece);
   pm_pipeline_free (tokenizer->pipeline);
+  g_free (tokenizer->file);
+  g_free (tokenizer->sum);
   g_free (tokenizer);
 }
 
@@ -146,9 +149,11 @@ pm_tokenizer_open (const char *path, GError **error)
   if (! read_file (file, shown, &bytes, &n, error))
     return NULL;
   is_json = g_str_has_suffix (file, ".json") || (n > 0 && bytes[0] == '{');
-  if (is_json ? load_pipeline (tokenizer, bytes, n, shown, error) : load_spiece (tokenizer, bytes, n, shown, error))
-    return g_steal_pointer (&tokenizer);
-  return NULL;
+  if (! (is_json ? load_pipeline (tokenizer, bytes, n, shown, error) : load_spiece (tokenizer, bytes, n, shown, error)))
+    return NULL;
+  tokenizer->file = g_steal_pointer (&file);
+  tokenizer->sum = g_compute_checksum_for_data (G_CHECKSUM_SHA256, (const guchar *) bytes, n);
+  return g_steal_pointer (&tokenizer);
 }
 
 static void
@@ -232,6 +237,18 @@ pm_tokenizer_encode (const PmTokenizer *tokenizer, const char *text, GError **er
                           : encode_spiece (tokenizer, text, n, tokens, error))
     return g_steal_pointer (&tokens);
   return NULL;
+}
+
+const char *
+pm_tokenizer_get_file (const PmTokenizer *tokenizer)
+{
+  return tokenizer->file;
+}
+
+const char *
+pm_tokenizer_get_sum (const PmTokenizer *tokenizer)
+{
+  return tokenizer->sum;
 }
 
 const char *

@@ -38,6 +38,10 @@ void      pm_tokens_free (PmTokens *tokens);
 /* The tokens that stand for any of the bytes begin..end of the text. They follow each other; FALSE when there are none. */
 gboolean pm_tokens_find (const PmTokens *tokens, gsize begin, gsize end, int *first, int *count);
 
+/* The file that was read, and its sha256 in hexadecimal digits; borrowed. */
+const char *pm_tokenizer_get_file (const PmTokenizer *tokenizer);
+const char *pm_tokenizer_get_sum (const PmTokenizer *tokenizer);
+
 /* "spiece.model" or "tokenizer.json"; "unigram". */
 const char *pm_tokenizer_get_format (const PmTokenizer *tokenizer);
 const char *pm_tokenizer_get_kind (const PmTokenizer *tokenizer);

@@ -357,9 +357,10 @@ attend_some (PmKlWalk *walk, int first, const PmFeatures *q, const PmFeatures *k
   int         T = q->height * q->width, d = q->channels, left = T - first;
   int         n = MIN (left, QUERIES), B = MIN (left / n, MOST_ITEMS);
   gsize       offset = (gsize) first * d;
-  PmAttention op = { .B = B, .H = 1, .d = d, .Tq = n, .Tk = T, .q = (float *) q->data + offset, .k = k->data,
-                     .v = v->data, .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d,
-                     .scale = 1.f / sqrtf (d), .out = (float *) out->data + offset, .out_item = (gsize) n * d, .out_row = d };
+  PmAttention op = { .B = B, .H = 1, .d = d, .Tq = n, .Tk = T, .q = pm_acts_f32 ((float *) q->data + offset),
+                     .k = pm_acts_f32 (k->data), .v = pm_acts_f32 (v->data), .q_item = (gsize) n * d, .q_row = d, .kv_item = 0,
+                     .kv_row = d, .scale = 1.f / sqrtf (d), .out = pm_acts_f32 ((float *) out->data + offset),
+                     .out_item = (gsize) n * d, .out_row = d };
 
   pm_nn_attention (walk->backend, NULL, NULL, &op);
   pm_features_release (q, first / q->width, (gint64) B * n / q->width + 2);

@@ -279,6 +279,14 @@ weighed ()
 ok "a weight changes the picture" weighed
 negative () { tell --prompt 'A red fox, and snow' --negative blur --out "$t/neg.png" && ! cmp -s "$t/fox.png" "$t/neg.png"; }
 ok "so does a negative prompt" negative
+unused_negative ()
+{
+  tell --prompt 'A red fox, and snow' --negative blur --guidance 1 --out "$t/neg1.png" 2>"$t/err" &&
+    grep -q '^pentimento: .*negative prompt.*guidance' "$t/err" &&
+    tell --prompt 'A red fox, and snow' --guidance 1 --out "$t/neg2.png" 2>"$t/err" && [ ! -s "$t/err" ] &&
+    cmp "$t/neg1.png" "$t/neg2.png"
+}
+ok "a negative prompt that changes nothing is told" unused_negative
 word_json ()
 {
   "$program" generate --model "$t/reads" --size 64x96 --num-steps 2 --prompt 'a fox' --show 'words=fox;read=word' \
@@ -304,6 +312,23 @@ ok "the fifth fox" generate_fails 2 'fox#5' --model "$t/reads" --size 64x96 --pr
 ok "words of the half without the prompt" generate_fails 2 'condition' --model "$t/reads" --size 64x96 --prompt 'a fox' \
   --show 'read=word;which=null'
 ok "words of an empty prompt" generate_fails 2 'single words' --model "$t/reads" --size 64x96 --show 'read=word'
+# Whatever is damaged, all parts are told, and a script sees it too.
+info_damaged ()
+{
+  local code=0 part
+  cp -r "$t/reads" "$t/torn" && rm "$t/torn/text_encoder"/*.hash.json && : >"$t/torn/tokenizer/spiece.model" &&
+    echo torn >"$t/torn/text_encoder/model.safetensors" && rm "$t/torn/vae"/*.hash.json &&
+    echo torn >"$t/torn/vae/diffusion_pytorch_model.safetensors" || return 1
+  "$program" info "$@" "$t/torn" >"$t/l" 2>"$t/err" || code=$?
+  cat "$t/l" "$t/err"
+  [ "$code" = 1 ] && [ "$(wc -l <"$t/err")" = 1 ] && grep -q 'vae, text_encoder, tokenizer' "$t/err" || return 1
+  for part in vae/diffusion_pytorch_model.safetensors text_encoder/model.safetensors tokenizer/spiece.model; do
+    grep -Eq "(do: |problem).*$t/torn/$part" "$t/l" || { echo "nothing of $part"; return 1; }
+  done
+  rm -r "$t/torn"
+}
+ok "info of damaged parts" info_damaged
+ok "info --json of damaged parts" info_damaged --json
 long=$(printf 'fox %.0s' $(seq 400))
 ok "a prompt that is too long" generate_fails 2 'tokens.*shorten' --model "$t/reads" --size 64x96 --prompt "$long"
 ok "a size that is no multiple" generate_fails 2 'multiples' --model "$t/reads" --size 60x96 --prompt 'a fox'

@@ -103,11 +103,11 @@ pm_test_network_run (PmTestNetwork *network, PmTap *tap, const int *n_items, gbo
                              .d = WIDTH,
                              .Tq = TOKENS,
                              .Tk = TOKENS,
-                             .q = q,
-                             .k = k,
-                             .v = k,
+                             .q = pm_acts_f32 (q),
+                             .k = pm_acts_f32 (k),
+                             .v = pm_acts_f32 (k),
                              .scale = 1.0f,
-                             .out = out };
+                             .out = pm_acts_f32 (out) };
 
           for (gsize i = 0; i < n; i++)
             {

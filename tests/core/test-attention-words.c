@@ -77,6 +77,8 @@ get_P (const Network *network, int step, int site, int item, int head)
 static void
 define_P (const Network *network, int step, int site, const PmAttention *op)
 {
+  const float *q = pm_acts_floats (op->q), *k = pm_acts_floats (op->k);
+
   for (int item = 0; item < N_ITEMS; item++)
     for (int head = 0; head < N_HEADS; head++)
       for (int i = 0; i < N; i++)
@@ -88,8 +90,8 @@ define_P (const Network *network, int step, int site, const PmAttention *op)
           for (int j = 0; j < n; j++)
             {
               for (int c = 0; c < WIDTH; c++)
-                row[j] += (double) op->q[item * op->q_item + i * op->q_row + head * WIDTH + c]
-                          * op->k[item * op->kv_item + j * op->kv_row + head * WIDTH + c];
+                row[j] += (double) q[item * op->q_item + i * op->q_row + head * WIDTH + c]
+                          * k[item * op->kv_item + j * op->kv_row + head * WIDTH + c];
               sum += row[j] = exp (row[j]);
             }
           for (int j = 0; j < n; j++)
@@ -115,8 +117,9 @@ network_run (Network *network, PmTap *tap, gboolean null_first)
       for (int at = 0; at < 2 * N_LAYERS; at++) /* self, cross, self, ... */
         {
           int         s = at / 2 + (at % 2) * N_LAYERS;
-          PmAttention op = { .B = N_ITEMS, .H = N_HEADS, .d = WIDTH, .Tq = N, .Tk = at % 2 ? MAX_TEXT : N, .q = q, .k = k, .v = k,
-                             .scale = 1.0f, .out = out, .key_counts = at % 2 ? network->counts : NULL };
+          PmAttention op = { .B = N_ITEMS, .H = N_HEADS, .d = WIDTH, .Tq = N, .Tk = at % 2 ? MAX_TEXT : N,
+                             .q = pm_acts_f32 (q), .k = pm_acts_f32 (k), .v = pm_acts_f32 (k), .scale = 1.0f,
+                             .out = pm_acts_f32 (out), .key_counts = at % 2 ? network->counts : NULL };
 
           for (gsize i = 0; i < n; i++)
             {

@@ -7,6 +7,7 @@
 #include "backend/features.h"
 #include "base/random.h"
 #include "compare.h"
+#include "devices.h"
 
 typedef struct
 {
@@ -154,7 +155,7 @@ conv_data_clear (ConvData *data)
 static void
 test_conv (gconstpointer data)
 {
-  g_autoptr (PmBackend) ref = pm_backend_open ("ref", 1, NULL);
+  g_autoptr (PmBackend) ref = pm_test_open ("ref", 1);
   PmRandom              random;
 
   pm_random_init (&random, 5);
@@ -167,7 +168,7 @@ test_conv (gconstpointer data)
       g_autofree float *expected = run_conv (ref, c, &given), *first = NULL;
       for (int threads = 1; threads <= 5; threads += 2)
         {
-          g_autoptr (PmBackend) backend = pm_backend_open (data, threads, NULL);
+          g_autoptr (PmBackend) backend = pm_test_open (data, threads);
           g_autofree float *got = run_conv (backend, c, &given);
           g_auto (GStrv) fallbacks = pm_backend_get_fallbacks (backend);
           g_assert_cmpuint (g_strv_length (fallbacks), ==, 0);
@@ -187,7 +188,7 @@ static void
 test_in_place (gconstpointer data)
 {
   const ConvCase        c = { 70, 90, 24, 16, 1, 1, 0, FALSE, FALSE, FALSE, PM_DTYPE_F16, PM_DTYPE_F16, 0 };
-  g_autoptr (PmBackend) backend = pm_backend_open (data, 3, NULL);
+  g_autoptr (PmBackend) backend = pm_test_open (data, 3);
   PmRandom              random;
   ConvData              given;
 
@@ -227,7 +228,7 @@ test_doubling (void)
 {
   const ConvCase        doubled = { 5, 4, 6, 7, 3, 1, 1, TRUE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 0 };
   const ConvCase        plain = { 10, 8, 6, 7, 3, 1, 1, FALSE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 0 };
-  g_autoptr (PmBackend) ref = pm_backend_open ("ref", 1, NULL);
+  g_autoptr (PmBackend) ref = pm_test_open ("ref", 1);
   PmRandom              random;
   ConvData              small, large;
 
@@ -270,7 +271,7 @@ test_group_norm (gconstpointer data)
 {
   static const int      shapes[][4]
       = { { 1, 1, 4, 2 }, { 3, 5, 32, 32 }, { 16, 16, 48, 16 }, { 61, 47, 40, 8 }, { 33, 31, 512, 32 } };
-  g_autoptr (PmBackend) ref = pm_backend_open ("ref", 1, NULL);
+  g_autoptr (PmBackend) ref = pm_test_open ("ref", 1);
   PmRandom              random;
 
   pm_random_init (&random, 9);
@@ -286,7 +287,7 @@ test_group_norm (gconstpointer data)
       run_group_norm (ref, s[0], s[1], s[2], s[3], dtype, x, weights, expected);
       for (int threads = 1; threads <= 3; threads++)
         {
-          g_autoptr (PmBackend) backend = pm_backend_open (data, threads, NULL);
+          g_autoptr (PmBackend) backend = pm_test_open (data, threads);
           g_autofree float     *got = g_new (float, n_out);
           run_group_norm (backend, s[0], s[1], s[2], s[3], dtype, x, weights, got);
           pm_test_compare_relative ("scale", got, expected, s[2], 1e-6);
@@ -308,13 +309,13 @@ main (int argc, char **argv)
   } tests[] = { { "conv", test_conv }, { "in-place", test_in_place }, { "group-norm", test_group_norm } };
 
   g_test_init (&argc, &argv, NULL);
-  for (int i = 0; pm_backends[i]; i++)
-    for (gsize j = 0; ! pm_backends[i]->is_hidden && j < G_N_ELEMENTS (tests); j++)
-      if (! pm_backends[i]->is_available || pm_backends[i]->is_available ())
-        {
-          g_autofree char *path = g_strdup_printf ("/backend-conv/%s/%s", pm_backends[i]->id, tests[j].name);
-          g_test_add_data_func (path, pm_backends[i]->id, tests[j].run);
-        }
+  g_auto (GStrv) devices = pm_test_devices ();
+  for (int i = 0; devices[i]; i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (tests); j++)
+      {
+        g_autofree char *path = g_strdup_printf ("/backend-conv/%s/%s", devices[i], tests[j].name);
+        g_test_add_data_func (path, devices[i], tests[j].run);
+      }
   g_test_add_func ("/backend-conv/doubling", test_doubling);
   return g_test_run ();
 }

@@ -6,6 +6,7 @@
 #include "backend/backend.h"
 #include "base/random.h"
 #include "compare.h"
+#include "devices.h"
 
 /* Everything an operation of these tests touches, large enough for all. */
 typedef struct
@@ -28,12 +29,9 @@ new_normals (Fixture *fixture, gsize n, float scale)
 static void
 fixture_open (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (GError) error = NULL;
   pm_random_init (&fixture->random, 11);
-  fixture->ref = pm_backend_open ("ref", 1, &error);
-  g_assert_no_error (error);
-  fixture->backend = pm_backend_open (data, 2, &error);
-  g_assert_no_error (error);
+  fixture->ref = pm_test_open ("ref", 1);
+  fixture->backend = pm_test_open (data, 2);
 }
 
 static void
@@ -131,10 +129,12 @@ run_linear (PmBackend *backend, const LinearCase *c, const float *x, gconstpoint
         *bg = to_backend (backend, gate, 2 * c->N);
 
   g_assert_true (pm_backend_prepare (backend, &wt, &weight, &error) && pm_backend_prepare (backend, &bt, &bias_weight, &error));
-  pm_backend_linear (backend, &(PmLinear) { .M = c->M, .N = c->N, .K = c->K, .x = bx, .x_stride = xs, .w = &weight,
+  pm_backend_linear (backend, &(PmLinear) { .M = c->M, .N = c->N, .K = c->K, .x = pm_acts_f32 (bx), .x_stride = xs, .w = &weight,
                                             .bias = c->bias ? &bias_weight : NULL, .activation = c->activation,
-                                            .gate = c->gate ? bg : NULL, .gate_stride = c->N, .rows_per_item = rows_per_item,
-                                            .residual = c->residual ? by : NULL, .y = by, .y_stride = ys });
+                                            .gate = pm_acts_f32 (c->gate ? bg : NULL), .gate_stride = c->N,
+                                            .rows_per_item = rows_per_item,
+                                            .residual = pm_acts_f32 (c->residual ? by : NULL), .y = pm_acts_f32 (by),
+                                            .y_stride = ys });
   g_assert_true (pm_backend_finish (backend, &error));
   pm_backend_release (backend, &weight);
   pm_backend_release (backend, &bias_weight);
@@ -157,7 +157,7 @@ check_linear (Fixture *fixture, const LinearCase *c)
   pm_test_compare_relative (name, got, expected, n_y, 1e-6);
   for (int threads = 1; threads <= 5; threads += 2)
     {
-      g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
+      g_autoptr (PmBackend) other = pm_test_open (fixture->device, threads);
       g_autofree float     *again = run_linear (other, c, x, w, bias, gate, y);
       g_assert_cmpmem (again, n_y * sizeof (float), got, n_y * sizeof (float));
     }
@@ -184,7 +184,7 @@ run_norm (PmBackend *backend, int M, int D, const float *x, const float *mod)
                                                 .scale = bm + D,
                                                 .mod_stride = 2 * (gsize)D,
                                                 .eps = 1e-6f,
-                                                .y = by });
+                                                .y = pm_acts_f32 (by) });
   pm_backend_free (backend, bx);
   pm_backend_free (backend, bm);
   return from_backend (backend, by, (gsize) M * D);
@@ -213,8 +213,10 @@ run_rms_norm (PmBackend *backend, int M, int D, PmDtype dtype, const float *x, g
   float   *bx = to_backend (backend, x, (gsize) M * D), *by = to_backend (backend, x, (gsize) M * D);
 
   g_assert_true (pm_backend_prepare (backend, &tensor, &weight, NULL));
-  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = bx, .weight = &weight, .eps = 1e-6f, .y = by });
-  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = by, .weight = &weight, .eps = 0.5f, .y = by });
+  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = bx, .weight = &weight, .eps = 1e-6f,
+                                                .y = pm_acts_f32 (by) });
+  pm_backend_rms_norm (backend, &(PmRmsNorm) { .M = M, .D = D, .x = by, .weight = &weight, .eps = 0.5f,
+                                                .y = pm_acts_f32 (by) });
   pm_backend_release (backend, &weight);
   pm_backend_free (backend, bx);
   return from_backend (backend, by, (gsize) M * D);
@@ -349,21 +351,22 @@ steering_init (Steering *steering, PmBackend *backend, const AttentionCase *c)
   gsize             n_keys = (gsize) c->B * c->Tk, n_bias = (gsize) c->B * N_REGIONS * c->Tq;
   g_autofree float *bias = g_new0 (float, n_keys);
   g_autofree float *regions = g_new0 (float, n_bias);
+  g_autofree int   *key_region = g_new (int, n_keys);
 
   g_assert_cmpint (c->B, <=, MAX_ITEMS);
-  steering->key_region = g_new (int, n_keys);
   for (int b = 0; b < c->B; b++)
     steering->counts[b] = b == 0 ? MAX (c->Tk - 3, 1) : MAX (c->Tk / (b + 2), 1);
   for (gsize j = 0; j < n_keys; j++)
     {
       int key = (int) (j % c->Tk);
       bias[j] = key == 0 ? 0.5f : key % 5 == 1 ? -INFINITY : key % 5 == 2 ? logf (3.f) : 0.f;
-      steering->key_region[j] = key == 0 ? -1 : key % 3 - 1;
+      key_region[j] = key == 0 ? -1 : key % 3 - 1;
     }
   for (gsize i = 0; i < n_bias; i++)
     regions[i] = i % 3 == 0 ? -INFINITY : i % 3 == 1 ? -1.5f : 0.f;
   steering->key_bias = to_backend (backend, bias, n_keys);
   steering->region_bias = to_backend (backend, regions, n_bias);
+  steering->key_region = (int *) to_backend (backend, (const float *) key_region, n_keys);
   steering->edit = (PmLogitEdit) { .key_bias = steering->key_bias, .key_region = steering->key_region, .n_regions = N_REGIONS,
                                    .region_bias = steering->region_bias };
 }
@@ -373,7 +376,7 @@ steering_clear (Steering *steering, PmBackend *backend)
 {
   pm_backend_free (backend, steering->key_bias);
   pm_backend_free (backend, steering->region_bias);
-  g_free (steering->key_region);
+  pm_backend_free (backend, steering->key_region);
 }
 
 /* Results of one run: out, then every reduction. */
@@ -414,15 +417,15 @@ run_attention (PmBackend *backend, const AttentionCase *c, const float *qkv, con
                                                  .d = c->d,
                                                  .Tq = c->Tq,
                                                  .Tk = c->Tk,
-                                                 .q = q,
-                                                 .k = q + width,
-                                                 .v = q + 2 * width,
+                                                 .q = pm_acts_f32 (q),
+                                                 .k = pm_acts_f32 (q + width),
+                                                 .v = pm_acts_f32 (q + 2 * width),
                                                  .q_item = T * row,
                                                  .q_row = row,
                                                  .kv_item = T * row,
                                                  .kv_row = row,
                                                  .scale = 1.f / sqrtf (c->d),
-                                                 .out = results->values[0],
+                                                 .out = pm_acts_f32 (results->values[0]),
                                                  .out_item = c->Tq * width,
                                                  .out_row = width,
                                                  .bias = bias,
@@ -469,7 +472,7 @@ check_attention (Fixture *fixture, const AttentionCase *c)
     g_assert_true ((got.values[4][i] == 0) == (expected.values[4][i] == 0));
   for (int threads = 1; threads <= 3; threads += 2)
     {
-      g_autoptr (PmBackend) other = pm_backend_open (fixture->device, threads, NULL);
+      g_autoptr (PmBackend) other = pm_test_open (fixture->device, threads);
       AttentionResults      again;
       run_attention (other, c, qkv, weights, bias, TRUE, &again);
       for (int i = 0; i < N_RESULTS; i++)
@@ -560,13 +563,13 @@ main (int argc, char **argv)
                 { "steering", test_steering } };
 
   g_test_init (&argc, &argv, NULL);
-  for (int i = 0; pm_backends[i]; i++)
-    for (gsize j = 0; ! pm_backends[i]->is_hidden && j < G_N_ELEMENTS (tests); j++)
-      if (! pm_backends[i]->is_available || pm_backends[i]->is_available ())
-        {
-          g_autofree char *path = g_strdup_printf ("/backend/%s/%s", pm_backends[i]->id, tests[j].name);
-          g_test_add (path, Fixture, pm_backends[i]->id, fixture_open, tests[j].run, fixture_close);
-        }
+  g_auto (GStrv) devices = pm_test_devices ();
+  for (int i = 0; devices[i]; i++)
+    for (gsize j = 0; j < G_N_ELEMENTS (tests); j++)
+      {
+        g_autofree char *path = g_strdup_printf ("/backend/%s/%s", devices[i], tests[j].name);
+        g_test_add (path, Fixture, devices[i], fixture_open, tests[j].run, fixture_close);
+      }
   g_test_add_func ("/backend/unknown-device", test_unknown_device);
   return g_test_run ();
 }

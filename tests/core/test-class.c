@@ -6,8 +6,8 @@
 #include <json-glib/json-glib.h>
 
 #include "fixture.h"
-#include "generate.h"
-#include "model.h"
+#include "model/model.h"
+#include "run/generate.h"
 
 static char *folder;
 

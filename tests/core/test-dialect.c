@@ -7,9 +7,9 @@
 #include <glib/gstdio.h>
 
 #include "compare.h"
-#include "eval.h"
 #include "fixture.h"
-#include "model.h"
+#include "eval/eval.h"
+#include "model/model.h"
 
 /* Letters as in family/dit.h. */
 typedef struct
@@ -385,7 +385,7 @@ denoise (const char *name)
   g_assert_no_error (error);
   pm_test_add (in, "t", PM_DTYPE_F32, 1, (float[]) { 500 });
   pm_test_add (in, "y", PM_DTYPE_I32, 1, (gint32[]) { 1 });
-  PmBundle *out = pm_eval_denoise (model, "ref", in, NULL, 1, NULL, &error);
+  PmBundle *out = pm_eval_denoise (model, &(PmEvalOptions) { .device = "ref", .n_threads = 1 }, in, NULL, NULL, &error);
   g_assert_no_error (error);
   return out;
 }

@@ -91,6 +91,19 @@ test_defaults (void)
   g_assert_cmpstr (linear->classes[1], ==, "b");
 }
 
+/* As PixArt's pipelines are published: what each part is, is known. */
+static void
+test_pipeline (void)
+{
+  fixture_write (folder, "model_index.json", "{\"_class_name\": \"PixArtSigmaPipeline\", \"_diffusers_version\": \"0.28.0\", "
+                 "\"text_encoder\": [\"transformers\", \"T5EncoderModel\"], "
+                 "\"tokenizer\": [\"transformers\", \"T5Tokenizer\"], "
+                 "\"transformer\": [\"diffusers\", \"Transformer2DModel\"]}", -1);
+  g_autoptr (PmConfig) config = load (".");
+  g_assert_cmpstr (config->pipeline, ==, "PixArtSigmaPipeline");
+  g_assert_null (config->notes[0]);
+}
+
 static void
 test_notes (void)
 {
@@ -210,6 +223,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_data_func ("/config/whole", test_whole, in_new_folder);
   g_test_add_data_func ("/config/defaults", test_defaults, in_new_folder);
+  g_test_add_data_func ("/config/pipeline", test_pipeline, in_new_folder);
   g_test_add_data_func ("/config/notes", test_notes, in_new_folder);
   g_test_add_data_func ("/config/wrong-values", test_wrong_values, in_new_folder);
   g_test_add_data_func ("/config/damaged", test_damaged, in_new_folder);

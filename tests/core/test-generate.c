@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "format/checkpoint.h"
-#include "model-private.h"
 #include "pentimento.h"
+#include "format/checkpoint.h"
+#include "model/private.h"
 
 #define N_CANCELS 20
 

@@ -2,9 +2,9 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "format/checkpoint.h"
-#include "model-private.h"
 #include "pentimento.h"
+#include "format/checkpoint.h"
+#include "model/private.h"
 
 /* A network of 2 layers, width 24, 2 heads, patch 2 and 3 x 3 tokens, its configuration the given JSON. */
 static PmModel *
@@ -135,7 +135,7 @@ test_contradictions (void)
     { "{\"num_attention_heads\": 5}", "num_attention_heads" },
     { "{}", "num_attention_heads" },
     { "{\"num_attention_heads\": 2, \"null_class\": 3}", "null_class" },
-    { "{\"num_attention_heads\": 2, \"classes\": [\"a\"]}", "names 1 classes" },
+    { "{\"num_attention_heads\": 2, \"classes\": [\"a\"]}", "names 1 class," },
     { "{\"num_attention_heads\": 2, \"prediction\": \"eps_learned_range\"}", "prediction" },
   };
   for (gsize i = 0; i < G_N_ELEMENTS (wrong); i++)

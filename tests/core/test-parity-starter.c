@@ -2,9 +2,9 @@
  * tests/reference/starter). Its inputs are PyTorch's random numbers for seed 5: three pictures, then four noises. */
 #include <string.h>
 
-#include "base/random.h"
 #include "compare.h"
-#include "eval.h"
+#include "base/random.h"
+#include "eval/eval.h"
 
 #define B 3
 #define N_NOISES 4
@@ -49,7 +49,7 @@ test_denoise (gconstpointer device)
   pm_random_normal (&random, B * N_VALUES, add_picture (in, "x", B));
   pm_test_add (in, "t", PM_DTYPE_F32, B, t);
   pm_test_add (in, "y", PM_DTYPE_I32, B, y);
-  out = pm_eval_denoise (model, device, in, "received", 2, NULL, &error);
+  out = pm_eval_denoise (model, &(PmEvalOptions) { .device = device, .n_threads = 2 }, in, "received", NULL, &error);
   g_assert_no_error (error);
   pm_test_compare_relative ("out", pm_test_array_of (out, "out", B * N_VALUES), pm_test_array_of (expected, "out", B * N_VALUES),
                             B * N_VALUES, 1e-5);

@@ -5,7 +5,7 @@
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
-#include "eval.h"
+#include "eval/eval.h"
 
 static const char *const devices[] = { "ref", "cpu" };
 
@@ -91,7 +91,8 @@ denoise (Case *self, const char *device, int n_threads)
   g_autoptr (GError) error = NULL;
   int layer = (int)json_object_get_int_member (self->root, "probs");
   g_autofree char *capture = g_strdup_printf ("received,entropy,distance,from,to,probs:%d,subject", layer);
-  PmBundle *out = pm_eval_denoise (self->model, device, self->inputs, capture, n_threads, NULL, &error);
+  const PmEvalOptions options = { .device = device, .n_threads = n_threads };
+  PmBundle *out = pm_eval_denoise (self->model, &options, self->inputs, capture, NULL, &error);
 
   g_assert_no_error (error);
   return out;

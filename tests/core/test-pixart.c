@@ -7,14 +7,15 @@
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
-#include "eval.h"
 #include "fixture.h"
-#include "run.h"
+#include "eval/eval.h"
+#include "run/run.h"
 
 #define N_ITEMS 3
 
 static const char *const folders[] = { "pixart-alpha", "pixart-sigma" };
-static const char *const devices[] = { "ref", "cpu" };
+static const char *const   devices[] = { "ref", "cpu" };
+static const PmEvalOptions single = { .n_threads = 1 };
 
 typedef struct
 {
@@ -86,7 +87,8 @@ test_denoise (Fixture *self, gconstpointer folder)
       for (int n_threads = 1; n_threads <= 3; n_threads++)
         {
           g_autoptr (GError)   error = NULL;
-          g_autoptr (PmBundle) out = pm_eval_denoise (self->model, devices[d], self->inputs, capture, n_threads, NULL, &error);
+          const PmEvalOptions  options = { .device = devices[d], .n_threads = n_threads };
+          g_autoptr (PmBundle) out = pm_eval_denoise (self->model, &options, self->inputs, capture, NULL, &error);
           gsize                n;
           g_assert_no_error (error);
           compare (self, out, "out", "out", TRUE, 2e-6);
@@ -347,7 +349,7 @@ test_refused (Fixture *self, gconstpointer folder)
     {
       g_autoptr (GError) error = NULL;
       pm_test_add (self->inputs, "text_length", PM_DTYPE_I32, N_ITEMS, i ? many : none);
-      g_assert_null (pm_eval_denoise (self->model, "cpu", self->inputs, NULL, 1, NULL, &error));
+      g_assert_null (pm_eval_denoise (self->model, &single, self->inputs, NULL, NULL, &error));
       g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
       g_assert_nonnull (strstr (error->message, "text_length"));
     }
@@ -487,8 +489,8 @@ test_stored_positions (void)
       g_assert_no_error (error);
       g_assert_cmpint (pm_model_get_info (stored)->default_size, ==, 64);
       setup (&self, "pixart-alpha");
-      g_autoptr (PmBundle) a = pm_eval_denoise (stored, "cpu", self.inputs, NULL, 1, NULL, &error);
-      g_autoptr (PmBundle) b = pm_eval_denoise (said, "cpu", self.inputs, NULL, 1, NULL, &error);
+      g_autoptr (PmBundle) a = pm_eval_denoise (stored, &single, self.inputs, NULL, NULL, &error);
+      g_autoptr (PmBundle) b = pm_eval_denoise (said, &single, self.inputs, NULL, NULL, &error);
       g_assert_no_error (error);
       const float *values = pm_test_array (a, "out", &n);
       g_assert_cmpmem (values, n * sizeof (float), pm_test_array_of (b, "out", n), n * sizeof (float));

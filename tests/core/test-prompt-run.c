@@ -10,6 +10,14 @@
 #include "fixture.h"
 #include "prompt-model.h"
 
+/* The beginning of a tokenizer.json, and what puts a token at the end of a text. */
+#define LITTLE_TOKENIZER \
+  "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, \"vocab\": [[\"?\", 0], [\"</s>\", 0], [\"a\", -1]]}"
+#define LITTLE_END \
+  ", \"post_processor\": {\"type\": \"TemplateProcessing\", " \
+  "\"single\": [{\"Sequence\": {\"id\": \"A\"}}, {\"SpecialToken\": {\"id\": \"</s>\"}}], " \
+  "\"special_tokens\": {\"</s>\": {\"ids\": [1]}}}"
+
 typedef struct
 {
   char     *folder; /* the model's */
@@ -200,6 +208,41 @@ test_record (Fixture *fixture, gconstpointer data)
   g_assert_nonnull (strstr (difference, "model.hash.json"));
 }
 
+/* What a model of the folder as it is now says of the record; NULL: nothing. */
+static char *
+compare_now (Fixture *fixture, const char *record)
+{
+  g_autoptr (PmModel) model = open_model (fixture);
+  return pm_record_compare_model (record, model, NULL);
+}
+
+/* The same tokenizer under another name is the same; another one is told, whatever its name. */
+static void
+test_record_tokenizer (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError)    error = NULL;
+  g_autoptr (PmModel)   model = open_model (fixture);
+  g_autoptr (PmRequest) request = new_request (model, "plain");
+  g_autofree char      *folder = g_build_filename (fixture->folder, "tokenizer", NULL);
+  g_autofree char      *file = g_build_filename (folder, "spiece.model", NULL), *other = NULL;
+  g_autofree char      *away = g_build_filename (folder, "else.model", NULL);
+
+  request->num_steps = 1;
+  g_autoptr (PmResult) result = pm_generate (model, request, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_null (compare_now (fixture, result->record));
+
+  g_assert_cmpint (g_rename (file, away), ==, 0);
+  fixture_write (fixture->folder, "config.json", "{\"tokenizer\": \"tokenizer/else.model\"}", -1);
+  g_assert_null (compare_now (fixture, result->record));
+
+  fixture_write (fixture->folder, "config.json", "{}", -1);
+  fixture_write (folder, "tokenizer.json", LITTLE_TOKENIZER LITTLE_END "}", -1);
+  other = compare_now (fixture, result->record);
+  g_assert_nonnull (other);
+  g_assert_nonnull (strstr (other, "“tokenizer.json”"));
+}
+
 static void
 assert_refused (PmModel *model, const PmRequest *request, PmErrorCode code, const char *says)
 {
@@ -351,27 +394,48 @@ test_dangling (Fixture *fixture, gconstpointer data)
   prompt_model_copy ("vae-four-levels/vae/diffusion_pytorch_model.hash.json", fixture->folder,
                      "vae/diffusion_pytorch_model.hash.json");
   g_assert_cmpint (symlink ("../blobs/gone", path), ==, 0);
-  g_assert_null (pm_model_open (fixture->folder, &error));
+  g_autoptr (PmModel) model = open_model (fixture);
+  g_assert_null (pm_model_get_info (model)->vae);
+  g_assert_false (pm_model_check_picture (model, &error));
   g_assert_error (error, PM_ERROR, PM_ERROR_IO);
   g_assert_nonnull (strstr (error->message, "config.json"));
+  g_assert_cmpstr (find_part (model, "vae")->problem, ==, error->message);
+  g_assert_null (find_part (model, "text_encoder")->problem);
+}
+
+/* A damaged decoder says so to whoever begins with a picture, and leaves latents and maps. */
+static void
+test_damaged_vae (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree float  *picture = g_new0 (float, 3 * 64 * 64);
+
+  prompt_model_copy ("vae-four-levels/vae/diffusion_pytorch_model.hash.json", fixture->folder,
+                     "vae/diffusion_pytorch_model.hash.json");
+  fixture_write (fixture->folder, "vae/config.json", "[", -1);
+  g_autoptr (PmModel)   model = open_model (fixture);
+  g_autoptr (PmRequest) request = new_request (model, "plain");
+  g_assert_false (pm_model_get_info (model)->makes_picture);
+  g_assert_false (pm_model_check_picture (model, &error));
+  g_assert_error (error, PM_ERROR, PM_ERROR_DAMAGED);
+  request->num_steps = 1;
+  g_autoptr (PmResult) result = pm_generate (model, request, NULL, NULL);
+  g_assert_nonnull (result);
+  g_assert_null (result->picture);
+  g_assert_true (pm_request_set_start (request, picture, 64, 64));
+  assert_refused (model, request, PM_ERROR_DAMAGED, error->message);
 }
 
 /* A tokenizer that ends no text would leave an empty one without a token, and steered words nothing to look at beside them. */
 static void
 test_no_end (Fixture *fixture, gconstpointer data)
 {
-  static const char json[] = "{\"model\": {\"type\": \"Unigram\", \"unk_id\": 0, "
-                             "\"vocab\": [[\"?\", 0], [\"</s>\", 0], [\"a\", -1]]}";
-  static const char end[] = ", \"post_processor\": {\"type\": \"TemplateProcessing\", "
-                            "\"single\": [{\"Sequence\": {\"id\": \"A\"}}, {\"SpecialToken\": {\"id\": \"</s>\"}}], "
-                            "\"special_tokens\": {\"</s>\": {\"ids\": [1]}}}";
   g_autofree char  *file = g_build_filename (fixture->folder, "tokenizer", "spiece.model", NULL);
-  g_autofree char  *without = g_strconcat (json, "}", NULL), *whole = g_strconcat (json, end, "}", NULL);
 
   g_assert_cmpint (g_unlink (file), ==, 0);
-  fixture_write (fixture->folder, "tokenizer/tokenizer.json", without, -1);
+  fixture_write (fixture->folder, "tokenizer/tokenizer.json", LITTLE_TOKENIZER "}", -1);
   assert_lacks (fixture, "tokenizer", PM_ERROR_UNSUPPORTED, "end of a text");
-  fixture_write (fixture->folder, "tokenizer/tokenizer.json", whole, -1);
+  fixture_write (fixture->folder, "tokenizer/tokenizer.json", LITTLE_TOKENIZER LITTLE_END "}", -1);
   g_autoptr (PmModel)  model = open_model (fixture);
   g_autoptr (PmPrompt) empty = pm_model_read_prompt (model, "", NULL);
   g_assert_null (find_part (model, "tokenizer")->problem);
@@ -484,9 +548,11 @@ main (int argc, char **argv)
     const char *name;
     void (*run) (Fixture *, gconstpointer);
   } tests[] = { { "/prompt-run/parity", test_parity },     { "/prompt-run/kept", test_kept },
-                { "/prompt-run/record", test_record },     { "/prompt-run/refused", test_refused },
+                { "/prompt-run/record", test_record },     { "/prompt-run/record-tokenizer", test_record_tokenizer },
+                { "/prompt-run/refused", test_refused },
                 { "/prompt-run/parts", test_parts },       { "/prompt-run/sidecar", test_sidecar },
                 { "/prompt-run/dangling", test_dangling }, { "/prompt-run/no-end", test_no_end },
+                { "/prompt-run/damaged-vae", test_damaged_vae },
                 { "/prompt-run/picture", test_picture },
                 { "/prompt-run/progress", test_progress } };
   char *cache = fixture_folder ();

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "cells.h"
 #include "pentimento.h"
+#include "request/cells.h"
 
 static PmRequest *
 new_request (void)

@@ -5,9 +5,9 @@
 
 #include "compare.h"
 #include "prompt-model.h"
-#include "run.h"
-#include "text/prompt-private.h"
 #include "tokenizer-fixture.h"
+#include "run/run.h"
+#include "text/prompt-private.h"
 
 #define GRID_W 4
 #define GRID_H 3

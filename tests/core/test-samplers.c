@@ -5,10 +5,10 @@
 
 #include <json-glib/json-glib.h>
 
-#include "base/error.h"
 #include "compare.h"
-#include "eval.h"
-#include "run.h"
+#include "base/error.h"
+#include "eval/eval.h"
+#include "run/run.h"
 #include "sampler/preview.h"
 #include "sampler/schedule.h"
 

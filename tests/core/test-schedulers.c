@@ -7,10 +7,10 @@
 #include <json-glib/json-glib.h>
 
 #include "compare.h"
-#include "eval.h"
 #include "fixture.h"
+#include "eval/eval.h"
 #include "format/config.h"
-#include "model.h"
+#include "model/model.h"
 
 #define LIMIT 1e-4 /* relative rms */
 

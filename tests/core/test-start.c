@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "compare.h"
-#include "model-private.h"
 #include "pentimento.h"
+#include "model/private.h"
 #include "sampler/preview.h"
 
 #define SIDE 64

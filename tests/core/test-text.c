@@ -94,18 +94,18 @@ test_eval (void)
   pm_test_add (in, "ids", PM_DTYPE_I32, 7, get_ids (expected, 7));
   for (gsize i = 0; i < G_N_ELEMENTS (paths); i++)
     {
-      g_autoptr (PmBundle) out = pm_eval_text_encode (paths[i], in, "cpu", 0, NULL, &error);
+      g_autoptr (PmBundle) out = pm_eval_text_encode (paths[i], in, &(PmEvalOptions) { 0 }, NULL, &error);
       gsize                n;
       g_assert_no_error (error);
       const float *truth = pm_test_array (expected, "embedding.7", &n);
       pm_test_compare_relative ("embedding", pm_test_array_of (out, "embedding", n), truth, n, LIMIT);
     }
   g_autoptr (PmBundle) nothing = pm_bundle_new ();
-  g_assert_null (pm_eval_text_encode (inside, nothing, "cpu", 0, NULL, &error));
+  g_assert_null (pm_eval_text_encode (inside, nothing, &(PmEvalOptions) { 0 }, NULL, &error));
   g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
   g_clear_error (&error);
   pm_test_add (in, "ids", PM_DTYPE_I32, 2, (gint32[]) { 3, 600 });
-  g_assert_null (pm_eval_text_encode (inside, in, "cpu", 0, NULL, &error));
+  g_assert_null (pm_eval_text_encode (inside, in, &(PmEvalOptions) { 0 }, NULL, &error));
   g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
   g_assert_nonnull (strstr (error->message, "600"));
 }

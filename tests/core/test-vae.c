@@ -16,7 +16,7 @@ static const char *const names[] = { "vae-four-levels", "vae-shift", "vae-two-le
 static const guint64     seeds[] = { 7, 3, 11, 5 }; /* of vae.json */
 
 static PmBundle *
-eval (const char *model, const char *stage, PmBundle *in, const PmEvalVae *options)
+eval (const char *model, const char *stage, PmBundle *in, const PmEvalOptions *options)
 {
   g_autoptr (GError) error = NULL;
   PmBundle          *out = pm_eval_vae (model, stage, in, options, NULL, &error);
@@ -44,7 +44,7 @@ test_parity (gconstpointer data)
       g_autoptr (PmBundle) expected = pm_test_load (names[i], "expected.safetensors");
       g_autofree char     *folder = pm_test_reference (names[i], "");
       g_autofree char     *path = pm_test_reference (names[i], i % 2 ? "vae" : ""); /* a model's folder, or the VAE's own */
-      PmEvalVae            options = { .device = data };
+      PmEvalOptions        options = { .device = data };
       g_autoptr (PmBundle) image = eval (path, "vae-decode", in, &options);
       g_autoptr (PmBundle) mean = eval (path, "vae-encode", in, &options);
 
@@ -85,7 +85,7 @@ test_half (void)
 {
   g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
   g_autoptr (PmBundle) in = new_latent (68);
-  PmEvalVae            options = { .device = "cpu" };
+  PmEvalOptions        options = { .device = "cpu" };
   g_autoptr (PmBundle) full = eval (path, "vae-decode", in, &options);
   options.memory = "half";
   g_autoptr (PmBundle) half = eval (path, "vae-decode", in, &options);
@@ -113,7 +113,7 @@ read_status (const char *key)
 
 /* Decodes; MiB by which the process grew at most meanwhile, -1 where the system does not tell. */
 static double
-measure_growth (const char *path, PmBundle *in, const PmEvalVae *options, PmBundle **out)
+measure_growth (const char *path, PmBundle *in, const PmEvalOptions *options, PmBundle **out)
 {
   FILE    *file = g_fopen ("/proc/self/clear_refs", "w");
   gboolean is_reset = file && fputs ("5", file) >= 0; /* proc(5): the peak begins anew */
@@ -134,7 +134,7 @@ test_files (void)
   static const char *const limits[] = { "8", "40", "full" };
   g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
   g_autoptr (PmBundle) in = new_latent (90);
-  PmEvalVae            options = { .device = "cpu", .n_threads = 2 };
+  PmEvalOptions        options = { .device = "cpu", .n_threads = 2 };
   PmBundle            *images[3], *latents[3];
   double               grown[3];
   gsize                n, m;
@@ -198,7 +198,7 @@ test_no_room (void)
   g_autofree char     *old = g_strdup (g_getenv ("TMPDIR"));
   g_autoptr (PmBundle) in = new_latent (68);
   g_autoptr (GError)   error = NULL;
-  PmEvalVae            options = { .device = "cpu", .memory = "1" };
+  PmEvalOptions        options = { .device = "cpu", .memory = "1" };
 
   g_setenv ("TMPDIR", "/nowhere", TRUE);
   g_assert_null (pm_eval_vae (path, "vae-decode", in, &options, NULL, &error));
@@ -218,7 +218,7 @@ test_threads (void)
 
   for (int n_threads = 1; n_threads <= 4; n_threads++)
     {
-      PmEvalVae            options = { .device = "cpu", .n_threads = n_threads, .memory = "half" };
+      PmEvalOptions        options = { .device = "cpu", .n_threads = n_threads, .memory = "half" };
       g_autoptr (PmBundle) out = eval (path, "vae-decode", in, &options), back = eval (path, "vae-encode", out, &options);
       gsize                n;
       if (first)
@@ -265,7 +265,7 @@ test_cancel (gconstpointer data)
   g_autoptr (PmBundle) in = new_latent (64);
   Cancel               cancel = { 0 };
   g_autoptr (PmJob)    job = pm_job_new (cancel_cb, &cancel);
-  PmEvalVae            options = { .device = "cpu", .memory = data };
+  PmEvalOptions        options = { .device = "cpu", .memory = data };
 
   cancel.job = job;
   g_assert_null (pm_eval_vae (path, "vae-decode", in, &options, job, &error));
@@ -360,7 +360,7 @@ test_wrong_input (void)
 {
   g_autofree char     *path = pm_test_reference ("vae-four-levels", "vae");
   g_autoptr (PmBundle) in = pm_bundle_new ();
-  PmEvalVae            options = { .device = "cpu" };
+  PmEvalOptions        options = { .device = "cpu" };
   static const char *const stages[] = { "vae-decode", "vae-encode", "vae-encode" };
   static const char *const says[] = { "latent", "multiples of 8", "memory" };
 
@@ -419,7 +419,7 @@ test_generate (void)
   gsize  shape[] = { 1, result->channels, result->latent_height, result->latent_width };
   float *latent = pm_bundle_add (in, "latent", PM_DTYPE_F32, 4, shape, NULL);
   memcpy (latent, result->trajectory + result->n_steps * n, n * sizeof (float));
-  g_autoptr (PmBundle) out = eval (folder, "vae-decode", in, &(PmEvalVae) { .device = "cpu" });
+  g_autoptr (PmBundle) out = eval (folder, "vae-decode", in, &(PmEvalOptions) { .device = "cpu" });
   const float         *image = pm_test_array_of (out, "image", 3 * 64 * 64);
   for (int i = 0; i < 3 * 64 * 64; i++)
     g_assert_cmpfloat_with_epsilon (result->picture[i], CLAMP (image[i % 3 * 64 * 64 + i / 3] * 0.5f + 0.5f, 0, 1), 1e-6);

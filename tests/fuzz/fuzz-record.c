@@ -1,6 +1,6 @@
 /* Fuzz target: a record, as it comes out of a stranger's picture. What is read must be written the same way twice. */
 #include "fuzz.h"
-#include "request.h"
+#include "request/request.h"
 
 int
 LLVMFuzzerTestOneInput (const uint8_t *bytes, size_t n)

@@ -116,6 +116,7 @@ static void
 test_prompt (const char *folder)
 {
   g_autofree char *model = model_in (folder), *path = g_build_filename (folder, "worded.xcf", NULL);
+  g_autofree char *before = log_news (), *news = NULL;
   g_autoptr (GFile) file = g_file_new_for_path (path);
   Call paint = call (GENERATE, NULL, NULL, PROMPT_CALL, NULL);
   Call shown;
@@ -136,8 +137,11 @@ test_prompt (const char *folder)
   check (child (shown.group, 6) && ! child (shown.group, 7), "six words and the subject have a layer each");
   check (! gimp_item_is_group (child (shown.group, 0)), "a word with one heat map needs no group");
   gimp_image_delete (shown.image);
-  shown = call (GENERATE, NULL, NULL, "model", model, "prompt", PROMPT, "num-steps", 2, "read", "word", "show-words", "", NULL);
+  shown = call (GENERATE, NULL, NULL, "model", model, "prompt", PROMPT, "num-steps", 2, "read", "word", "show-words", "",
+                "negative-prompt", "a cat", "guidance", 1.0, NULL);
   check (shown.status == GIMP_PDB_SUCCESS && ! shown.group, "no word, no heat maps (%s)", shown.error ? shown.error : "no error");
+  news = log_news ();
+  check_contains (news, "negative prompt changes nothing", "the log");
   gimp_image_delete (shown.image);
 }
 

@@ -1,0 +1,40 @@
+/* See devices.h. */
+#include "devices.h"
+
+static void
+add_devices (GStrvBuilder *names, const PmBackendClass *klass)
+{
+  g_autoptr (GPtrArray) devices = klass->list ();
+
+  for (guint i = 0; i < devices->len; i++)
+    {
+      PmDevice *device = g_ptr_array_index (devices, i);
+      if (! device->problem)
+        g_strv_builder_add (names, device->id);
+      pm_device_free (device);
+    }
+}
+
+char **
+pm_test_devices (void)
+{
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
+
+  for (int i = 0; pm_backends[i]; i++)
+    if (pm_backends[i]->list)
+      add_devices (names, pm_backends[i]);
+    else if (! pm_backends[i]->is_hidden && (! pm_backends[i]->is_available || pm_backends[i]->is_available ()))
+      g_strv_builder_add (names, pm_backends[i]->id);
+  return g_strv_builder_end (names);
+}
+
+PmBackend *
+pm_test_open (const char *device, int n_threads)
+{
+  g_autoptr (GError) error = NULL;
+  PmBackendOptions   options = { .n_threads = n_threads, .precision = PM_PRECISION_F32 };
+  PmBackend         *backend = pm_backend_open_with (device, &options, &error);
+
+  g_assert_no_error (error);
+  return backend;
+}
