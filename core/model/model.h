@@ -83,15 +83,9 @@ char **pm_model_folders (void);
  * latter only pipelines that this version knows. Free with g_strfreev. */
 char **pm_model_list (void);
 
-<<<<<<< HEAD:core/model.h
 /* The model that is meant where none is named and it is installed: it comes with Pentimento. */
 #define PM_MODEL_DEFAULT "starter-pixel"
 
-/* Names of devices that work here: "cpu" first. Free with g_strfreev. */
-char **pm_device_list (void);
-
-=======
->>>>>>> main:core/model/model.h
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmModel, pm_model_unref)
 
 #endif

@@ -2,7 +2,7 @@
  * f32 (tests/reference/starter_class.py). Its inputs are PyTorch's random numbers for seed 5. */
 #include "base/random.h"
 #include "compare.h"
-#include "eval.h"
+#include "eval/eval.h"
 
 #define MODEL PM_TEST_MODELS "/starter-class"
 #define B 2
