@@ -20,6 +20,9 @@ meadow".""",
 }
 LIMITS = """It knows nothing but the {n} things, few ways to say where they are, and eleven kinds of ground; it was trained on
 nothing else than scenes composed of pictures of Noto Color Emoji (`data/LICENSES.md`)."""
+SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture, 64
+tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
+outlines wander, and thin or many-coloured things (whale, rocket, flying saucer, guitar, unicorn, rabbit) come out least well."""
 BARS = {
     "vae": (("psnr", "PSNR on scenes with pairs that training did not have, dB", 30),
             ("decode_seconds", "a decoded picture, seconds", 0.4)),
@@ -79,6 +82,7 @@ def main():
             found %= (", ".join(map(str, figures["subject"]["layers"])), figures["subject"]["scenes"],
                       ", ".join("%.2f" % a for a in figures["subject"]["area_of_each_layer"]))
         text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
+                *((SMALL % (n, N_THINGS),) if options.recipe == "cpu" and name == "class" else ()),
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,
                 "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,

@@ -23,6 +23,7 @@ def save_half(path, tensors, about, exact=()):
               for name, t in tensors.items()}
     new = path.with_name(path.name + ".new")
     save_file(halves, new, {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()})
+    os.chmod(new, 0o644)
     os.replace(new, path)
 
 
