@@ -1,6 +1,8 @@
 /* See devices.h. */
 #include "devices.h"
 
+#include <string.h>
+
 static void
 add_devices (GStrvBuilder *names, const PmBackendClass *klass)
 {
@@ -37,4 +39,10 @@ pm_test_open (const char *device, int n_threads)
 
   g_assert_no_error (error);
   return backend;
+}
+
+gboolean
+pm_test_has_threads (const char *device)
+{
+  return ! strchr (device, ':');
 }

@@ -10,4 +10,7 @@ char **pm_test_devices (void);
 /* Opened for f32 all through; fails the running test when it cannot be. */
 PmBackend *pm_test_open (const char *device, int n_threads);
 
+/* Whether its results could depend on the number of threads, so that several are worth a try. */
+gboolean pm_test_has_threads (const char *device);
+
 #endif

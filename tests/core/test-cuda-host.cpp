@@ -1,5 +1,5 @@
-/* The host build of kernels tested by itself: do its barriers, warps, fragments, copies, streams and graphs mean what CUDA's mean,
- * and does it catch what it is there to catch? */
+/* The host build of kernels tested by itself: do its barriers, warps, fragments, copies, streams and graphs mean what CUDA's
+ * mean, and does it catch what it is there to catch? */
 #include <glib.h>
 
 #include "backend/cuda/device.h"

@@ -5,13 +5,13 @@ FILE, HEADER, FUNCTION, COLUMNS = 600, 250, 60, 130
 
 
 def files(tree):
-    for path in tree.under(ends=(".c", ".h", ".py", ".sh", ".scm", ".build")) + ["dev"]:
+    for path in tree.under(ends=(".c", ".h", ".cu", ".cpp", ".py", ".sh", ".scm", ".build")) + ["dev"]:
         yield tree.text(path).count("\n"), path
 
 
 def functions(tree):
     """Every function: from the brace in column 0 to the closing one, the lines between them."""
-    for path in tree.under("core", "ui", "plugin", "tests", ends=".c"):
+    for path in tree.under("core", "ui", "plugin", "tests", ends=(".c", ".cu", ".cpp")):
         name, began = "", 0
         for number, line in enumerate(tree.code(path).split("\n"), 1):
             match = re.match(r"(\w+) \(", line)
@@ -32,7 +32,7 @@ def worst(found, n=10):
 
 
 def wide(tree):
-    for path in tree.under(ends=(".c", ".h", ".py", ".sh")) + ["dev"]:
+    for path in tree.under(ends=(".c", ".h", ".cu", ".cpp", ".py", ".sh")) + ["dev"]:
         for number, line in enumerate(tree.lines(path), 1):
             if len(line) > COLUMNS:
                 yield "%s:%d has %d columns" % (path, number, len(line))

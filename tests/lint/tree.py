@@ -3,7 +3,8 @@ import os
 import re
 import sys
 
-TEXT = (".c", ".h", ".in", ".py", ".sh", ".scm", ".build", ".options", ".md", ".txt", ".json", ".xml")
+C = (".c", ".h", ".cu", ".cpp")
+TEXT = C + (".in", ".py", ".sh", ".scm", ".build", ".options", ".md", ".txt", ".json", ".xml")
 SKIPPED = {".git", ".dev", "demo", "__pycache__"}
 
 
@@ -26,7 +27,7 @@ class Tree:
         return [p for p in self.paths if p.endswith(ends) and (not folders or p.startswith(tuple(f + "/" for f in folders)))]
 
     def c_files(self, *folders):
-        return self.under(*folders, ends=(".c", ".h"))
+        return self.under(*folders, ends=C)
 
     def text(self, path):
         if path not in self._texts:

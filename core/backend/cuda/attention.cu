@@ -75,8 +75,8 @@ args_init (PmAttentionArgs *args, const PmAttention *op, int first, int n)
 
 /* Weights from number `at` on, as many as one pass sums up. */
 static void
-args_set_sums (PmAttentionArgs *args, int at, int n_weights, const float *weights, size_t weights_row, float *sums, size_t sums_row,
-               int first_item)
+args_set_sums (PmAttentionArgs *args, int at, int n_weights, const float *weights, size_t weights_row, float *sums,
+               size_t sums_row, int first_item)
 {
   args->first_sum = at;
   args->n_sums = n_weights - at < PM_ATTENTION_SUMS ? n_weights - at : PM_ATTENTION_SUMS;

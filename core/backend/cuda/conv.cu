@@ -9,7 +9,9 @@
 #include "backend/cuda/elements.h"
 #include "backend/cuda/product.h"
 
-#define BAND_BYTES ((size_t) 256 << 20)
+/* Of the copy: a 256th of what may be used, where that is limited. */
+#define MOST_BAND_BYTES  ((size_t) 256 << 20)
+#define LEAST_BAND_BYTES ((size_t) 64 << 10)
 
 /* Rows of a picture as the product wants them: [n_pixels, C_to], zeros from C on. */
 typedef struct
@@ -142,6 +144,16 @@ run_band (PmCuda *cuda, const PmConv *op, PmProduct *product, bool has_input)
   return true;
 }
 
+/* How many rows of places go at once. */
+static int
+band_rows (const PmCuda *cuda, size_t row_bytes)
+{
+  size_t limit = cuda->options.limit_bytes, bytes = limit > 0 ? limit / 256 : MOST_BAND_BYTES;
+
+  bytes = std::max (LEAST_BAND_BYTES, std::min (bytes, MOST_BAND_BYTES));
+  return (int) std::max<size_t> (bytes / row_bytes, 1);
+}
+
 bool
 pm_cuda_conv (PmCuda *cuda, const PmConv *op)
 {
@@ -171,7 +183,7 @@ pm_cuda_conv (PmCuda *cuda, const PmConv *op)
   product.adds = op->adds;
   product.y = op->y;
   product.y_step = op->is_doubled ? 2 : 1;
-  int band = has_input ? (int) std::max<size_t> (BAND_BYTES / row_bytes, 1) : places->height;
+  int band = has_input ? band_rows (cuda, row_bytes) : places->height;
   for (int row = 0; product.w && row < places->height; row += band)
     {
       product.out_row = row;

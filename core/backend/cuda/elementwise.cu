@@ -17,7 +17,8 @@ convert8_kernel (void *to, PmDtype to_dtype, const void *from, PmDtype from_dtyp
 }
 
 static __global__ void
-convert_kernel (void *to, PmDtype to_dtype, const void *from, PmDtype from_dtype, size_t rows, size_t n, size_t stride, size_t n_to)
+convert_kernel (void *to, PmDtype to_dtype, const void *from, PmDtype from_dtype, size_t rows, size_t n, size_t stride,
+                size_t n_to)
 {
   for (size_t i = pm_first (); i < rows * n_to; i += pm_step ())
     {

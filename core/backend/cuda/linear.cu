@@ -107,8 +107,8 @@ choose (PmCuda *cuda, const PmLinearKey &key, const Call *call, PmLinearPlan *pl
           preference, (cublasLtMatmulPreferenceAttributes_t) (CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i), &bytes,
           sizeof bytes);
     }
-  plan->is_found = lt->cublasLtMatmulAlgoGetHeuristic (cuda->lt_handle, plan->desc, plan->w, plan->x, plan->y, plan->y, preference,
-                                                       1, &result, &n_found) == CUBLAS_STATUS_SUCCESS
+  plan->is_found = lt->cublasLtMatmulAlgoGetHeuristic (cuda->lt_handle, plan->desc, plan->w, plan->x, plan->y, plan->y,
+                                                       preference, 1, &result, &n_found) == CUBLAS_STATUS_SUCCESS
                    && n_found > 0 && result.state == CUBLAS_STATUS_SUCCESS;
   plan->algo = result.algo;
   lt->cublasLtMatmulPreferenceDestroy (preference);
@@ -151,7 +151,8 @@ find_plan (PmCuda *cuda, const PmLinear *op, const Call *call)
 static bool
 multiply_alone (PmCuda *cuda, const PmLinear *op, const void *w, float *to)
 {
-  size_t    K = cuda->compute == PM_DTYPE_F32 ? (size_t) op->K : ((size_t) op->K + 7) / 8 * 8, size = pm_dtype_size (cuda->compute);
+  size_t    size = pm_dtype_size (cuda->compute);
+  size_t    K = cuda->compute == PM_DTYPE_F32 ? (size_t) op->K : ((size_t) op->K + 7) / 8 * 8;
   void     *x = pm_cuda_scratch (cuda, PM_SCRATCH_INPUT, op->M * K * size);
   void     *padded = pm_cuda_scratch (cuda, PM_SCRATCH_WEIGHT, op->N * K * size);
   PmProduct product = {};

@@ -25,6 +25,8 @@ pm_cuda_memory_init (PmCuda *cuda, PmCudaError *error)
 void
 pm_cuda_memory_clear (PmCuda *cuda)
 {
+  cudaMemPool_t pool;
+
   for (auto &memory : cuda->memory)
     cudaFreeAsync (memory.first, cuda->stream);
   cuda->memory.clear ();
@@ -36,6 +38,8 @@ pm_cuda_memory_clear (PmCuda *cuda)
       if (cuda->staged[i])
         cudaEventDestroy (cuda->staged[i]);
     }
+  if (cudaDeviceGetDefaultMemPool (&pool, cuda->device) == cudaSuccess)
+    cudaMemPoolTrimTo (pool, 0);
 }
 
 static cudaError_t
@@ -117,6 +121,13 @@ pm_cuda_scratch (PmCuda *cuda, PmScratch which, size_t n_bytes)
   return cuda->scratch[which];
 }
 
+/* Of n_bytes, what goes through one stage from `at` on. */
+static size_t
+piece (size_t n_bytes, size_t at)
+{
+  return n_bytes - at < PM_CUDA_STAGE_BYTES ? n_bytes - at : PM_CUDA_STAGE_BYTES;
+}
+
 void
 pm_cuda_upload (PmCuda *cuda, void *to, const void *from, size_t n_bytes)
 {
@@ -127,7 +138,7 @@ pm_cuda_upload (PmCuda *cuda, void *to, const void *from, size_t n_bytes)
   for (size_t at = 0; at < n_bytes && cuda->error.status == PM_CUDA_OK; at += PM_CUDA_STAGE_BYTES)
     {
       unsigned stage = cuda->next_stage++ % PM_CUDA_STAGES;
-      size_t   n = n_bytes - at < PM_CUDA_STAGE_BYTES ? n_bytes - at : PM_CUDA_STAGE_BYTES;
+      size_t   n = piece (n_bytes, at);
       if (! pm_cuda_check (cuda, cudaEventSynchronize (cuda->staged[stage]), "cudaEventSynchronize"))
         return;
       memcpy (cuda->stages[stage], (const char *) from + at, n);
@@ -146,16 +157,18 @@ pm_cuda_download (PmCuda *cuda, void *to, const void *from, size_t n_bytes)
 
   if (cuda->is_capturing)
     pm_cuda_fail (cuda, PM_CUDA_FAILED, "a download while a graph is captured");
+  if (cuda->error.status != PM_CUDA_OK)
+    memset (to, 0, n_bytes); /* finish tells why */
   cudaSetDevice (cuda->device);
   for (size_t part = 0; part < n_parts + 1 && cuda->error.status == PM_CUDA_OK; part++)
     {
       if (part < n_parts)
         {
           unsigned stage = (first + part) % PM_CUDA_STAGES;
-          size_t   at = part * PM_CUDA_STAGE_BYTES, n = n_bytes - at < PM_CUDA_STAGE_BYTES ? n_bytes - at : PM_CUDA_STAGE_BYTES;
+          size_t   at = part * PM_CUDA_STAGE_BYTES;
           pm_cuda_check (cuda, cudaEventSynchronize (cuda->staged[stage]), "cudaEventSynchronize");
-          pm_cuda_check (cuda, cudaMemcpyAsync (cuda->stages[stage], (const char *) from + at, n, cudaMemcpyDeviceToHost,
-                                                cuda->stream), "cudaMemcpyAsync from the device");
+          pm_cuda_check (cuda, cudaMemcpyAsync (cuda->stages[stage], (const char *) from + at, piece (n_bytes, at),
+                                                cudaMemcpyDeviceToHost, cuda->stream), "cudaMemcpyAsync from the device");
           pm_cuda_check (cuda, cudaEventRecord (cuda->staged[stage], cuda->stream), "cudaEventRecord");
         }
       if (part > 0 && cuda->error.status == PM_CUDA_OK)
@@ -163,7 +176,7 @@ pm_cuda_download (PmCuda *cuda, void *to, const void *from, size_t n_bytes)
           unsigned stage = (first + part - 1) % PM_CUDA_STAGES;
           size_t   at = (part - 1) * PM_CUDA_STAGE_BYTES;
           if (pm_cuda_check (cuda, cudaEventSynchronize (cuda->staged[stage]), "work that was queued before"))
-            memcpy ((char *) to + at, cuda->stages[stage], n_bytes - at < PM_CUDA_STAGE_BYTES ? n_bytes - at : PM_CUDA_STAGE_BYTES);
+            memcpy ((char *) to + at, cuda->stages[stage], piece (n_bytes, at));
         }
     }
   cuda->next_stage = first + (unsigned) n_parts;

@@ -104,6 +104,23 @@ add_columns (const PmAttentionArgs &args, float (*u)[4], const float *stats, flo
       }
 }
 
+/* The sums of a block's keys, of which this lane's are j and j + 8. */
+PM_DEVICE void
+store_columns (const PmAttentionArgs &args, int head, int j, int n_keys, const float (*sums)[2])
+{
+#pragma unroll
+  for (int n = 0; n < PM_ATTENTION_SUMS; n++)
+#pragma unroll
+    for (int r = 0; r < 2; r++)
+      if (n < args.n_sums)
+        {
+          float total = pm_row_total (sums[n][r]);
+          int   key = j + 8 * r;
+          if (pm_lane () % 4 == 0 && key < args.Tk)
+            args.sums[((size_t) head * args.n_weights + args.first_sum + n) * args.Tk + key] = key < n_keys ? total : 0.f;
+        }
+}
+
 /* A block has 64 keys of one head, and all queries pass it: the sums stay in registers. */
 template <typename T, int CHUNK>
 __global__ void __launch_bounds__ (PM_ATTENTION_THREADS)
@@ -159,18 +176,7 @@ attention_columns (const PmAttentionArgs args, int n_tiles)
       add_columns<T> (args, u, stats + tile % 2 * X::STATS, sums);
       stats_put (stats + (tile + 1) % 2 * X::STATS, &held);
     }
-
-#pragma unroll
-  for (int n = 0; n < PM_ATTENTION_SUMS; n++)
-#pragma unroll
-    for (int r = 0; r < 2; r++)
-      if (n < args.n_sums)
-        {
-          float total = pm_row_total (sums[n][r]);
-          int   key = j + 8 * r;
-          if (pm_lane () % 4 == 0 && key < args.Tk)
-            args.sums[((size_t) head * args.n_weights + args.first_sum + n) * args.Tk + key] = key < n_keys ? total : 0.f;
-        }
+  store_columns (args, head, j, n_keys, sums);
 }
 
 /* P of 64 queries (their rows, or those from row i on) and the keys from j on. A row's number is that of its query. */
@@ -302,7 +308,8 @@ struct Columns
   run (const PmAttentionArgs *args, const PmLaunch *launch)
   {
     int n_tiles = count_tiles (args->Tk);
-    pm_attention_queue (launch, attention_columns<T, CHUNK>, args->B * args->H * n_tiles, Layout<T, CHUNK>::BYTES, *args, n_tiles);
+    pm_attention_queue (launch, attention_columns<T, CHUNK>, args->B * args->H * n_tiles, Layout<T, CHUNK>::BYTES, *args,
+                        n_tiles);
   }
 };
 

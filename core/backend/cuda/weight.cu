@@ -1,7 +1,9 @@
-/* Weights: uploaded once as the file has them and brought to the compute type by the device, which is faster at it than the host.
+/* Weights: uploaded once as the file has them and brought to the compute type by the device, which is faster at it than the
+ * host.
  *
- * Those beyond the limit, or that made room for something else, lie in pinned host memory and pass through a ring of device memory: when one is used, those that were
- * used after it the last time are already being copied by a second stream, as far as the ring has room that is not in use. */
+ * Those beyond the limit, or that made room for something else, lie in pinned host memory and pass through a ring of device
+ * memory: when one is used, those that were used after it the last time are already being copied by a second stream, as far as
+ * the ring has room that is not in use. */
 #include <string.h>
 
 #include <algorithm>

@@ -71,6 +71,15 @@ struct Worker
   int                  barrier_line = 0;
   uint64_t             random = 1;
   PmHostBlock          block;
+
+  ~Worker ()
+  {
+    for (Fiber *fiber : fibers)
+      {
+        munmap (fiber->stack, stack_bytes);
+        delete fiber;
+      }
+  }
 };
 
 thread_local PmHostLane  *pm_host_lane;

@@ -94,6 +94,12 @@ cudaMemPoolSetAttribute (cudaMemPool_t pool, cudaMemPoolAttr attribute, void *va
   return cudaSuccess;
 }
 
+cudaError_t
+cudaMemPoolTrimTo (cudaMemPool_t pool, size_t n_bytes)
+{
+  return cudaSuccess;
+}
+
 const char *
 cudaGetErrorName (cudaError_t error)
 {

@@ -1,6 +1,7 @@
 /* See product-library.h: products by plain loops, inputs rounded as they are, sums in f32. Like the library, it refuses
- * what it has no kernel for: another type of C than of D, a bias of another type than D, a leading dimension below the rows, and
- * matrices that lie at addresses less aligned than the heuristic was told. */
+ * what it has no kernel for: another type of C than of D, a bias of another type than D, a leading dimension below the rows,
+ * matrices that lie at addresses less aligned than the heuristic was told, and (more than the library) rows of 16 bits that are
+ * no multiple of 16 bytes. */
 #include "backend/cuda/lt.h"
 
 #include <stdio.h>
@@ -152,6 +153,8 @@ is_supported (cublasLtMatmulDesc_t desc, cublasLtMatrixLayout_t a, cublasLtMatri
   uint64_t n = desc->b == CUBLAS_OP_T ? b->rows : b->cols, depth = desc->b == CUBLAS_OP_T ? b->cols : b->rows;
   bool     has_bias = desc->epilogue & CUBLASLT_EPILOGUE_BIAS;
 
+  if (a->type != CUDA_R_32F && (a->ld % 8 != 0 || b->ld % 8 != 0)) /* so that our own product is tried too */
+    return false;
   return k == depth && d->rows == m && d->cols == n && c->rows == m && c->cols == n && a->type == b->type && c->type == d->type
          && (d->type == a->type || d->type == CUDA_R_32F) && has_bias == (desc->bias != nullptr)
          && (! has_bias || desc->bias_type == (int) d->type);

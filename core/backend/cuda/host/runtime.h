@@ -103,6 +103,7 @@ cudaError_t cudaDeviceSynchronize (void);
 
 cudaError_t cudaDeviceGetDefaultMemPool (cudaMemPool_t *pool, int device);
 cudaError_t cudaMemPoolSetAttribute (cudaMemPool_t pool, cudaMemPoolAttr attribute, void *value);
+cudaError_t cudaMemPoolTrimTo (cudaMemPool_t pool, size_t n_bytes);
 cudaError_t cudaMalloc (void **memory, size_t n_bytes);
 cudaError_t cudaFree (void *memory);
 cudaError_t cudaMallocAsync (void **memory, size_t n_bytes, cudaStream_t stream);
