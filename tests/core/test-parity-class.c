@@ -1,7 +1,7 @@
 /* The bundled starter-class, painter and autoencoder, against what the networks that trained it compute with the same weights in
  * f32 (tests/reference/starter_class.py). Its inputs are PyTorch's random numbers for seed 5. */
-#include "base/random.h"
 #include "compare.h"
+#include "base/random.h"
 #include "eval/eval.h"
 
 #define MODEL PM_TEST_MODELS "/starter-class"
@@ -32,7 +32,7 @@ test_denoise (gconstpointer device)
   pm_random_normal (&random, N_X, x);
   pm_test_add (in, "t", PM_DTYPE_F32, B, t);
   pm_test_add (in, "y", PM_DTYPE_I32, B, y);
-  out = pm_eval_denoise (model, device, in, NULL, 2, NULL, &error);
+  out = pm_eval_denoise (model, &(PmEvalOptions) { .device = device, .n_threads = 2 }, in, NULL, NULL, &error);
   g_assert_no_error (error);
   pm_test_compare_relative ("out", pm_test_array_of (out, "out", N_X), pm_test_array_of (expected, "out", N_X), N_X, 1e-5);
 }
@@ -46,7 +46,7 @@ test_decode (void)
   g_autoptr (PmBundle) in = pm_bundle_new ();
   g_autoptr (PmBundle) out = NULL;
   g_autofree float *skipped = g_new (float, N_X);
-  PmEvalVae options = { .device = "cpu", .n_threads = 2 };
+  PmEvalOptions options = { .device = "cpu", .n_threads = 2 };
   PmRandom  random;
   float    *z;
 
