@@ -110,6 +110,30 @@ keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *so
     }
 }
 
+/* Of the attention that tap->reduce was streamed out of. */
+static void
+keep_site (PmTap *tap, const PmSite *site)
+{
+  int layer_slot = pm_tap_axis_slot (&tap->plan.layers, site->layer);
+
+  for (int i = 0; i < tap->n_sources; i++)
+    {
+      download_item (tap, site, tap->sources[i].item);
+      keep_item (tap, site, layer_slot, &tap->sources[i]);
+    }
+}
+
+void
+pm_tap_collect_pending (PmTap *tap)
+{
+  for (int i = 0; i < tap->n_pending; i++)
+    {
+      tap->reduce = tap->pending[i].reduce;
+      keep_site (tap, tap->pending[i].site);
+    }
+  tap->n_pending = 0;
+}
+
 void
 pm_tap_collect (PmTap *tap, const PmSite *site)
 {
@@ -119,11 +143,12 @@ pm_tap_collect (PmTap *tap, const PmSite *site)
 
   if (pm_tap_wants_streams (tap, site))
     {
-      for (int i = 0; i < tap->n_sources; i++)
-        {
-          download_item (tap, site, tap->sources[i].item);
-          keep_item (tap, site, layer_slot, &tap->sources[i]);
-        }
+      if (tap->n_places > 1 && tap->n_pending < tap->n_places)
+        tap->pending[tap->n_pending++] = (PmTapPending) {
+          .site = &tap->sites[site->layer + (site->kind == PM_SITE_CROSS ? tap->n_layers : 0)], .reduce = tap->reduce
+        };
+      else
+        keep_site (tap, site);
       for (int kind = 0; layer_slot >= 0 && kind < PM_TAP_N_KINDS; kind++)
         *pm_tap_get_count (tap, kind, tap->step_slot, layer_slot) += rows.has_kind[kind];
     }

@@ -116,6 +116,7 @@ pm_tap_average (PmTap *tap, int step_slot)
 void
 pm_tap_settle (PmTap *tap, PmJob *job)
 {
+  pm_tap_collect_pending (tap);
   settle_matrix (tap, job);
   if (tap->step_slot >= 0 && ! tap->plan.steps.mean)
     pm_tap_average (tap, tap->step_slot);

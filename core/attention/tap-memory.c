@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/i18n.h"
 
+#define MOST_WAITING_FLOATS ((gsize) 64 << 20)
+
 static gpointer
 own (PmTap *tap, gpointer memory)
 {
@@ -52,12 +54,28 @@ allocate_pair (PmTap *tap, gsize n_here, float **here, gsize n_device, float **d
   return *here && *device;
 }
 
+/* A backend whose memory is its own should not wait for the host in every layer: what all layers stream out stays there until
+ * the step is over, where that is not much and no layer needs what the one before it gave. */
+static int
+count_places (const PmTap *tap, gsize n_floats)
+{
+  int      n = tap->plan.layers.n * (tap->n_sites > tap->n_layers ? 2 : 1);
+  gboolean is_own = tap->backend && pm_backend_get_class (tap->backend)->download;
+
+  return is_own && n > 1 && tap->plan.n_carried_layers == 0 && n_floats <= MOST_WAITING_FLOATS / n ? n : 1;
+}
+
 static gboolean
 allocate_streams (PmTap *tap, GError **error)
 {
   const PmTapSizes *sizes = &tap->plan.sizes;
   PmTapBuffers     *device = &tap->device;
   gsize             items = tap->plan.n_items;
+  gsize             n;
+
+  tap->n_places = count_places (tap, items * (sizes->query_sums + sizes->key_sums + sizes->entropy));
+  n = items * tap->n_places;
+  tap->pending = own (tap, g_new0 (PmTapPending, tap->n_places));
 
   for (int set = 0; set < 2; set++)
     {
@@ -69,9 +87,9 @@ allocate_streams (PmTap *tap, GError **error)
         return FALSE;
     }
 
-  return allocate_pair (tap, sizes->query_sums, &tap->query_sums, items * sizes->query_sums, &device->query_sums, error)
-         && allocate_pair (tap, sizes->key_sums, &tap->key_sums, items * sizes->key_sums, &device->key_sums, error)
-         && allocate_pair (tap, sizes->entropy, &tap->entropy, items * sizes->entropy, &device->entropy, error);
+  return allocate_pair (tap, sizes->query_sums, &tap->query_sums, n * sizes->query_sums, &device->query_sums, error)
+         && allocate_pair (tap, sizes->key_sums, &tap->key_sums, n * sizes->key_sums, &device->key_sums, error)
+         && allocate_pair (tap, sizes->entropy, &tap->entropy, n * sizes->entropy, &device->entropy, error);
 }
 
 static gboolean

@@ -30,6 +30,13 @@ typedef struct
   float *matrix;        /* [B, Tq, Tk] */
 } PmTapBuffers;
 
+/* What was streamed out of an attention, and is still to be fetched. */
+typedef struct
+{
+  const PmSite *site;   /* of the tap's own */
+  PmReduce      reduce;
+} PmTapPending;
+
 /* All of P of one attention. */
 typedef struct
 {
@@ -60,6 +67,9 @@ struct _PmTap
   float        *query_sums, *key_sums, *entropy; /* of one item, here */
   float        *head_weights;                    /* [n_heads] */
   PmReduce      reduce;                          /* what pm_tap_want hands out */
+  int           n_places;                        /* of attentions in `device`; 1: each is fetched before the next one */
+  PmTapPending *pending;                         /* [n_pending], at most n_places */
+  int           n_pending;
 
   PmTapStore *store;     /* [step slots] of the values of all readings */
   int    *n_added;       /* [kinds, step slots, layer slots] layers and steps that are summed up in a slot */
@@ -102,6 +112,9 @@ PmReductionPlace pm_tap_get_place (PmTap *tap, const PmTapReading *reading, cons
 gboolean    pm_tap_wants_streams (const PmTap *tap, const PmSite *site);
 gboolean    pm_tap_wants_matrix (const PmTap *tap, const PmSite *site);
 PmTapProbe *pm_tap_find_probe (PmTap *tap, const PmSite *site);
+
+/* Makes maps of what is still to be fetched. */
+void pm_tap_collect_pending (PmTap *tap);
 
 /* The weights of the attention's kind. */
 PmTapWeights *pm_tap_get_weights (PmTap *tap, const PmSite *site);

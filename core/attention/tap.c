@@ -194,6 +194,20 @@ pm_tap_is_recording (const PmTap *tap)
 }
 
 gboolean
+pm_tap_can_wait (const PmTap *tap)
+{
+  return tap->n_places > 1 && ! tap->plan.needs_matrix && ! tap->probes[0].site && ! tap->probes[1].site;
+}
+
+void
+pm_tap_repeat (PmTap *tap)
+{
+  for (int i = 0; i < tap->n_sites; i++)
+    if (pm_tap_want (tap, &tap->sites[i]))
+      pm_tap_collect (tap, &tap->sites[i]);
+}
+
+gboolean
 pm_tap_records_step (const PmTap *tap, int step)
 {
   return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;
@@ -267,10 +281,21 @@ pm_tap_wants_matrix (const PmTap *tap, const PmSite *site)
          && pm_tap_axis_find (&tap->plan.matrix_layers, site->layer) >= 0;
 }
 
+/* Where the attention's streams go, among those that wait for the step's end. */
+static gsize
+find_place (const PmTap *tap, const PmSite *site)
+{
+  const PmTapAxis *layers = &tap->plan.layers;
+  gsize            at = pm_tap_axis_find (layers, site->layer) + (site->kind == PM_SITE_CROSS ? layers->n : 0);
+
+  return tap->n_places == 1 ? 0 : tap->plan.n_items * at;
+}
+
 static void
 want_streams (PmTap *tap, const PmSite *site)
 {
   const PmTapPlan *plan = &tap->plan;
+  gsize            place = find_place (tap, site);
   PmTapWeights    *weights = pm_tap_get_weights (tap, site);
   PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
 
@@ -284,7 +309,7 @@ want_streams (PmTap *tap, const PmSite *site)
     {
       tap->reduce.n_key_weights = rows.n_key;
       tap->reduce.key_weights = weights->device_key_weights;
-      tap->reduce.key_sums = tap->device.key_sums;
+      tap->reduce.key_sums = tap->device.key_sums + place * plan->sizes.key_sums;
     }
 
   if (pm_tap_axis_find (&plan->layers, site->layer) < 0)
@@ -294,10 +319,10 @@ want_streams (PmTap *tap, const PmSite *site)
     {
       tap->reduce.n_query_weights = rows.n_query;
       tap->reduce.query_weights = weights->device_query_weights;
-      tap->reduce.query_sums = tap->device.query_sums;
+      tap->reduce.query_sums = tap->device.query_sums + place * plan->sizes.query_sums;
     }
   if (rows.needs_entropy)
-    tap->reduce.entropy = tap->device.entropy;
+    tap->reduce.entropy = tap->device.entropy + place * plan->sizes.entropy;
 }
 
 PmTapProbe *

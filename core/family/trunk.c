@@ -218,12 +218,14 @@ run_network (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *network,
   return TRUE;
 }
 
+#define RECORDING 128 /* beside the size of a batch, in a key */
+
 /* Whether a call does the same as the last one with the key: features that are kept are weighed by the step's position, and
- * what is recorded passes through the host's memory on the way. */
+ * some of what is recorded passes through the host's memory on the way. */
 static gboolean
-is_repeated (const PmDenoise *in)
+is_repeated (const PmDenoise *in, gboolean is_recording)
 {
-  return ! in->cache && ! (in->tap && pm_tap_is_recording (in->tap));
+  return ! in->cache && in->B < RECORDING && (! is_recording || pm_tap_can_wait (in->tap));
 }
 
 gboolean
@@ -232,16 +234,20 @@ pm_trunk_denoise (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *net
   const PmNetworkInfo *info = trunk->info;
   PmBackend           *backend = trunk->backend;
   gsize                area = pm_shape_area (&trunk->shape, info), item = sizeof (float) * area;
-  gboolean             is_remembered = is_repeated (in), done = TRUE;
+  gboolean             is_recording = in->tap && pm_tap_is_recording (in->tap), done = TRUE;
+  gboolean             is_remembered = is_repeated (in, is_recording);
+  guint64              key = network->key * 2 * RECORDING + (is_recording ? RECORDING : 0) + in->B;
 
   g_assert (in->B >= 1 && in->B <= trunk->shape.max_items);
   pm_backend_upload (backend, trunk->work.image, in->x, in->B * info->in_channels * item);
-  if (! is_remembered || pm_backend_begin_step (backend, network->key * 256 + in->B))
+  if (! is_remembered || pm_backend_begin_step (backend, key))
     {
       done = run_network (trunk, in, network, error);
       if (is_remembered)
         pm_backend_end_step (backend);
     }
+  else if (is_recording)
+    pm_tap_repeat (in->tap);
   if (! done || ! pm_backend_finish (backend, error) || ! pm_job_check (in->job, error))
     {
       pm_backend_forget_steps (backend); /* a step that was cancelled halfway is none */

@@ -77,7 +77,7 @@ test_denoise (void)
 {
   static const char *const folders[] = { "latent", "diffusers", "pixel-flow", "patch-8" };
   for (gsize i = 0; i < G_N_ELEMENTS (folders); i++)
-    check_denoise (folders[i], "received,entropy,distance,from,to,rollout,probs:1");
+    check_denoise (folders[i], "received,entropy,distance,from,to,rollout,subject,probs:1");
 }
 
 static void
@@ -122,7 +122,7 @@ test_text (void)
     }
 }
 
-/* Guided in the middle only, so that batches differ; read in one step of five, so that the others are remembered. */
+/* Guided in the middle only, so that batches differ; read in three steps of six, so that all kinds of steps are remembered. */
 static PmRequest *
 new_request (PmModel *model, const char *device)
 {
@@ -132,12 +132,12 @@ new_request (PmModel *model, const char *device)
   g_set_str (&request->class_name, "2");
   request->precision = PM_PRECISION_F32;
   request->n_threads = 2;
-  request->num_steps = 5;
+  request->num_steps = 6;
   request->seed = 11;
   request->guidance = 3;
   request->guidance_interval[0] = 0.15;
   request->guidance_interval[1] = 0.85;
-  g_assert_true (pm_request_set_show (request, "layers=0,3;heads=all;steps=2;read=received,entropy,subject", NULL));
+  g_assert_true (pm_request_set_show (request, "layers=0,3;heads=all;steps=1-3;read=received,entropy", NULL));
   return request;
 }
 
@@ -174,6 +174,33 @@ test_sample (void)
       pm_test_compare_relative (a->id, a->values, b->values, (gsize) a->grid_w * a->grid_h, LIMIT);
     }
   g_assert_nonnull (strstr (got->record, "\"device\":\"Host device 0\",\"precision\":\"f32\""));
+}
+
+/* Two texts of their own lengths, in steps that are remembered. */
+static void
+test_sample_text (void)
+{
+  static const gint32   lengths[] = { 5, 2 };
+  g_autoptr (GError)    error = NULL;
+  g_autoptr (PmModel)   model = open_model (NULL, "pixart-alpha");
+  g_autoptr (PmBundle)  inputs = pm_test_load ("pixart-alpha", "inputs.hash.json"), in = pm_bundle_new ();
+  g_autoptr (PmRequest) request = pm_request_new_for_model (model);
+  const PmTensor       *text = pm_bundle_find (inputs, "text");
+  const gsize           shape[] = { 2, text->shape[1], text->shape[2] };
+  float                *values = pm_bundle_add (in, "text", PM_DTYPE_F32, 3, shape, &error);
+
+  g_assert_no_error (error);
+  memcpy (values, text->data, shape[0] * shape[1] * shape[2] * sizeof (float));
+  pm_test_add (in, "text_length", PM_DTYPE_I32, 2, lengths);
+  request->num_steps = 5;
+  request->guidance = 3;
+  request->precision = PM_PRECISION_F32;
+  g_autoptr (PmBundle) expected = pm_eval_sample (model, request, in, NULL, &error);
+  g_assert_no_error (error);
+  g_set_str (&request->device, "cuda");
+  g_autoptr (PmBundle) got = pm_eval_sample (model, request, in, NULL, &error);
+  g_assert_no_error (error);
+  compare (got, expected, "latent");
 }
 
 /* Weights that pass through a ring give the bits of weights that stay. */
@@ -343,10 +370,20 @@ main (int argc, char **argv)
   {
     const char *path;
     void (*run) (void);
-  } tests[] = { { "/cuda/denoise", test_denoise },   { "/cuda/pixart", test_pixart },       { "/cuda/vae", test_vae },
-                { "/cuda/text", test_text },         { "/cuda/sample", test_sample },       { "/cuda/streaming", test_streaming },
-                { "/cuda/precision", test_precision }, { "/cuda/cancel", test_cancel },     { "/cuda/obstacles", test_obstacles },
-                { "/cuda/lost", test_lost },         { "/cuda/names", test_names } };
+  } tests[] = {
+    { "/cuda/denoise", test_denoise },
+    { "/cuda/pixart", test_pixart },
+    { "/cuda/vae", test_vae },
+    { "/cuda/text", test_text },
+    { "/cuda/sample", test_sample },
+    { "/cuda/sample-text", test_sample_text },
+    { "/cuda/streaming", test_streaming },
+    { "/cuda/precision", test_precision },
+    { "/cuda/cancel", test_cancel },
+    { "/cuda/obstacles", test_obstacles },
+    { "/cuda/lost", test_lost },
+    { "/cuda/names", test_names },
+  };
 
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
