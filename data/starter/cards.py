@@ -51,6 +51,8 @@ def table(figures, parts):
 def trained(state, stages):
     rows = ["| trained | steps | pictures | minutes |", "|---|---|---|---|"]
     for name in stages:
+        if not (state / (name + ".average.safetensors")).exists():
+            continue
         about = load_half(state / (name + ".average.safetensors"))[1]
         rows.append("| %s | %d | %d | %.0f |" % (name, about["step"], about["pictures"], about["seconds"] / 60))
     return "\n".join(rows)
@@ -86,7 +88,7 @@ def main():
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,
                 "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,
-                trained(state, ("vae", name)), table(figures, parts), found]
+                trained(state, ("vae", "decoder", name)), table(figures, parts), found]
         (folder / "README.md").write_text("\n\n".join(text) + "\n")
 
 
