@@ -159,6 +159,8 @@ show_sensitive (PmDialog *self)
 
   gtk_widget_set_sensitive (self->width, any_size);
   gtk_widget_set_sensitive (self->height, any_size);
+  if (self->fit)
+    gtk_widget_set_sensitive (self->fit, any_size);
   gtk_widget_set_sensitive (self->strength, pm_paint_has_start (self->paint));
   gtk_widget_set_sensitive (self->cache_interval,
                             gimp_procedure_config_get_choice_id (self->config, "cache") != PM_CACHE_NONE);

@@ -62,6 +62,10 @@ void     pm_model_unref (PmModel *model);
 
 const PmModelInfo *pm_model_get_info (PmModel *model);
 
+/* The size that the model paints which is nearest to a picture of width x height pixels: larger ones are made smaller with their
+ * ratio kept, then both sides are rounded. A model of one size has that. */
+void pm_model_fit_size (PmModel *model, int width, int height, int *fit_width, int *fit_height);
+
 /* FALSE without makes_picture; the error is that of the part that is missing or damaged, and names what helps. */
 gboolean pm_model_check_picture (PmModel *model, GError **error);
 
