@@ -9,6 +9,7 @@
 #include "plugin/i18n.h"
 #include "plugin/procedures.h"
 #include "plugin/widgets.h"
+#include "ui/progress.h"
 
 typedef enum
 {
@@ -62,9 +63,9 @@ write_bytes (GFile *file, const char *data, gsize n, GError **error)
 }
 
 static gboolean
-write_sheet (GFile *file, const PmGathered *gathered, const PmSheetOptions *options, GError **error)
+write_sheet (GFile *file, const PmGathered *gathered, const PmSheetOptions *options, PmJob *job, GError **error)
 {
-  g_autoptr (PmBitmap) bitmap = pm_sheet_draw (gathered->maps, options, NULL, error);
+  g_autoptr (PmBitmap) bitmap = pm_sheet_draw (gathered->maps, options, job, error);
   g_autoptr (GdkPixbuf) pixbuf = NULL;
   g_autoptr (GError) cause = NULL;
   g_autofree char *png = NULL;
@@ -80,9 +81,9 @@ write_sheet (GFile *file, const PmGathered *gathered, const PmSheetOptions *opti
 }
 
 static gboolean
-write_animation (GFile *file, const PmGathered *gathered, const PmSheetOptions *options, GError **error)
+write_animation (GFile *file, const PmGathered *gathered, const PmSheetOptions *options, PmJob *job, GError **error)
 {
-  g_autoptr (GBytes) bytes = pm_maps_to_gif (gathered->maps, options, NULL, error);
+  g_autoptr (GBytes) bytes = pm_maps_to_gif (gathered->maps, options, job, error);
   gsize       n;
   const char *data = bytes ? g_bytes_get_data (bytes, &n) : NULL;
 
@@ -101,7 +102,7 @@ write_tensors (GFile *file, const PmGathered *gathered, GError **error)
 }
 
 static gboolean
-write_arrays (GFile *folder, const PmGathered *gathered, GError **error)
+write_arrays (GFile *folder, const PmGathered *gathered, PmJob *job, GError **error)
 {
   g_autoptr (GError) cause = NULL;
 
@@ -117,7 +118,8 @@ write_arrays (GFile *folder, const PmGathered *gathered, GError **error)
       gsize       n;
       const char *data = g_bytes_get_data (bytes, &n);
 
-      if (! write_bytes (file, data, n, error))
+      pm_job_report (job, _("Writing the values"), (int) i, (int) gathered->maps->len, (double) i / gathered->maps->len);
+      if (! pm_job_check (job, error) || ! write_bytes (file, data, n, error))
         return FALSE;
     }
   return TRUE;
@@ -134,33 +136,74 @@ format_of_name (GFile *file)
   return ARRAYS;
 }
 
+/* What is written, where: all that the thread needs to know. */
+typedef struct
+{
+  GFile            *file;
+  Format            format;
+  PmSheetOptions    options;
+  const PmGathered *gathered;
+} Export;
+
 static gboolean
-export (GimpProcedureConfig *config, const PmGathered *gathered, GError **error)
+task_cb (PmJob *job, gpointer data, GError **error)
+{
+  const Export *export = data;
+
+  switch (export->format)
+    {
+    case ANIMATION:
+      return write_animation (export->file, export->gathered, &export->options, job, error);
+    case TENSORS:
+      return write_tensors (export->file, export->gathered, error);
+    case ARRAYS:
+      return write_arrays (export->file, export->gathered, job, error);
+    default:
+      return write_sheet (export->file, export->gathered, &export->options, job, error);
+    }
+}
+
+static gboolean
+run_export (const Export *export, GimpRunMode run_mode, GError **error)
+{
+  GtkWidget *window;
+  gboolean   done;
+
+  if (run_mode == GIMP_RUN_NONINTERACTIVE)
+    return task_cb (NULL, (gpointer) export, error);
+  gimp_ui_init ("pentimento");
+  window = pm_progress_new (_("Export heat maps"), export->gathered->title);
+  gimp_window_set_transient (GTK_WINDOW (window));
+  done = pm_progress_run (window, task_cb, (gpointer) export, error);
+  gtk_widget_destroy (window);
+  return done;
+}
+
+static gboolean
+export_maps (GimpProcedureConfig *config, const PmGathered *gathered, GimpRunMode run_mode, GError **error)
 {
   g_autoptr (GFile) file = NULL;
-  Format format = gimp_procedure_config_get_choice_id (config, "format");
-  PmSheetOptions options = { .by = gimp_procedure_config_get_choice_id (config, "side-by-side"), .palette = gathered->palette };
+  Export export = { .format = gimp_procedure_config_get_choice_id (config, "format"), .gathered = gathered };
 
+  export.options = (PmSheetOptions) { .by = gimp_procedure_config_get_choice_id (config, "side-by-side"),
+                                      .palette = gathered->palette };
   g_object_get (config, "file", &file, NULL);
   if (! file)
     {
       g_set_error_literal (error, PM_ERROR, PM_ERROR_USAGE, _("No file is named to write the maps into; choose one."));
       return FALSE;
     }
-  if (format == BY_NAME)
-    format = format_of_name (file);
-  if (format == ANIMATION)
-    return write_animation (file, gathered, &options, error);
-  if (format == TENSORS)
-    return write_tensors (file, gathered, error);
-  if (format == ARRAYS)
-    return write_arrays (file, gathered, error);
-
-  options.title = gathered->title;
-  options.picture = gathered->picture;
-  options.picture_width = gathered->width;
-  options.picture_height = gathered->height;
-  return write_sheet (file, gathered, &options, error);
+  export.file = file;
+  if (export.format == BY_NAME)
+    export.format = format_of_name (file);
+  if (export.format == SHEET)
+    {
+      export.options.title = gathered->title;
+      export.options.picture = gathered->picture;
+      export.options.picture_width = gathered->width;
+      export.options.picture_height = gathered->height;
+    }
+  return run_export (&export, run_mode, error);
 }
 
 /* The file's name follows the format that is chosen in the dialog. */
@@ -258,7 +301,7 @@ export_run (GimpProcedure *procedure, GimpRunMode run_mode, GimpImage *image, Gi
     return pm_procedure_fail (procedure, run_mode, error);
   if (run_mode == GIMP_RUN_INTERACTIVE && ! ask (procedure, config, image, &gathered))
     return gimp_procedure_new_return_values (procedure, GIMP_PDB_CANCEL, NULL);
-  if (! export (config, &gathered, &error))
+  if (! export_maps (config, &gathered, run_mode, &error))
     return pm_procedure_fail (procedure, run_mode, error);
   values = gimp_procedure_new_return_values (procedure, GIMP_PDB_SUCCESS, NULL);
   GIMP_VALUES_SET_INT (values, 1, (int) gathered.maps->len);

@@ -73,6 +73,30 @@ new_seed_cb (GtkButton *button, gpointer data)
   g_object_set (self->config, "seed", g_random_int_range (0, G_MAXINT), NULL);
 }
 
+static void
+fit_cb (GtkButton *button, gpointer data)
+{
+  PmDialog  *self = data;
+  GimpImage *image = self->paint->image;
+  int width, height;
+
+  pm_model_fit_size (self->paint->model, gimp_image_get_width (image), gimp_image_get_height (image), &width, &height);
+  g_object_set (self->config, "width", width, "height", height, NULL);
+}
+
+/* A button below an argument that sets it. */
+static GtkWidget *
+add_button (PmDialog *self, GtkWidget *box, const char *name, const char *label, GCallback callback)
+{
+  GtkWidget *button = gtk_button_new_with_label (label);
+
+  pm_widget_set_names (button, name, NULL);
+  gtk_widget_set_halign (button, GTK_ALIGN_END);
+  gtk_box_pack_start (GTK_BOX (box), button, FALSE, FALSE, 0);
+  g_signal_connect (button, "clicked", callback, self);
+  return button;
+}
+
 static GtkWidget *
 add_argument (PmDialog *self, GtkWidget *box, const char *name)
 {
@@ -189,21 +213,18 @@ static void
 add_picture_column (PmDialog *self, GtkWidget *columns)
 {
   GtkWidget *box = add_column (columns, _("Picture"), FALSE);
-  GtkWidget *button = gtk_button_new_with_label (_("New seed"));
 
   add_argument (self, box, "target");
   self->strength = add_argument (self, box, "strength");
   self->width = add_argument (self, box, "width");
   self->height = add_argument (self, box, "height");
+  if (self->paint->image)
+    self->fit = add_button (self, box, "fit-to-image", _("Fit to image"), G_CALLBACK (fit_cb));
   add_argument (self, box, "num-steps");
   add_argument (self, box, "guidance");
   add_argument (self, box, "seed");
-  pm_widget_set_names (button, "new-seed", NULL);
-  gtk_widget_set_halign (button, GTK_ALIGN_END);
-  gtk_box_pack_start (GTK_BOX (box), button, FALSE, FALSE, 0);
+  add_button (self, box, "new-seed", _("New seed"), G_CALLBACK (new_seed_cb));
   add_advanced (self, box);
-
-  g_signal_connect (button, "clicked", G_CALLBACK (new_seed_cb), self);
 }
 
 static void

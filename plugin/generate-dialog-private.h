@@ -16,6 +16,7 @@ typedef struct
   GtkWidget *what;          /* a stack: "class" or "prompt" */
   GtkWidget *prompt, *negative, *words;
   GtkWidget *width, *height; /* with their labels, as the next two */
+  GtkWidget *fit;           /* the button: NULL without an image */
   GtkWidget *strength, *cache_interval;
   char      *opened;        /* the name that paint->model was opened with; NULL before the first */
   gboolean   is_refreshing;

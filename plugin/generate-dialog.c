@@ -159,6 +159,8 @@ show_sensitive (PmDialog *self)
 
   gtk_widget_set_sensitive (self->width, any_size);
   gtk_widget_set_sensitive (self->height, any_size);
+  if (self->fit)
+    gtk_widget_set_sensitive (self->fit, any_size);
   gtk_widget_set_sensitive (self->strength, pm_paint_has_start (self->paint));
   gtk_widget_set_sensitive (self->cache_interval,
                             gimp_procedure_config_get_choice_id (self->config, "cache") != PM_CACHE_NONE);
@@ -244,7 +246,7 @@ choose_model (PmDialog *self)
 
   if (models[0] && ! *name)
     g_object_set (self->config, "model", models[0], NULL);
-  else if (models[0] && g_strcmp0 (name, "starter-pixel") == 0 && ! g_strv_contains ((const char *const *) models, name))
+  else if (models[0] && g_strcmp0 (name, PM_MODEL_DEFAULT) == 0 && ! g_strv_contains ((const char *const *) models, name))
     g_object_set (self->config, "model", models[0], NULL);
 }
 

@@ -1,5 +1,6 @@
 /* A word's share of how much each patch looks at the prompt: the sum of P[i,j] over the tokens j of the word, divided by that
- * over all tokens of what the prompt says. What its end and pad tokens draw, often most of it and of no meaning, is left out. */
+ * over all tokens of what the prompt says. What its end and pad tokens draw, often most of it and of no meaning, is left out.
+ * Backends agree on it where the prompt has 1e-35 of what a patch looks at, or more; P is less exact below (backend/ops.h). */
 #include "attention/reduction.h"
 #include "base/i18n.h"
 

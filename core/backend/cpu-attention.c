@@ -9,7 +9,7 @@
 #include "backend/cpu-attention.h"
 #include "base/pool.h"
 
-#define NOTHING 1e-30f /* smaller probabilities of steered rows are 0: the exponential's floor, above 1e-38, is */
+#define NOTHING 1e-37f /* smaller probabilities of steered rows are 0: the exponential's floor, above 1e-38, is */
 #define LEAST_TASKS 16 /* heads are cut into parts where there are fewer, */
 #define PART_FLOPS 1e10 /* and where a part would keep a cancellation waiting */
 #define OWN_FLOATS (512 * 1024) /* of a head's keys: longer ones stay where they are, and workers share the values */

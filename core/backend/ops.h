@@ -126,7 +126,8 @@ typedef struct
 } PmReduce;
 
 /* Steering: what is added to the logits of (query i, key j) of item b after `scale`, in all heads:
- * key_bias[b][j] + region_bias[b][key_region[b][j]][i]. -INFINITY hides a key, and must not hide all of a row's. */
+ * key_bias[b][j] + region_bias[b][key_region[b][j]][i]. -INFINITY hides a key, and must not hide all of a row's. What of P is
+ * less than 1e-37 of a row's largest may become 0, or in rows that are not steered, that. */
 typedef struct
 {
   const float *key_bias;    /* [B, Tk] */

@@ -153,6 +153,7 @@ append_frames (GByteArray *file, GPtrArray *steps, const PmSheetOptions *options
 
   for (guint s = 0; s < steps->len; s++)
     {
+      pm_job_report (job, _("Drawing the maps"), (int) s, (int) steps->len, (double) s / steps->len);
       g_autoptr (PmBitmap) bitmap = draw_frame (g_ptr_array_index (steps, s), options, job, error);
       g_autofree guint8 *indices = bitmap ? index_bitmap (bitmap, colours, known) : NULL;
 

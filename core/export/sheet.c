@@ -281,8 +281,9 @@ draw_cell (const Sheet *sheet, PmBitmap *bitmap, const PmSheetPanel *panel, int 
 }
 
 static gboolean
-draw_panel (const Sheet *sheet, PmBitmap *bitmap, const PmSheetPanel *panel, int top, GError **error)
+draw_panel (const Sheet *sheet, PmBitmap *bitmap, guint before, int top, GError **error)
 {
+  const PmSheetPanel *panel = g_ptr_array_index (sheet->panels, before);
   int bar = sheet->left + panel->n_columns * (sheet->cell_w + GAP) - GAP + BAR_SPACE;
 
   pm_bitmap_write (bitmap, sheet->left, top + HEADING_SIZE, 0.0, &sheet->heading_font, panel->title);
@@ -294,6 +295,8 @@ draw_panel (const Sheet *sheet, PmBitmap *bitmap, const PmSheetPanel *panel, int
 
       if (! pm_job_check (sheet->job, error))
         return FALSE;
+      if (! sheet->options->is_frame)
+        pm_job_report (sheet->job, _("Drawing the maps"), 0, 0, (before + (double) r / panel->n_rows) / sheet->panels->len);
       if (panel->row_titles)
         pm_bitmap_write (bitmap, sheet->left - LABEL_SPACE, middle, 1.0, &sheet->label_font, panel->row_titles[r]);
       for (int c = 0; c < panel->n_columns; c++)
@@ -328,7 +331,7 @@ draw (Sheet *sheet, GError **error)
     {
       const PmSheetPanel *panel = g_ptr_array_index (sheet->panels, p);
 
-      if (! draw_panel (sheet, bitmap, panel, top, error))
+      if (! draw_panel (sheet, bitmap, p, top, error))
         return NULL;
       top += get_panel_height (sheet, panel) + PANEL_GAP;
     }

@@ -127,40 +127,8 @@ check_layers (PmNetwork *network, GError **error)
   for (int i = 0; i < PM_DIT_N_ENDS; i++)
     if (! pm_nn_layer_check (checkpoint, dialect->ends[i], ends[i][0], ends[i][1], error))
       return FALSE;
-  for (int i = 0; i < info->n_layers; i++)
-    for (int j = 0; j < PM_DIT_N_LAYERS; j++)
-      {
-        g_autofree char *name = pm_dit_dialect_name (dialect, i, j);
-        if (name && ! pm_nn_layer_check (checkpoint, name, layers[j][0], layers[j][1], error))
-          return FALSE;
-      }
-  return pm_dit_dialect_check_copies (dialect, checkpoint, info->n_layers, error);
-}
-
-static const PmTensor *
-find_weight (PmNetwork *network, int block, PmDitLayer layer, char **name)
-{
-  g_autofree char *prefix = pm_dit_dialect_name (network->dialect, block, layer);
-
-  g_free (*name);
-  *name = g_strconcat (prefix, ".weight", NULL);
-  return pm_checkpoint_find (network->checkpoint, *name);
-}
-
-static gboolean
-count_layers (PmNetwork *network, GError **error)
-{
-  g_autofree char *name = NULL;
-  int              n = 0;
-
-  while (n < PM_MAX_LAYERS && find_weight (network, n, PM_DIT_Q, &name))
-    n++;
-  network->info.n_layers = n;
-  const PmTensor *fc1 = find_weight (network, 0, PM_DIT_FC1, &name);
-  if (! fc1)
-    return pm_nn_require (network->checkpoint, error, name, 2, (gsize) 0, (gsize) 0) != NULL;
-  network->F = (int) MIN (fc1->shape[0], 16 * PM_MAX_WIDTH);
-  return TRUE;
+  return pm_shapes_check_blocks (checkpoint, dialect->block, dialect->layers, PM_DIT_N_LAYERS, layers, info, error)
+         && pm_dit_dialect_check_copies (dialect, checkpoint, info->n_layers, error);
 }
 
 /* What the configuration says besides must be what the tensors say. */
@@ -200,8 +168,10 @@ dit_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *out, 
       || ! pm_shapes_read_heads (config, info, error)
       || ! (network->dialect->position ? read_position (network, error) : read_sample_size (network, config, error))
       || ! pm_shapes_read_prediction (checkpoint, network->dialect->ends[PM_DIT_FINAL], config, info, error)
-      || ! read_classes (network, config, error) || ! count_layers (network, error) || ! check_layers (network, error)
-      || ! check_config (network, config, error))
+      || ! read_classes (network, config, error)
+      || ! pm_shapes_count_blocks (checkpoint, network->dialect->block, network->dialect->layers[PM_DIT_Q],
+                                   network->dialect->layers[PM_DIT_FC1], info, &network->F, error)
+      || ! check_layers (network, error) || ! check_config (network, config, error))
     return NULL;
 
   network->mlp_eps = config->network.norm_eps > 0 ? (float) config->network.norm_eps : network->dialect->mlp_eps;

@@ -125,32 +125,6 @@ check_variant (PmNetwork *network, GError **error)
   return TRUE;
 }
 
-static const PmTensor *
-find_weight (PmNetwork *network, int block, PmPixartLayer layer, char **name)
-{
-  g_autofree char *prefix = pm_pixart_dialect_name (network->dialect, block, layer);
-
-  g_free (*name);
-  *name = g_strconcat (prefix, ".weight", NULL);
-  return pm_checkpoint_find (network->checkpoint, *name);
-}
-
-static gboolean
-count_layers (PmNetwork *network, GError **error)
-{
-  g_autofree char *name = NULL;
-  int              n = 0;
-
-  while (n < PM_MAX_LAYERS && find_weight (network, n, PM_PIXART_CROSS_Q, &name))
-    n++;
-  network->info.n_layers = n;
-  const PmTensor *fc1 = find_weight (network, 0, PM_PIXART_FC1, &name);
-  if (! fc1)
-    return pm_nn_require (network->checkpoint, error, name, 2, (gsize) 0, (gsize) 0) != NULL;
-  network->F = (int) MIN (fc1->shape[0], 16 * PM_MAX_WIDTH);
-  return TRUE;
-}
-
 static gboolean
 check_ends (PmNetwork *network, GError **error)
 {
@@ -202,14 +176,9 @@ check_blocks (PmNetwork *network, GError **error)
       g_autofree char *table = pm_pixart_dialect_table (dialect, i);
       if (! pm_nn_require (network->checkpoint, error, table, 2, (gsize) 6, D))
         return FALSE;
-      for (int j = 0; j < PM_PIXART_N_LAYERS; j++)
-        {
-          g_autofree char *name = pm_pixart_dialect_name (dialect, i, j);
-          if (name && ! pm_nn_layer_check (network->checkpoint, name, shapes[j][0], shapes[j][1], error))
-            return FALSE;
-        }
     }
-  return TRUE;
+  return pm_shapes_check_blocks (network->checkpoint, dialect->block, dialect->layers, PM_PIXART_N_LAYERS, shapes,
+                                 &network->info, error);
 }
 
 static gboolean
@@ -234,8 +203,11 @@ pixart_load (PmCheckpoint *checkpoint, const PmConfig *config, PmNetworkInfo *ou
   if (! pm_shapes_read_embedder (checkpoint, network->dialect->ends[PM_PIXART_EMBED], info, error)
       || ! pm_shapes_read_heads (config, info, error) || ! read_grid (network, config, error)
       || ! pm_shapes_read_prediction (checkpoint, network->dialect->ends[PM_PIXART_FINAL], config, info, error)
-      || ! read_text (network, config, error) || ! count_layers (network, error) || ! check_variant (network, error)
-      || ! check_ends (network, error) || ! check_blocks (network, error) || ! check_config (network, config, error))
+      || ! read_text (network, config, error)
+      || ! pm_shapes_count_blocks (checkpoint, network->dialect->block, network->dialect->layers[PM_PIXART_CROSS_Q],
+                                   network->dialect->layers[PM_PIXART_FC1], info, &network->F, error)
+      || ! check_variant (network, error) || ! check_ends (network, error) || ! check_blocks (network, error)
+      || ! check_config (network, config, error))
     return NULL;
 
   network->eps = config->network.norm_eps > 0 ? (float) config->network.norm_eps : 1e-6f;

@@ -131,3 +131,37 @@ pm_shapes_guidance_channels (const PmConfig *config, const PmNetworkInfo *info, 
     return config->guidance_channels == 0 ? info->in_channels : MIN (config->guidance_channels, info->in_channels);
   return info->in_channels == 4 ? published : info->in_channels;
 }
+
+gboolean
+pm_shapes_count_blocks (PmCheckpoint *checkpoint, const char *block, const char *counted, const char *first_of_mlp,
+                        PmNetworkInfo *info, int *mlp_width, GError **error)
+{
+  g_autofree char *layer = g_strdup_printf (block, 0, first_of_mlp), *name = g_strconcat (layer, ".weight", NULL);
+  const PmTensor  *first = pm_checkpoint_find (checkpoint, name);
+
+  for (info->n_layers = 0; info->n_layers < PM_MAX_LAYERS; info->n_layers++)
+    {
+      g_autofree char *counted_layer = g_strdup_printf (block, info->n_layers, counted);
+      g_autofree char *weight = g_strconcat (counted_layer, ".weight", NULL);
+      if (! pm_checkpoint_find (checkpoint, weight))
+        break;
+    }
+  if (! first)
+    return pm_nn_require (checkpoint, error, name, 2, (gsize) 0, (gsize) 0) != NULL;
+  *mlp_width = (int) MIN (first->shape[0], 16 * PM_MAX_WIDTH);
+  return TRUE;
+}
+
+gboolean
+pm_shapes_check_blocks (PmCheckpoint *checkpoint, const char *block, const char *const *layers, int n_layers,
+                        const gsize (*shapes)[2], const PmNetworkInfo *info, GError **error)
+{
+  for (int i = 0; i < info->n_layers; i++)
+    for (int j = 0; j < n_layers; j++)
+      {
+        g_autofree char *name = layers[j] ? g_strdup_printf (block, i, layers[j]) : NULL;
+        if (name && ! pm_nn_layer_check (checkpoint, name, shapes[j][0], shapes[j][1], error))
+          return FALSE;
+      }
+  return TRUE;
+}

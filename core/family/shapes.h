@@ -17,6 +17,15 @@ gboolean pm_shapes_read_heads (const PmConfig *config, PmNetworkInfo *info, GErr
 gboolean pm_shapes_read_prediction (PmCheckpoint *checkpoint, const char *layer, const PmConfig *config, PmNetworkInfo *info,
                                     GError **error);
 
+/* Blocks that have the layer `counted`, into info, and the MLP's width from its first layer. block: a name with %d and %s, the
+ * block and the layer, without ".weight". */
+gboolean pm_shapes_count_blocks (PmCheckpoint *checkpoint, const char *block, const char *counted, const char *first_of_mlp,
+                                 PmNetworkInfo *info, int *mlp_width, GError **error);
+
+/* Whether all blocks have these layers, [rows, columns] each; layers that are NULL are left out. */
+gboolean pm_shapes_check_blocks (PmCheckpoint *checkpoint, const char *block, const char *const *layers, int n_layers,
+                                 const gsize (*shapes)[2], const PmNetworkInfo *info, GError **error);
+
 /* A number that the configuration says (0: not said), and what the tensors say. */
 typedef struct
 {

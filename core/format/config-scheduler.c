@@ -58,13 +58,6 @@ read_spacing (PmConfigReader *reader, JsonNode *node, GError **error)
   return is_name_of (node, names);
 }
 
-/* DDIM's own steps are all of one length, which "linspace" does not give. */
-static gboolean
-read_even_spacing (PmConfigReader *reader, JsonNode *node, GError **error)
-{
-  return read_spacing (reader, node, error) && reader->config->schedule.spacing != PM_SPACING_LINSPACE;
-}
-
 static gboolean
 read_steps_offset (PmConfigReader *reader, JsonNode *node, GError **error)
 {
@@ -124,8 +117,6 @@ read_alpha_to_one (PmConfigReader *reader, JsonNode *node, GError **error)
 static const PmConfigKey ddim_keys[] = {
   { "clip_sample", pm_config_is_off, CLIPS },
   { "set_alpha_to_one", read_alpha_to_one, N_("%s: \"set_alpha_to_one\" should be true or false. Correct it.") },
-  { "timestep_spacing", read_even_spacing,
-    N_("%s: the \"timestep_spacing\" is neither \"leading\" nor \"trailing\" and cannot be followed. Set it to one of them.") },
 };
 
 static gboolean

@@ -87,6 +87,23 @@ pm_model_no_picture (PmModel *model)
   return _("This model's output has not three channels; it can be evaluated and inspected, but makes no picture.");
 }
 
+void
+pm_model_fit_size (PmModel *model, int width, int height, int *fit_width, int *fit_height)
+{
+  const PmModelInfo *info = &model->info;
+  double             scale = MIN (1.0, info->max_size / (double) MAX (MAX (width, height), 1));
+  int                sides[] = { width, height };
+
+  for (int i = 0; i < 2; i++)
+    {
+      int side = (int) (sides[i] * scale / info->size_multiple + 0.5) * info->size_multiple;
+      sides[i] = info->any_size ? CLAMP (side, info->min_size, info->max_size / info->size_multiple * info->size_multiple)
+                                : info->default_size;
+    }
+  *fit_width = sides[0];
+  *fit_height = sides[1];
+}
+
 gboolean
 pm_model_check_picture (PmModel *model, GError **error)
 {

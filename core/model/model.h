@@ -62,6 +62,10 @@ void     pm_model_unref (PmModel *model);
 
 const PmModelInfo *pm_model_get_info (PmModel *model);
 
+/* The size that the model paints which is nearest to a picture of width x height pixels: larger ones are made smaller with their
+ * ratio kept, then both sides are rounded. A model of one size has that. */
+void pm_model_fit_size (PmModel *model, int width, int height, int *fit_width, int *fit_height);
+
 /* FALSE without makes_picture; the error is that of the part that is missing or damaged, and names what helps. */
 gboolean pm_model_check_picture (PmModel *model, GError **error);
 
@@ -82,6 +86,9 @@ char **pm_model_folders (void);
 /* Names of what is found there, and "ORG/NAME" of what Hugging Face's programs keep in their cache, sorted, each once. Of the
  * latter only pipelines that this version knows. Free with g_strfreev. */
 char **pm_model_list (void);
+
+/* The model that is meant where none is named and it is installed: it comes with Pentimento. */
+#define PM_MODEL_DEFAULT "starter-pixel"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmModel, pm_model_unref)
 

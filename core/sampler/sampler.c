@@ -52,6 +52,8 @@ pm_steps_clear (PmSteps *steps)
 {
   g_clear_pointer (&steps->alpha, g_free);
   g_clear_pointer (&steps->sigma, g_free);
+  g_clear_pointer (&steps->end_alpha, g_free);
+  g_clear_pointer (&steps->end_sigma, g_free);
   g_clear_pointer (&steps->time, g_free);
   g_clear_pointer (&steps->unit_time, g_free);
   g_clear_pointer (&steps->shown_time, g_free);
@@ -63,10 +65,12 @@ pm_steps_skip (PmSteps *steps, int n)
   g_assert (n >= 0 && n < steps->n_steps);
   gsize   left = steps->n_steps - n, size = sizeof (double);
   double *points[] = { steps->alpha, steps->sigma, steps->shown_time };
+  double *intervals[] = { steps->time, steps->unit_time, steps->end_alpha, steps->end_sigma };
 
   for (guint i = 0; i < G_N_ELEMENTS (points); i++)
     memmove (points[i], points[i] + n, (left + 1) * size);
-  memmove (steps->time, steps->time + n, left * size);
-  memmove (steps->unit_time, steps->unit_time + n, left * size);
+  for (guint i = 0; i < G_N_ELEMENTS (intervals); i++)
+    if (intervals[i])
+      memmove (intervals[i], intervals[i] + n, left * size);
   steps->n_steps = (int) left;
 }

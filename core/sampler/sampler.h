@@ -12,6 +12,7 @@ typedef struct
 {
   int      n_steps;
   double  *alpha, *sigma;  /* [n_steps + 1] */
+  double  *end_alpha, *end_sigma; /* [n_steps] where DDIM's step i ends, when that is not where the next begins; else NULL */
   double  *time;           /* [n_steps] what enters the timestep embedding */
   double  *unit_time;      /* [n_steps] the model's time in 0..1, for the guidance interval */
   double  *shown_time;     /* [n_steps + 1] noise level x 1000 */

@@ -11,6 +11,7 @@ Letters: B items, N tokens, S of a text, D width, H heads, L layers.
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -185,8 +186,12 @@ def measure_apart(kind):
     if child.returncode == 0:
         print(child.stdout, end="", flush=True)
         return
-    reason = [line for line in child.stderr.splitlines() if "rror" in line] or ["it ended with %d" % child.returncode]
-    remedy = "it needs a PyTorch that can, a C++ compiler, and the headers of Python and PyTorch"
+    reason = [line for line in child.stderr.splitlines() if "rror" in line]
+    if child.returncode < 0 or not reason:  # a crash has written what it liked before
+        ended = signal.strsignal(-child.returncode) if child.returncode < 0 else "status %d" % child.returncode
+        reason = ["it ended by itself (%s)" % ended]
+    remedy = ("it needs a C++ compiler, the headers of Python, and a PyTorch that can (PENTIMENTO_BENCH_PYTHON names the Python "
+              "of another one)")
     print(json.dumps({"name": line_name(kind), "skipped": "%s; %s" % (reason[-1].strip()[:200], remedy)}), flush=True)
 
 

@@ -85,12 +85,30 @@ fixture_assert_refused (const char *path, PmErrorCode code, const char *says)
   g_autoptr (PmCheckpoint) checkpoint = pm_checkpoint_open (path, &error);
 
   g_assert_null (checkpoint);
+  fixture_assert_error (error, code, says);
+}
+
+void
+fixture_assert_error (const GError *error, PmErrorCode code, const char *says)
+{
   g_assert_nonnull (error);
   g_test_message ("%s", error->message);
   g_assert_error (error, PM_ERROR, (int) code);
   if (! strstr (error->message, says))
     g_error ("\"%s\" does not say \"%s\"", error->message, says);
   g_assert_true (g_str_has_suffix (error->message, "."));
+}
+
+void
+fixture_copy_changed (const char *source, const char *folder, const char *name, const char *from, const char *to)
+{
+  g_autofree char *path = g_build_filename (PM_TEST_REFERENCE, source, name, NULL), *text = NULL;
+
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_autoptr (GString) changed = g_string_new (text);
+  if (from)
+    g_assert_cmpuint (g_string_replace (changed, from, to, 0), >=, 1);
+  fixture_write (folder, name, changed->str, -1);
 }
 
 void

@@ -24,6 +24,12 @@ PmCheckpoint *fixture_open (const char *path);
 /* Asserts that path cannot be opened, for that reason, and that the message contains says and is a sentence. */
 void fixture_assert_refused (const char *path, PmErrorCode code, const char *says);
 
+/* Asserts that the error is of the program's with that code, and that its message contains says and is a sentence. */
+void fixture_assert_error (const GError *error, PmErrorCode code, const char *says);
+
+/* Copies a file of tests/reference into folder; with from, all of that text in it becomes to, once at least. */
+void fixture_copy_changed (const char *source, const char *folder, const char *name, const char *from, const char *to);
+
 /* Asserts a tensor's type and shape ("[2, 3]") and every element as f32. */
 void fixture_assert_tensor (PmCheckpoint *checkpoint, const char *name, PmDtype dtype, const char *shape, const float *values);
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "attention/reduction.h"
 #include "base/error.h"
 #include "nn/attention.h"
 #include "tap-network.h"
@@ -501,6 +502,46 @@ test_ids (void)
   network_clear (&network);
 }
 
+/* Shares of a prompt that patches hardly look at, steered or not: the same on every backend, however little it is, as long as f32
+ * holds it. Logits stand in the bias: [1 head, queries, keys]; the last key is the prompt's end. */
+static void
+test_faint (void)
+{
+  enum { n_queries = 5, n_keys = 4 };
+  static const double logits[n_queries][n_keys] = { { -1, -2, -3, 0 },       { -41, -40, -42, 0 }, { -65, -66, -64, 0 },
+                                                    { -70, -72, -75, 0 },    { -78, -77, -80, 0 } };
+  static const char *const devices[] = { "ref", "cpu" };
+  static const float       word[n_keys] = { 0, 1, 0, 0 }, said[n_keys] = { 1, 1, 1, 0 };
+  const PmReduction       *share = pm_reduction_find ("word-share");
+  PmSite                   site = pm_site_new_cross (0, 1, n_queries, 1, n_keys);
+  const PmReductionPlace   place = { .site = &site, .queries = &(PmSpan) { .count = n_queries },
+                                     .keys = &(PmSpan) { .count = n_keys }, .word = word, .content = said };
+  float                    bias[n_queries * n_keys], zeros[8 * n_keys] = { 0 }, weights[2 * n_keys], sums[2 * n_queries];
+  int                      regions[n_keys] = { -1, -1, -1, -1 };
+  const PmLogitEdit        edit = { .key_bias = zeros, .key_region = regions };
+
+  for (int i = 0; i < n_queries * n_keys; i++)
+    bias[i] = (float) logits[i / n_keys][i % n_keys];
+  share->weigh (&place, NULL, weights);
+  const PmReduce reduce = { .n_key_weights = 2, .key_weights = weights, .key_sums = sums };
+  for (gsize run = 0; run < 2 * G_N_ELEMENTS (devices); run++)
+    {
+      g_autoptr (PmBackend) backend = pm_backend_open (devices[run % 2], 1, NULL);
+      float                 got[n_queries], out[8 * n_queries];
+      pm_backend_attention (backend, &(PmAttention) { .B = 1, .H = 1, .d = 8, .Tq = n_queries, .Tk = n_keys,
+                                                      .q = pm_acts_f32 (zeros), .k = pm_acts_f32 (zeros),
+                                                      .v = pm_acts_f32 (zeros), .kv_row = 8, .scale = 1,
+                                                      .out = pm_acts_f32 (out), .out_row = 8, .bias = bias,
+                                                      .edit = run < 2 ? &edit : NULL, .reduce = &reduce });
+      share->compose (&place, NULL, sums, NULL, got);
+      for (int i = 0; i < n_queries; i++)
+        {
+          double mass = exp (logits[i][0]) + exp (logits[i][1]) + exp (logits[i][2]);
+          g_assert_cmpfloat_with_epsilon (got[i], exp (logits[i][1]) / mass, 1e-6);
+        }
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -516,6 +557,7 @@ main (int argc, char **argv)
   g_test_add_func ("/words/halves", test_halves);
   g_test_add_func ("/words/memory", test_memory);
   g_test_add_func ("/words/ids", test_ids);
+  g_test_add_func ("/words/faint", test_faint);
 
   return g_test_run ();
 }

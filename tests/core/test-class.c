@@ -190,11 +190,45 @@ in_new_folder (gconstpointer test)
   fixture_remove (folder);
 }
 
+static void
+test_synonyms (void)
+{
+  g_autoptr (GError)  error = NULL;
+  g_autoptr (PmModel) model = pm_model_open (PM_TEST_REFERENCE "/diffusers/model", &error);
+
+  g_assert_no_error (error);
+  assert_class (model, "tench", 0);
+  assert_class (model, "tinca TINCA", 0);
+  assert_class (model, "robin, American robin, Turdus migratorius", 3);
+  assert_class (model, "American robin", 3);
+  assert_class (model, "bald", 9);
+  assert_class (model, "7", 7);
+  refuse_class (model, "Crane", "2 (“crane”)", "7 (“crane”)");
+  refuse_class (model, "american", "American robin", "American eagle");
+}
+
+/* ImageNet's names, in English alone. */
+static void
+test_imagenet (void)
+{
+  g_autoptr (PmModel) model = open_model (NULL);
+
+  g_assert_null (pm_model_get_info (model)->local_classes);
+  assert_class (model, "panda bear", 388);
+  assert_class (model, "loggerhead", 33);
+  assert_class (model, "toilet paper", 999);
+  assert_class (model, "missile", 657); /* another class has it as a synonym */
+  refuse_class (model, "crane", "134", "517");
+}
+
 int
 main (int argc, char **argv)
 {
   g_setenv ("PENTIMENTO_MODELS", PM_TEST_MODELS, TRUE);
+  g_setenv ("LANGUAGE", "C", TRUE);
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/class/synonyms", test_synonyms);
+  g_test_add_data_func ("/class/imagenet", test_imagenet, in_new_folder);
   g_test_add_data_func ("/class/local", test_local, in_new_folder);
   g_test_add_data_func ("/class/own", test_own, in_new_folder);
   g_test_add_data_func ("/class/damaged", test_damaged, in_new_folder);

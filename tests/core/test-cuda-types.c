@@ -198,9 +198,9 @@ static const ConvCase conv_cases[] = {
   { 18, 22, 16, 24, 3, 2, 0, FALSE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32 },
   { 9, 11, 24, 20, 3, 1, 1, TRUE, FALSE, FALSE, PM_DTYPE_F16, PM_DTYPE_F32 },
   { 15, 10, 33, 6, 1, 1, 0, FALSE, FALSE, TRUE, PM_DTYPE_F32, PM_DTYPE_F32 },
-  { 150, 40, 40, 6, 3, 1, 1, FALSE, FALSE, TRUE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
-  { 130, 40, 40, 5, 3, 1, 1, TRUE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
-  { 132, 40, 40, 4, 3, 2, 0, FALSE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
+  { 90, 40, 40, 6, 3, 1, 1, FALSE, FALSE, TRUE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
+  { 70, 40, 40, 5, 3, 1, 1, TRUE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
+  { 72, 40, 40, 4, 3, 2, 0, FALSE, FALSE, FALSE, PM_DTYPE_F32, PM_DTYPE_F32, 48 << 20 },
 };
 
 /* height x width pixels of `channels` values as features hold them. */
@@ -286,7 +286,8 @@ test_conv (gconstpointer data)
   pm_random_init (&random, 23);
   for (gsize p = 1; p < G_N_ELEMENTS (precisions); p++)
     for (gsize i = 0; i < G_N_ELEMENTS (conv_cases); i++)
-      check_conv (data, &conv_cases[i], &precisions[p], &random);
+      if (p == 1 || conv_cases[i].limit == 0) /* where a band ends is the same for both */
+        check_conv (data, &conv_cases[i], &precisions[p], &random);
 }
 
 int

@@ -124,11 +124,21 @@ test_sheet (void)
 }
 
 static void
+count_cb (const PmProgress *progress, gpointer data)
+{
+  int *n = data;
+
+  g_assert_cmpfloat (progress->fraction, <=, 1);
+  ++*n;
+}
+
+static void
 test_refused (void)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) none = make_maps (1, 1, 1, 0), one = make_maps (1, 1, 1, 1), many = make_maps (1, 2, 1, 700);
-  g_autoptr (PmJob) job = pm_job_new (NULL, NULL);
+  int n_reports = 0;
+  g_autoptr (PmJob) job = pm_job_new (count_cb, &n_reports);
   PmSheetOptions options = { .cell = 256 };
 
   g_assert_null (pm_sheet_draw (none, &options, NULL, &error));
@@ -141,6 +151,9 @@ test_refused (void)
   g_assert_error (error, PM_ERROR, PM_ERROR_USAGE);
   g_assert_nonnull (strstr (error->message, "steps"));
   g_clear_error (&error);
+  g_autoptr (PmBitmap) drawn = pm_sheet_draw (one, &options, job, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (n_reports, >=, 1);
   pm_job_cancel (job);
   g_assert_null (pm_sheet_draw (one, &options, job, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);

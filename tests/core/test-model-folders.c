@@ -101,11 +101,7 @@ assert_refused (const char *path, PmErrorCode code, const char *says)
   g_autoptr (GError)  error = NULL;
   g_autoptr (PmModel) model = pm_model_open (path, &error);
   g_assert_null (model);
-  g_test_message ("%s", error->message);
-  g_assert_error (error, PM_ERROR, (int) code);
-  if (! strstr (error->message, says))
-    g_error ("\"%s\" does not say \"%s\"", error->message, says);
-  g_assert_true (g_str_has_suffix (error->message, "."));
+  fixture_assert_error (error, code, says);
 }
 
 static void

@@ -339,6 +339,22 @@ test_sizes (Fixture *self, gconstpointer folder)
   assert_no_run (self, info->max_size + 16, 96, "4096");
 }
 
+/* The nearest size that is painted; larger pictures keep their ratio. */
+static void
+test_fit (Fixture *self, gconstpointer folder)
+{
+  static const int sizes[][4] = { { 90, 90, 96, 96 },       { 64, 96, 64, 96 },      { 1, 3000, 16, 3008 },
+                                  { 8192, 4096, 4096, 2048 }, { 12000, 9000, 4096, 3072 }, { 0, 0, 16, 16 } };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
+    {
+      int width, height;
+      pm_model_fit_size (self->model, sizes[i][0], sizes[i][1], &width, &height);
+      g_assert_cmpint (width, ==, sizes[i][2]);
+      g_assert_cmpint (height, ==, sizes[i][3]);
+    }
+}
+
 /* What `eval` is given wrong is said, not run. */
 static void
 test_refused (Fixture *self, gconstpointer folder)
@@ -509,7 +525,7 @@ main (int argc, char **argv)
     void (*run) (Fixture *, gconstpointer);
   } tests[] = { { "denoise", test_denoise }, { "edited", test_edited },
                 { "sample", test_sample },   { "sample-edited", test_sample_edited },
-                { "regions", test_regions }, { "sizes", test_sizes },
+                { "regions", test_regions }, { "sizes", test_sizes }, { "fit", test_fit },
                 { "refused", test_refused } };
 
   g_test_init (&argc, &argv, NULL);

@@ -250,11 +250,7 @@ assert_refused (PmModel *model, const PmRequest *request, PmErrorCode code, cons
   PmEstimate         estimate;
 
   g_assert_null (pm_generate (model, request, NULL, &error));
-  g_test_message ("%s", error->message);
-  g_assert_error (error, PM_ERROR, (int) code);
-  if (! strstr (error->message, says))
-    g_error ("\"%s\" does not say \"%s\"", error->message, says);
-  g_assert_true (g_str_has_suffix (error->message, "."));
+  fixture_assert_error (error, code, says);
   g_clear_error (&error);
   g_assert_false (pm_generate_estimate (model, request, &estimate, &error));
   g_assert_error (error, PM_ERROR, (int) code);

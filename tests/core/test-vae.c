@@ -283,22 +283,10 @@ assert_refused (const char *file, const char *from, const char *to, PmErrorCode 
   g_autoptr (GError)       error = NULL;
 
   for (gsize i = 0; i < G_N_ELEMENTS (files); i++)
-    {
-      g_autofree char *source = g_build_filename (PM_TEST_REFERENCE, "vae-four-levels", "vae", files[i], NULL);
-      g_autofree char *text = NULL;
-      g_assert_true (g_file_get_contents (source, &text, NULL, NULL));
-      g_autoptr (GString) changed = g_string_new (text);
-      if (strcmp (file, files[i]) == 0)
-        g_assert_cmpuint (g_string_replace (changed, from, to, 0), ==, 1);
-      fixture_write (folder, files[i], changed->str, -1);
-    }
+    fixture_copy_changed ("vae-four-levels/vae", folder, files[i], strcmp (file, files[i]) == 0 ? from : NULL, to);
   g_autoptr (PmVae) vae = pm_vae_open (folder, &error);
   g_assert_null (vae);
-  g_test_message ("%s", error->message);
-  g_assert_error (error, PM_ERROR, (int) code);
-  if (! strstr (error->message, says))
-    g_error ("\"%s\" does not say \"%s\"", error->message, says);
-  g_assert_true (g_str_has_suffix (error->message, "."));
+  fixture_assert_error (error, code, says);
   fixture_remove (folder);
 }
 

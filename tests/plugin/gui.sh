@@ -36,7 +36,7 @@ mkdir -p "$PENTIMENTO_SCREENSHOTS"
 gimp-3.0 --new-instance --no-splash --no-fonts >"$scratch/gimp.log" 2>&1 </dev/null &
 gimp=$!
 status=0
-timeout 240 "$build/tests/plugin/test-gui" --tap "${@:2}" || status=$?
+timeout 1500 "$build/tests/plugin/test-gui" --tap "${@:2}" || status=$?
 kill -0 "$gimp" 2>/dev/null || { echo "# GIMP itself ended"; status=1; }
 if grep -E '^\(pentimento:[0-9]+\): .*CRITICAL' "$scratch/gimp.log" | sed 's/^/# /' | grep .; then
   echo "# the plug-in made critical mistakes"

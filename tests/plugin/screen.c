@@ -5,6 +5,15 @@
 
 #define POLL_US 100000
 #define MAX_DEPTH 40
+#define ANSWER_MS 30000
+
+void
+screen_init (void)
+{
+  atspi_init ();
+  atspi_set_timeout (ANSWER_MS, ANSWER_MS);
+  g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL); /* AT-SPI warns of a program that ends while it is asked */
+}
 
 static AtspiAccessible *
 child_at (AtspiAccessible *accessible, int index)
@@ -95,18 +104,22 @@ screen_find (const char *app_name, AtspiRole role, const char *name, double seco
   return NULL;
 }
 
-AtspiAccessible *
-screen_app_within (const char *name, double seconds)
+gboolean
+screen_wait_absent (const char *app, AtspiRole role, const char *name, double seconds)
 {
   gint64 until = g_get_monotonic_time () + (gint64) (seconds * G_USEC_PER_SEC);
-  AtspiAccessible *app = screen_app (name);
 
-  while (! app && g_get_monotonic_time () < until)
+  do
     {
+      AtspiAccessible *found = screen_find (app, role, name, 0.0);
+
+      if (! found)
+        return TRUE;
+      g_object_unref (found);
       g_usleep (POLL_US);
-      app = screen_app (name);
     }
-  return app;
+  while (g_get_monotonic_time () < until);
+  return FALSE;
 }
 
 gboolean
@@ -153,10 +166,19 @@ screen_act (AtspiAccessible *accessible)
 gboolean
 screen_click (const char *app, AtspiRole role, const char *name, double seconds)
 {
-  AtspiAccessible *found = screen_find (app, role, name, seconds);
-  gboolean done = found && screen_is_sensitive (found) && screen_act (found);
+  gint64   until = g_get_monotonic_time () + (gint64) (seconds * G_USEC_PER_SEC);
+  gboolean done = FALSE;
 
-  g_clear_object (&found);
+  do
+    {
+      AtspiAccessible *found = screen_find (app, role, name, seconds);
+
+      done = found && screen_is_sensitive (found) && screen_act (found);
+      g_clear_object (&found);
+      if (! done)
+        g_usleep (POLL_US);
+    }
+  while (! done && g_get_monotonic_time () < until);
   return done;
 }
 
@@ -218,17 +240,22 @@ screen_labels (const char *app_name)
 gboolean
 screen_choose (const char *app, const char *combo, const char *item)
 {
-  AtspiAccessible *box = screen_find (app, ATSPI_ROLE_COMBO_BOX, combo, 5.0);
-  AtspiAccessible *choice = NULL;
-  gboolean done;
+  gint64           until = g_get_monotonic_time () + (gint64) (SCREEN_PATIENCE * G_USEC_PER_SEC);
+  AtspiAccessible *box = screen_find (app, ATSPI_ROLE_COMBO_BOX, combo, SCREEN_PATIENCE);
+  gboolean         done = FALSE;
 
-  if (! box)
-    return FALSE;
-  screen_act (box);
-  choice = search (box, ATSPI_ROLE_MENU_ITEM, item, 0);
-  done = choice && screen_act (choice);
-  g_clear_object (&choice);
-  g_object_unref (box);
+  while (box && ! done && g_get_monotonic_time () < until)
+    {
+      AtspiAccessible *choice;
+
+      screen_act (box);
+      choice = search (box, ATSPI_ROLE_MENU_ITEM, item, 0);
+      done = choice && screen_act (choice);
+      g_clear_object (&choice);
+      if (! done)
+        g_usleep (POLL_US);
+    }
+  g_clear_object (&box);
   return done;
 }
 

@@ -60,6 +60,8 @@ RUNS = {
                                   label=1, other=dict(set_alpha_to_one=True)),
     "ddim-trailing": dict(scheduler=DDIM | dict(timestep_spacing="trailing"), steps=20, guidance=2, seed=44, label=1,
                           other=dict(timestep_spacing="leading")),
+    "ddim-linspace": dict(scheduler=DDIM | dict(timestep_spacing="linspace", set_alpha_to_one=False), steps=21, guidance=2,
+                          seed=52, label=3, other=dict(timestep_spacing="leading")),
     "ddpm": dict(scheduler=DDPM, steps=25, guidance=2, seed=45, label=4, other=dict(variance_type="fixed_large")),
     "ddpm-large": dict(scheduler=DDPM | dict(variance_type="fixed_large", timestep_spacing="linspace"), steps=21, guidance=1,
                        seed=46, label=4, other=dict(variance_type="fixed_small")),
