@@ -127,7 +127,7 @@ declare_what (GimpProcedure *procedure)
 {
   gimp_procedure_add_string_argument (procedure, "model", _("_Model"),
                                       _("Name of an installed model, or the path of a model folder or checkpoint"),
-                                      "starter-pixel", G_PARAM_READWRITE);
+                                      PM_MODEL_DEFAULT, G_PARAM_READWRITE);
   gimp_procedure_add_string_argument (procedure, "class", _("Class"),
                                       _("What to paint: name or number of a class of the model; empty paints without a class"),
                                       "", G_PARAM_READWRITE);

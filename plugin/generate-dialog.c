@@ -246,7 +246,7 @@ choose_model (PmDialog *self)
 
   if (models[0] && ! *name)
     g_object_set (self->config, "model", models[0], NULL);
-  else if (models[0] && g_strcmp0 (name, "starter-pixel") == 0 && ! g_strv_contains ((const char *const *) models, name))
+  else if (models[0] && g_strcmp0 (name, PM_MODEL_DEFAULT) == 0 && ! g_strv_contains ((const char *const *) models, name))
     g_object_set (self->config, "model", models[0], NULL);
 }
 

@@ -135,6 +135,8 @@ pm_cli_open_model (const char *name, GError **error)
   g_auto (GStrv) names = pm_model_list ();
   if (g_strv_length (names) == 1)
     return pm_model_open (names[0], error);
+  if (g_strv_contains ((const char *const *) names, PM_MODEL_DEFAULT))
+    return pm_model_open (PM_MODEL_DEFAULT, error);
 
   g_autofree char *list = g_strjoinv (", ", names);
   if (names[0])

@@ -6,9 +6,11 @@ import argparse
 import json
 import pathlib
 
+from atlas import read_objects
 from recipes import RECIPES
 from state import load_half
 
+N_THINGS = len(read_objects())
 ABOUT = {
     "class": """A small class-conditioned diffusion transformer in the layout of facebookresearch/DiT: it paints one of
 {n} things (`classes.json`) on plain, patterned or scenic grounds, 256 x 256 pixels, through the autoencoder in `vae/`.""",
@@ -18,6 +20,9 @@ meadow".""",
 }
 LIMITS = """It knows nothing but the {n} things, few ways to say where they are, and eleven kinds of ground; it was trained on
 nothing else than scenes composed of pictures of Noto Color Emoji (`data/LICENSES.md`)."""
+SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture, 64
+tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
+outlines wander, and thin or many-coloured things (whale, rocket, flying saucer, guitar, unicorn, rabbit) come out least well."""
 BARS = {
     "vae": (("psnr", "PSNR on scenes with pairs that training did not have, dB", 30),
             ("decode_seconds", "a decoded picture, seconds", 0.4)),
@@ -28,6 +33,7 @@ BARS = {
                ("relations", "left-of and above that hold", 0.7),
                ("objects_in_held_out_wordings", "named things found, wordings that training did not have", None),
                ("judge_on_composed", "things found in composed scenes", None)),
+    "subject": (("area", "`subject` and the thing: area under the ROC curve", None),),
     "words": (("iou", "IoU of a word's map with the thing's mask", 0.5),
               ("pointing", "largest value of a word's map on the thing", 0.9)),
 }
@@ -45,6 +51,8 @@ def table(figures, parts):
 def trained(state, stages):
     rows = ["| trained | steps | pictures | minutes |", "|---|---|---|---|"]
     for name in stages:
+        if not (state / (name + ".average.safetensors")).exists():
+            continue
         about = load_half(state / (name + ".average.safetensors"))[1]
         rows.append("| %s | %d | %d | %.0f |" % (name, about["step"], about["pictures"], about["seconds"] / 60))
     return "\n".join(rows)
@@ -58,9 +66,9 @@ def main():
     state, models = pathlib.Path(options.state), pathlib.Path(options.models)
     read = lambda path: json.loads(path.read_text()) if path.exists() else {}
     shared = read(models / "starter-vae" / "figures.json")
-    n = len(read(models / "starter-class" / "classes.json")) or "the same"
-    for name, parts in (("class", ("vae", "class")), ("prompt", ("vae", "prompt", "words"))):
+    for name, parts in (("class", ("vae", "class", "subject")), ("prompt", ("vae", "prompt", "words"))):
         folder, own = models / ("starter-" + name), RECIPES[options.recipe][name]
+        n = len(own["world"].get("among", range(N_THINGS)))
         if not folder.exists():
             continue
         figures = shared | read(folder / "figures.json")
@@ -70,11 +78,17 @@ def main():
             found = ("Layers %s are the run of layers whose mean `word-share` covers things best on one half of %d cases; the\n"
                      "figures are of the other half, with the threshold %.2f.")
             found %= (", ".join(map(str, layers)), 2 * figures["words"]["cases"], figures["words"]["threshold"])
+        if name == "class" and "subject" in figures:
+            found = ("Layers %s were chosen for `subject` on %d composed scenes, and measured on as many others. Of each\n"
+                     "layer alone the area is %s.")
+            found %= (", ".join(map(str, figures["subject"]["layers"])), figures["subject"]["scenes"],
+                      ", ".join("%.2f" % a for a in figures["subject"]["area_of_each_layer"]))
         text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
+                *((SMALL % (n, N_THINGS),) if options.recipe == "cpu" and name == "class" else ()),
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,
                 "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,
-                trained(state, ("vae", name)), table(figures, parts), found]
+                trained(state, ("vae", "decoder", name)), table(figures, parts), found]
         (folder / "README.md").write_text("\n\n".join(text) + "\n")
 
 

@@ -36,13 +36,20 @@ def middle(own):
     return list(range(own["depth"] // 4, own["depth"] - own["depth"] // 4))
 
 
+def known(own, atlas):
+    """The things that a painter was shown, by their number in the atlas."""
+    return list(own["world"].get("among", range(len(atlas))))
+
+
 def write_class(own, atlas, latents, weights, folder):
+    table, things = "y_embedder.embedding_table.weight", known(own, atlas)
+    weights = weights | {table: weights[table][things + [len(atlas)]]}
     save_half(folder / "model.safetensors", weights, {"format": "pt"})
-    write_json(folder / "classes.json", atlas.names)
+    write_json(folder / "classes.json", [atlas.names[thing] for thing in things])
     write_json(folder / "config.json", {
         "family": "dit", "num_attention_heads": own["heads"], "prediction": own["prediction"],
         "schedule": {"type": "linear", "beta_start": BETAS[0], "beta_end": BETAS[1], "steps": STEPS},
-        "null_class": len(atlas), "classes": "classes.json", "guidance_channels": "all", "vae": "vae",
+        "null_class": len(things), "classes": "classes.json", "guidance_channels": "all", "vae": "vae",
         "recommended_layers": middle(own),
         "defaults": {"sampler": "dpmpp2m", "steps": 20, "guidance": own["guidance"], "size": 256}})
     write_vae(latents, folder / "vae")

@@ -66,7 +66,7 @@ def train(atlas, recipe, folder, minutes):
     optimiser = Muon(network, lambda name, p: p.ndim == 4 and p.shape[1] > 4 and "out" not in name, own["rate"], own["muon_rate"])
     while not training.is_done():
         optimiser.rate = training.rate(own)
-        made = [scene(chance, len(atlas), MANY) for _ in range(own["batch"])]
+        made = [scene(chance, len(atlas), MANY, **own["world"]) for _ in range(own["batch"])]
         pictures, masks = draw(atlas, made, SIDE)
         ids = torch.tensor([(one.objects + [0, 0])[:3] for one in made], device=atlas.device)
         with torch.autocast(atlas.device.type, torch.bfloat16):
@@ -80,7 +80,7 @@ def train(atlas, recipe, folder, minutes):
         optimiser.step()
         training.stepped(len(made))
         if training.step % 10 == 1:
-            seen = seen * 0.9 + 0.1 * float(loss) if seen else float(loss)
+            seen = seen * 0.9 + 0.1 * loss.item() if seen else loss.item()
         if training.is_due():
             training.save()
             training.say("loss %.3f" % seen)

@@ -3,6 +3,7 @@
 Latents have a mean of 0 and a spread of 1 in every channel: what the trained network has instead goes into the two 1x1
 convolutions around the latent (quant_conv, post_quant_conv), so that the folder's scaling factor is 1.
 """
+import hashlib
 import os
 import random
 
@@ -10,7 +11,7 @@ import torch
 
 import vae as model
 from draw import draw
-from scenes import scene
+from scenes import room, scene
 from state import load_half
 
 MEASURED = 256  # scenes
@@ -20,10 +21,12 @@ class Latents:
     def __init__(self, atlas, recipe, folder):
         self.atlas = atlas
         self.network = model.Vae(recipe["vae"]["channels"]).to(atlas.device, memory_format=torch.channels_last)
-        weights, about = load_half(folder / "vae.average.safetensors")
-        self.network.load_state_dict(weights)
+        self.network.load_state_dict(load_half(folder / "vae.average.safetensors")[0])
+        if (folder / "decoder.average.safetensors").exists():
+            self.network.decoder.load_state_dict(load_half(folder / "decoder.average.safetensors")[0])
         self.network.requires_grad_(False).eval()
-        self.about = about
+        encoder = b"".join(t.cpu().numpy().tobytes() for _, t in sorted(self.network.encoder.state_dict().items()))
+        self.about = hashlib.sha256(encoder).hexdigest()
         self.mean, self.spread = torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1)
 
     def set_scale(self, numbers):
@@ -41,10 +44,12 @@ class Latents:
         with torch.autocast(self.atlas.device.type, torch.bfloat16):
             return self.network.encode(pictures.contiguous(memory_format=torch.channels_last))[0]
 
-    def encode(self, scenes):
-        """[B, 4, 32, 32]"""
-        return torch.cat([(self._raw(draw(self.atlas, scenes[i : i + 64])[0]) - self.mean) / self.spread
-                          for i in range(0, len(scenes), 64)])
+    def encode(self, scenes, margin=0):
+        """[B, 4, 32 + 2 margin, 32 + 2 margin]: with so much of what lies around the picture."""
+        n, side, out = 64 if self.atlas.device.type == "cuda" else 4, 256 + 16 * margin, -8.0 * margin
+        parts = (scenes[i : i + n] for i in range(0, len(scenes), n))
+        pictures = (draw(self.atlas, part, side, [(out, out)] * len(part))[0] for part in parts)
+        return torch.cat([(self._raw(own) - self.mean) / self.spread for own in pictures])
 
     @torch.no_grad()
     def decode(self, z):
@@ -64,43 +69,61 @@ class Latents:
 
 
 class Pool:
-    """Latents and what belongs to them, on the device; the oldest make room for fresh ones."""
+    """Latents and what belongs to them, on the device; the oldest make room for fresh ones.
 
-    def __init__(self, latents, size, first, layouts, label, seed):
-        """label (chance, scene) gives a list of whole numbers, as many for every scene."""
+    Each may be kept with a margin around the picture and with several labels: what is drawn has another window and another label
+    every time, so that fewer have to be made where that takes long.
+    """
+
+    def __init__(self, latents, size, layouts, label, seed, margin=0, wordings=1, world=None):
+        """label (chance, scene) gives a list of whole numbers, as many for every scene; world: more for scene()."""
+        self.world = world or {}
         self.latents, self.size, self.layouts, self.label = latents, size, layouts, label
-        self.chance, self.at, self.full = random.Random(seed), 0, 0
-        self.z = torch.empty(size, 4, 32, 32, dtype=torch.float16, device=latents.atlas.device)
-        self.labels = None
-        while self.full < first:
-            self.add(min(256, first - self.full))
+        self.margin, self.wordings, self.chance, self.at, self.full = margin, wordings, random.Random(seed), 0, 0
+        self.z = torch.empty(size, 4, 32 + 2 * margin, 32 + 2 * margin, dtype=torch.float16, device=latents.atlas.device)
+        self.rooms = torch.zeros(size, 4, dtype=torch.long, device=self.z.device)  # in cells: left, right, up, down
+        self.labels = None  # [size, wordings, numbers]
 
     def add(self, n):
         n = min(n, self.size - self.at)
-        made = [scene(self.chance, len(self.latents.atlas), self.layouts) for _ in range(n)]
-        labels = torch.tensor([self.label(self.chance, one) for one in made], device=self.z.device)
+        made = [scene(self.chance, len(self.latents.atlas), self.layouts, **self.world) for _ in range(n)]
+        labels = [[self.label(self.chance, one) for _ in range(self.wordings)] for one in made]
+        labels = torch.tensor(labels, device=self.z.device)
         if self.labels is None:
-            self.labels = torch.zeros(self.size, labels.shape[1], dtype=torch.long, device=self.z.device)
-        self.z[self.at : self.at + n] = self.latents.encode(made)
-        self.labels[self.at : self.at + n] = labels
+            self.labels = torch.zeros(self.size, *labels.shape[1:], dtype=torch.long, device=self.z.device)
+        own = slice(self.at, self.at + n)
+        self.z[own], self.labels[own] = self.latents.encode(made, self.margin), labels
+        self.rooms[own] = torch.tensor([[min(self.margin, int(32 * part)) for part in room(one)] for one in made],
+                                       device=self.z.device)
         self.full, self.at = max(self.full, self.at + n), (self.at + n) % self.size
 
     def draw(self, n):
         own = torch.randint(0, self.full, (n,), device=self.z.device)
-        return self.z[own].float(), self.labels[own]
+        z, labels = self.z[own], self.labels[own]
+        if self.wordings > 1:
+            labels = labels[torch.arange(n, device=own.device), torch.randint(0, self.wordings, (n,), device=own.device)]
+        else:
+            labels = labels[:, 0]
+        if self.margin:
+            less, more = self.rooms[own][:, 0::2], self.rooms[own][:, 1::2]
+            first = self.margin - less + (torch.rand(n, 2, device=own.device) * (less + more + 1)).long()
+            z = torch.stack([one[:, y : y + 32, x : x + 32] for one, (x, y) in zip(z, first.tolist())])
+        return z.float(), labels
 
     def save(self, path, about):
         new = path.with_name(path.name + ".new")
-        z, labels = (own[: self.full].cpu().clone() for own in (self.z, self.labels))  # a view would be saved as the whole
-        kept = {"z": z, "labels": labels, "at": self.at, "about": about}
-        torch.save(kept, new)
+        z, labels, rooms = (own[: self.full].cpu().clone() for own in (self.z, self.labels, self.rooms))  # views would be whole
+        torch.save({"z": z, "labels": labels, "rooms": rooms, "at": self.at, "about": about}, new)
         os.replace(new, path)
 
     def load(self, path, about):
-        """What save() wrote, if it is of the same autoencoder and size."""
+        """What save() wrote, if it is of the same autoencoder, size and margin."""
         kept = torch.load(path, weights_only=True) if path.exists() else {"about": None}
-        if kept["about"] == about and len(kept["z"]) <= self.size:
-            self.full, self.at = len(kept["z"]), kept["at"]
-            self.z[: self.full] = kept["z"].to(self.z.device)
-            self.labels = torch.zeros(self.size, kept["labels"].shape[1], dtype=torch.long, device=self.z.device)
-            self.labels[: self.full] = kept["labels"].to(self.z.device)
+        if kept["about"] != about or len(kept["z"]) > self.size or kept["z"].shape[1:] != self.z.shape[1:]:
+            return
+        if "rooms" not in kept or kept["labels"].shape[1] != self.wordings:
+            return
+        self.full, self.at = len(kept["z"]), kept["at"]
+        self.z[: self.full], self.rooms[: self.full] = kept["z"].to(self.z.device), kept["rooms"].to(self.z.device)
+        self.labels = torch.zeros(self.size, *kept["labels"].shape[1:], dtype=torch.long, device=self.z.device)
+        self.labels[: self.full] = kept["labels"].to(self.z.device)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Measures the models through the program: measure.py --program PENTIMENTO --models FOLDER --atlas FOLDER --state FOLDER
-[--parts vae,class,prompt,words] [--share 1.0] writes figures into FOLDER/NAME/figures.json and a grid of 32 pictures beside.
+"""Measures the models through the program: measure.py --program PENTIMENTO --recipe NAME --models FOLDER --atlas FOLDER
+--state FOLDER [--parts vae,class,subject,prompt,words] [--share 1.0] writes figures into FOLDER/NAME/figures.json and a grid of
+pictures beside.
 
 Nothing of PyTorch looks into a model here: pictures, latents and maps are what the program writes; only judge.py, which learned
 from composed scenes alone, says what is to be seen. --share: part of the samples, where time is short.
@@ -15,14 +16,18 @@ import time
 
 import numpy
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import judge
 from captions import caption, with_article
 from draw import Atlas, draw, save_grid
+from folders import known
+from recipes import RECIPES
 from scenes import MANY, ONE, scenes
 from state import load_half
+from subject import measure_subject
 from words import measure_words
 
 STEPS = 20
@@ -69,24 +74,24 @@ def measure_vae(program, atlas, model, options):
 
 
 def measure_class(program, atlas, model, options):
-    network, n = options.judge, max(2, int(len(atlas) * options.share))
-    classes = [i * len(atlas) // n for i in range(n)]
+    network, world, things = options.judge, options.recipe["class"]["world"], known(options.recipe["class"], atlas)
+    n = min(len(things), max(2, int(len(atlas) * options.share)))
+    classes = [i * len(things) // n for i in range(n)]
     painted = torch.stack([program.paint(model, i, "--class", i) for i in classes])
     seconds = sum(program.seconds[-n:]) / n
-    right = judge.top(network, painted) == torch.tensor(classes)
-    composed = draw(atlas, scenes(21, 64, len(atlas), ONE))[0]
-    ids = torch.tensor([one.objects[0] for one in scenes(21, 64, len(atlas), ONE)])
-    save_grid(painted[:: max(1, n // 32)][:32], options.folder / "samples.png")
+    right = judge.top(network, painted) == torch.tensor([things[i] for i in classes])
+    made = scenes(21, 64, len(atlas), ONE, **world)
+    composed, ids = draw(atlas, made)[0], torch.tensor([one.objects[0] for one in made])
+    shown = painted[[i * n // 32 for i in range(32)] if n > 32 else slice(None)]
+    save_grid(F.avg_pool2d(shown, 2), options.folder / "samples.png")
     ratios = []
-    for thing in range(5, len(atlas), len(atlas) // max(1, int(6 * options.share))):
-        own = torch.stack([program.paint(model, 100 + i, "--class", thing) for i in range(32)])
-        same = scenes(thing, 32, len(atlas), ONE)
-        for one in same:
-            one.objects = [thing]
+    for i in range(5, len(things), len(things) // max(1, int(6 * options.share))):
+        own = torch.stack([program.paint(model, 100 + k, "--class", i) for k in range(32)])
+        same = scenes(i, 32, len(atlas), ONE, **(world | {"among": [things[i]]}))
         ratios.append(judge.apart(network, own) / judge.apart(network, draw(atlas, same)[0]))
     return {"top1": float(right.float().mean()), "judge_on_composed": float((judge.top(network, composed) == ids).float().mean()),
             "diversity": sum(ratios) / len(ratios), "diversity_least": min(ratios), "seconds": seconds, "classes": n,
-            "missed": [atlas.names[c] for c, ok in zip(classes, right.tolist()) if not ok][:40]}
+            "missed": [atlas.names[things[c]] for c, ok in zip(classes, right.tolist()) if not ok][:40]}
 
 
 def relation(scene, found):
@@ -99,7 +104,8 @@ def relation(scene, found):
 def measure_prompt(program, atlas, model, options):
     """Two things beside or above one another, in pairs that training does not have; places are always said."""
     chance, named, there, held, related = random.Random(9), 0, 0, 0, 0
-    made = scenes(31, max(2, int(64 * options.share)), len(atlas), {"beside": 1, "above": 1}, "pairs")
+    world = options.recipe["prompt"]["world"]
+    made = scenes(31, max(2, int(64 * options.share)), len(atlas), {"beside": 1, "above": 1}, "pairs", **world)
     painted, prompts = [], []
     for i, scene in enumerate(made):
         a, b = (with_article(atlas.names[thing]) for thing in scene.objects)
@@ -113,31 +119,31 @@ def measure_prompt(program, atlas, model, options):
         order = relation(scene, found)
         related += order is not None
         held += bool(order)
-    wordings = scenes(33, max(2, int(32 * options.share)), len(atlas), MANY)
+    wordings = scenes(33, max(2, int(32 * options.share)), len(atlas), MANY, **world)
     said = [caption(chance, scene, atlas.words, held=True) for scene in wordings]
     others = torch.stack([program.paint(model, 500 + i, "--prompt", text) for i, text in enumerate(said)])
     found = [judge.objects(options.judge, one[None])[0] for one in others]
     hits = sum(len(set(scene.objects) & set(own)) for scene, own in zip(wordings, found))
     composed = [judge.objects(options.judge, one[None])[0] for one in draw(atlas, made)[0]]
-    save_grid(torch.stack(painted[:16] + list(others[:16])), options.folder / "samples.png")
+    save_grid(F.avg_pool2d(torch.stack(painted[:16] + list(others[:16])), 2), options.folder / "samples.png")
     (options.folder / "samples.txt").write_text("\n".join(prompts[:16] + said[:16]) + "\n")
     return {"objects": there / named, "relations": held / max(1, len(made)), "relations_where_both_found": held / max(1, related),
             "objects_in_held_out_wordings": hits / sum(len(set(scene.objects)) for scene in wordings), "prompts": len(made),
             "judge_on_composed": sum(len(set(s.objects) & set(f)) for s, f in zip(made, composed)) / named}
 
 
-PARTS = {"vae": ("vae", measure_vae), "class": ("class", measure_class), "prompt": ("prompt", measure_prompt),
-         "words": ("prompt", measure_words)}
+PARTS = {"vae": ("vae", measure_vae), "class": ("class", measure_class), "subject": ("class", measure_subject),
+         "prompt": ("prompt", measure_prompt), "words": ("prompt", measure_words)}
 
 
 def main():
     parser = argparse.ArgumentParser()
-    for name in ("program", "models", "atlas", "state"):
+    for name in ("program", "recipe", "models", "atlas", "state"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--parts", default=",".join(PARTS))
     parser.add_argument("--share", type=float, default=1.0)
     options = parser.parse_args()
-    atlas = Atlas(options.atlas)
+    options.recipe, atlas = RECIPES[options.recipe], Atlas(options.atlas)
     options.judge = judge.Judge(len(atlas)).eval()
     if (pathlib.Path(options.state) / "judge.average.safetensors").exists():
         options.judge.load_state_dict(load_half(pathlib.Path(options.state) / "judge.average.safetensors")[0])

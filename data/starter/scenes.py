@@ -48,14 +48,14 @@ def is_place_held_out(thing, place):
     return thing % 6 == 0 and place.x < 0.5 and place.y < 0.5
 
 
-def _place(chance, x, y, size):
-    return Place(x, y, size, chance.uniform(-0.26, 0.26), chance.random() < 0.5)
+def _place(chance, x, y, size, turn=0.26):
+    return Place(x, y, size, chance.uniform(-turn, turn), chance.random() < 0.5)
 
 
-def _alone(chance):
-    size = chance.uniform(0.42, 0.85)
+def _alone(chance, sizes, turn):
+    size = chance.uniform(*sizes)
     free = 1 - size * 0.96
-    return _place(chance, 0.5 + free * chance.uniform(-0.5, 0.5), 0.5 + free * chance.uniform(-0.5, 0.5), size)
+    return _place(chance, 0.5 + free * chance.uniform(-0.5, 0.5), 0.5 + free * chance.uniform(-0.5, 0.5), size, turn)
 
 
 def _two(chance, layout):
@@ -81,10 +81,10 @@ def _ground(chance, grounds):
     return ground, colours, [chance.random() for _ in range(N_NUMBERS)]
 
 
-def _objects(chance, n_objects, layout, held):
+def _objects(chance, among, layout, held):
     n = {"one": 1, "same": 1, "row": 3}.get(layout, 2)
     while True:
-        things = chance.sample(range(n_objects), n)
+        things = chance.sample(among, n)
         pairs = [is_pair_held_out(a, b) for i, a in enumerate(things) for b in things[:i]]
         if held == "pairs" and n == 2 and not any(pairs):
             continue
@@ -93,15 +93,17 @@ def _objects(chance, n_objects, layout, held):
         return things * 2 if layout == "same" else things
 
 
-def scene(chance, n_objects, layouts, held="", grounds=GROUNDS):
-    """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can."""
+def scene(chance, n_objects, layouts, held="", grounds=GROUNDS, among=None, sizes=(0.42, 0.85), turn=0.26):
+    """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can.
+    among: the only objects that there are; sizes and turn (radians at most): of one that is alone."""
+    among = among or range(n_objects)
     layout = chance.choices(list(layouts), list(layouts.values()))[0]
-    things = _objects(chance, n_objects, layout, held)
+    things = _objects(chance, among, layout, held)
     if layout == "one":
         if held == "places":
-            things = [things[0] // 6 * 6]
+            things = [chance.choice([thing for thing in among if thing % 6 == 0])]
         while True:
-            places = [_alone(chance)]
+            places = [_alone(chance, sizes, turn)]
             if is_place_held_out(things[0], places[0]) == (held == "places"):
                 break
     else:
@@ -109,10 +111,24 @@ def scene(chance, n_objects, layouts, held="", grounds=GROUNDS):
     return Scene(layout, things, places, *_ground(chance, grounds))
 
 
+def room(one):
+    """(left, right, up, down): by how much less or more of x and y a picture's window may begin, all things still being in it and
+    none where it is held out."""
+    far = [(p.x - 0.48 * p.size, p.x + 0.48 * p.size, p.y - 0.48 * p.size, p.y + 0.48 * p.size) for p in one.places]
+    left, right = max(0.0, 1 - max(f[1] for f in far)), max(0.0, min(f[0] for f in far))
+    up, down = max(0.0, 1 - max(f[3] for f in far)), max(0.0, min(f[2] for f in far))
+    if one.layout == "one" and one.objects[0] % 6 == 0:
+        if one.places[0].x >= 0.5:
+            right = min(right, one.places[0].x - 0.5)
+        else:
+            down = min(down, one.places[0].y - 0.5)
+    return left, right, up, down
+
+
 ONE = {"one": 1}
 MANY = {"one": 0.3, "beside": 0.32, "above": 0.14, "same": 0.1, "row": 0.14}
 
 
-def scenes(seed, n, n_objects, layouts, held=""):
+def scenes(seed, n, n_objects, layouts, held="", **world):
     chance = random.Random(seed)
-    return [scene(chance, n_objects, layouts, held) for _ in range(n)]
+    return [scene(chance, n_objects, layouts, held, **world) for _ in range(n)]

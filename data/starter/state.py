@@ -23,6 +23,7 @@ def save_half(path, tensors, about, exact=()):
               for name, t in tensors.items()}
     new = path.with_name(path.name + ".new")
     save_file(halves, new, {key: value if isinstance(value, str) else json.dumps(value) for key, value in about.items()})
+    os.chmod(new, 0o644)
     os.replace(new, path)
 
 
@@ -43,11 +44,11 @@ class Training:
 
     WIDTH = 8.94  # gamma + 2, where the standard deviation is about a tenth of the length
 
-    def __init__(self, name, network, folder, minutes, steps=None):
+    def __init__(self, name, network, folder, minutes, steps=None, writes=True):
         self.name, self.network, self.folder = name, network, pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.step, self.seconds, self.pictures, self.numbers = 0, 0.0, 0, {}
-        self.first = 0
+        self.first, self.writes = 0, writes  # of several processes with one network, one writes
         if self._path("average").exists():
             weights, about = load_half(self._path("weights") if self._path("weights").exists() else self._path("average"))
             network.load_state_dict(weights)
@@ -68,9 +69,9 @@ class Training:
     def _end(self, number, frame):
         self.ends = True
 
-    def is_done(self):
-        """Past its minutes, all starts together, or its steps, or asked to end."""
-        return self.ends or self.spent() >= self.limit or (self.steps is not None and self.step >= self.steps)
+    def is_done(self, more=0):
+        """Past its minutes, all starts together, or its steps (after so many more), or asked to end."""
+        return self.ends or self.spent() >= self.limit or (self.steps is not None and self.step + more >= self.steps)
 
     def spent(self):
         return self.seconds + time.time() - self.began
@@ -95,10 +96,12 @@ class Training:
 
     def save(self):
         about = {"step": self.step, "seconds": round(self.spent(), 1), "pictures": self.pictures, "numbers": self.numbers}
-        save_half(self._path("weights"), self.network.state_dict(), about)
-        save_half(self._path("average"), self.average, about)
+        if self.writes:
+            save_half(self._path("weights"), self.network.state_dict(), about)
+            save_half(self._path("average"), self.average, about)
         self.last = time.time()
 
     def say(self, text):
-        print("%s step %d, %.1f min, %.1f pictures/s: %s" % (self.name, self.step, self.spent() / 60,
+        if self.writes:
+            print("%s step %d, %.1f min, %.1f pictures/s: %s" % (self.name, self.step, self.spent() / 60,
                                                             self.pictures / self.spent(), text), flush=True)

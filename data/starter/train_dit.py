@@ -13,6 +13,7 @@ from latents import Latents, Pool
 from muon import Muon
 from scenes import MANY, ONE
 from state import Training
+from together import Together
 
 DROPPED = 0.1  # of the conditions, for guidance
 N_TOKENS = 40  # of a caption, the end included; the longest have fewer
@@ -31,7 +32,7 @@ class Prompted(nn.Module):
 
 
 def is_matrix(name, p):
-    return p.ndim == 2 and ("block" in name) and min(p.shape) > 32 and "bias" not in name
+    return p.ndim == 2 and "block" in name and "adaLN" not in name and min(p.shape) > 32 and "bias" not in name
 
 
 def make_class(own, atlas, folder):
@@ -65,7 +66,7 @@ def trim(labels):
     """Classes as [B]; captions without the columns in which no one has a token, where that does not wait for a device."""
     if labels.shape[1] == 1:
         return labels[:, 0]
-    return labels if labels.is_cuda else labels[:, : int((labels > 0).sum(1).max())]
+    return labels if labels.is_cuda else labels[:, : -(-int((labels > 0).sum(1).max()) // 8) * 8]  # few sizes to compile for
 
 
 def show(training, network, latents, schedule, own, null, pool, guidance):
@@ -73,7 +74,7 @@ def show(training, network, latents, schedule, own, null, pool, guidance):
     now = {k: v.clone() for k, v in network.state_dict().items()}
     network.load_state_dict(training.average)
     chance = torch.Generator().manual_seed(1)
-    labels = pool.labels[torch.randint(0, pool.full, (own["shown"],), generator=chance).to(pool.labels.device)]
+    labels = pool.labels[torch.randint(0, pool.full, (own["shown"],), generator=chance).to(pool.labels.device), 0]
     both = trim(torch.cat([labels, null.to(labels.device).expand_as(labels)]))
     noise = torch.randn(own["shown"], 4, 32, 32, generator=chance).to(labels.device)
 
@@ -86,19 +87,22 @@ def show(training, network, latents, schedule, own, null, pool, guidance):
     network.load_state_dict(now)
 
 
-def train(name, atlas, recipe, folder, minutes):
+def train(name, atlas, recipe, folder, minutes, together=Together()):
     folder, own, device = pathlib.Path(folder), recipe[name], atlas.device
     latents = Latents(atlas, recipe, folder)
     network, label, null, layouts = MAKERS[name](own, atlas, folder)
     network.to(device)
-    training = Training(name, network, folder, minutes, recipe.get("steps"))
+    training = Training(name, network, folder, minutes, recipe.get("steps"), together.rank == 0)
+    together.begin([*network.parameters(), *training.average.values()])
     if training.is_done():
         return True
     training.numbers["latents"] = latents.set_scale(training.numbers.get("latents"))
-    pool = Pool(latents, own["pool"], 0, layouts, label, (1 << 40) + training.step)
-    kept = folder / (name + ".pool.pt")
+    pool = Pool(latents, own["pool"], layouts, label, (1 << 40) + (together.rank << 39) + training.step, own["margin"],
+                own["wordings"], own["world"])
+    kept = folder / ("%s.pool%s.pt" % (name, together.rank or ""))
+    about = latents.about + str(training.numbers["latents"]) + str(own["world"])
     if recipe["keeps_pool"]:  # where composing and encoding take longer than training
-        pool.load(kept, str(latents.about) + str(training.numbers["latents"]))
+        pool.load(kept, about)
     while pool.full < own["first"] and not training.is_done():
         pool.add(min(256, own["first"] - pool.full))
     if pool.full < own["first"]:
@@ -107,8 +111,8 @@ def train(name, atlas, recipe, folder, minutes):
         network.compile()
     optimiser = Muon(network, is_matrix, own["rate"], own["muon_rate"])
     schedule, seen, shown, saved = Schedule(device), 0.0, training.spent(), pool.full
-    while not training.is_done():
-        optimiser.rate = training.rate(own)
+    ends = training.is_done()
+    while not ends:
         if training.step % own["fresh_every"] == 0:
             pool.add(own["fresh"])
         z, labels = pool.draw(own["batch"])
@@ -118,23 +122,25 @@ def train(name, atlas, recipe, folder, minutes):
             value = loss(schedule, own["prediction"], network, z, (labels,))
         optimiser.zero_grad(set_to_none=True)
         value.backward()
+        ends, optimiser.rate = together.mean(network.parameters(), training.is_done(1), training.rate(own))
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
-        training.stepped(len(z))
+        training.stepped(len(z) * together.n)
         if training.step % 10 == 1 or training.step < 10:
-            seen = float(value) if seen == 0 else seen * 0.9 + 0.1 * float(value)
+            seen = value.item() if seen == 0 else seen * 0.9 + 0.1 * value.item()
         if training.is_due():
             training.save()
             training.say("loss %.4f, %d in the pool" % (seen, pool.full))
-            if training.spent() - shown > own["show_every"]:
+            if together.rank == 0 and training.spent() - shown > own["show_every"]:
                 show(training, network, latents, schedule, own, null, pool, own["guidance"])
                 shown = training.spent()
             if recipe["keeps_pool"] and pool.full > 1.2 * saved:
-                pool.save(kept, str(latents.about) + str(training.numbers["latents"]))
+                pool.save(kept, about)
                 saved = pool.full
-    show(training, network, latents, schedule, own, null, pool, own["guidance"])
+    if together.rank == 0:
+        show(training, network, latents, schedule, own, null, pool, own["guidance"])
     training.save()
     if recipe["keeps_pool"]:
-        pool.save(kept, str(latents.about) + str(training.numbers["latents"]))
+        pool.save(kept, about)
     training.say("loss %.4f" % seen)
     return not training.ends

@@ -1,5 +1,6 @@
-"""Trains the autoencoder on crops of fresh scenes, and measures it on scenes that training never makes."""
+"""Trains the autoencoder on crops of fresh scenes, and its decoder once more; measures on scenes that training never makes."""
 import math
+import pathlib
 import random
 
 import torch
@@ -8,7 +9,7 @@ import vae as model
 from draw import draw, save_grid
 from muon import Muon
 from scenes import MANY, scene, scenes
-from state import Training
+from state import Training, load_half
 
 SEEDS = 1 << 40  # of training; below it, of measuring
 
@@ -42,6 +43,10 @@ def crops(atlas, chance, recipe):
     return torch.cat([draw(atlas, made[i : i + 256], side, windows[i : i + 256])[0] for i in range(0, n, 256)])
 
 
+def is_inner(name, p):
+    return p.ndim == 4 and p.shape[1] > 4 and p.shape[0] > 8
+
+
 def measure(training, network, atlas, recipe):
     now = {k: v.clone() for k, v in network.state_dict().items()}
     network.load_state_dict(training.average)
@@ -59,8 +64,7 @@ def train(atlas, recipe, folder, minutes):
     if training.is_done():
         return True
     chance = random.Random(SEEDS + training.step)
-    inner = lambda name, p: p.ndim == 4 and p.shape[1] > 4 and p.shape[0] > 8
-    optimiser = Muon(network, inner, own["rate"], own["muon_rate"])
+    optimiser = Muon(network, is_inner, own["rate"], own["muon_rate"])
     seen, measured = 0.0, training.spent()
     while not training.is_done():
         optimiser.rate = training.rate(own)
@@ -80,6 +84,45 @@ def train(atlas, recipe, folder, minutes):
             training.save()
             training.say("crops %.2f dB, %s" % (-10 * math.log10(float(seen) / 4), training.numbers))
     measure(training, network, atlas, own)
+    training.save()
+    training.say(str(training.numbers))
+    return not training.ends
+
+
+def train_decoder(atlas, recipe, folder, minutes):
+    """The decoder alone, for latents as painters make them: half of the time windows of larger ones (latents.Pool), which end
+    differently from what was encoded with nothing around it, and always a little wrong."""
+    own, folder = recipe["decoder"], pathlib.Path(folder)
+    network = model.Vae(recipe["vae"]["channels"]).to(atlas.device, memory_format=torch.channels_last)
+    network.load_state_dict(load_half(folder / "vae.average.safetensors")[0])
+    network.encoder.requires_grad_(False)
+    training = Training("decoder", network.decoder, folder, minutes, recipe.get("steps"))
+    if training.is_done():
+        return True
+    chance, seen, p = random.Random(SEEDS + (1 << 39) + training.step), 0.0, own["cut"]
+    optimiser = Muon(network.decoder, is_inner, own["rate"], own["muon_rate"])
+    while not training.is_done():
+        optimiser.rate = training.rate(own)
+        pictures = crops(atlas, chance, own).contiguous(memory_format=torch.channels_last)
+        with torch.no_grad(), torch.autocast(atlas.device.type, torch.bfloat16):
+            z = network.encode(pictures)[0]
+        if chance.random() < 0.5:
+            z, pictures = z[:, :, p:-p, p:-p], pictures[:, :, 8 * p : -8 * p, 8 * p : -8 * p]
+        z = z + own["noise"] * z.std() * torch.randn_like(z)
+        with torch.autocast(atlas.device.type, torch.bfloat16):
+            made = network.decoder(z.contiguous(memory_format=torch.channels_last)).float()
+        loss, square = model.difference(made, pictures, own["edges"])
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
+        optimiser.step()
+        training.stepped(len(pictures))
+        seen = square if training.step == training.first + 1 else seen * 0.98 + square * 0.02
+        if training.is_due():
+            training.save()
+            training.say("crops %.2f dB" % (-10 * math.log10(float(seen) / 4)))
+    network.decoder.load_state_dict(training.average)
+    training.numbers = {"psnr": round(psnr(network, held_out(atlas, recipe["vae"]["held_out"]))[0], 3)}
     training.save()
     training.say(str(training.numbers))
     return not training.ends

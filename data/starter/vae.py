@@ -117,8 +117,18 @@ def _slopes(x):
     return x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
 
 
+def difference(made, picture, edges=0.5):
+    """(squares and, so that edges stay sharp, slopes at two sizes; the mean square alone)"""
+    square = F.mse_loss(made, picture)
+    total = square + 0.05 * F.l1_loss(made, picture)
+    for size in (1, 2):
+        a, b = (made, picture) if size == 1 else (F.avg_pool2d(made, 2), F.avg_pool2d(picture, 2))
+        total = total + edges * sum(F.l1_loss(p, q) for p, q in zip(_slopes(a), _slopes(b))) * 0.1
+    return total, square.detach()
+
+
 def loss(vae, picture, noise=0.0, kl=2e-4, edges=0.5):
-    """Squares and, so that edges stay sharp, slopes at two sizes; the decoder sees a draw of the posterior.
+    """How far the picture is from what comes back of a draw of the posterior, and how far that is from normal.
 
     Latents that a diffusion model will draw are never exact: `noise`, in parts of a latent's spread, is added to them. Returns
     the loss and the mean square of the picture alone.
@@ -126,10 +136,6 @@ def loss(vae, picture, noise=0.0, kl=2e-4, edges=0.5):
     mean, log_variance = vae.encode(picture)
     spread = torch.exp(0.5 * log_variance) + noise
     made = vae.decoder(mean + spread * torch.randn_like(mean)).float()
-    square = F.mse_loss(made, picture)
-    total = square + 0.05 * F.l1_loss(made, picture)
-    for size in (1, 2):
-        a, b = (made, picture) if size == 1 else (F.avg_pool2d(made, 2), F.avg_pool2d(picture, 2))
-        total = total + edges * sum(F.l1_loss(p, q) for p, q in zip(_slopes(a), _slopes(b))) * 0.1
+    total, square = difference(made, picture, edges)
     divergence = 0.5 * (mean ** 2 + log_variance.exp() - 1 - log_variance).mean()
-    return total + kl * divergence, square.detach()
+    return total + kl * divergence, square

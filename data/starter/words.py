@@ -61,7 +61,8 @@ def best_layers(maps, masks):
 
 
 def measure_words(program, atlas, model, options):
-    made = scenes(41, max(4, int(48 * options.share)), len(atlas), {"beside": 1, "above": 1}, "pairs")
+    made = scenes(41, max(4, int(48 * options.share)), len(atlas), {"beside": 1, "above": 1}, "pairs",
+                  **options.recipe["prompt"]["world"])
     pictures, covers = draw(atlas, made)
     maps, masks = [], []
     for scene, picture, cover in zip(made, pictures, covers):

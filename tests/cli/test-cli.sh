@@ -80,7 +80,7 @@ ok "a stray argument" fails 2 'stray' generate stray
 models_listed ()
 {
   "$program" models >"$t/l" && grep -q 'starter-pixel.*dit' "$t/l" &&
-    "$program" models --json >"$t/l" && files lines "$t/l" model=1 folders=1
+    "$program" models --json >"$t/l" && files lines "$t/l" model=2 folders=1
 }
 info_text () { "$program" info starter-pixel >"$t/i" && grep -q '8 layers, 6 heads' "$t/i" && grep -q 'lady beetle' "$t/i"; }
 info_json ()
@@ -100,7 +100,14 @@ info_local ()
   "$program" info --json "$t/many" >"$t/l" && ! grep -q local_ "$t/l" || return 1
   LANGUAGE=ca "$program" info --json "$t/many" >"$t/l" && grep -q '"classes":\["tench, .*"local_classes":\["tenca, .*null' "$t/l"
 }
-ok "models lists the starter" models_listed
+unnamed ()
+{
+  "$program" generate --class fox --num-steps 2 --quiet --out "$t/unnamed.png" --record "$t/unnamed" &&
+    grep -q '"model" *: *"starter-pixel"' "$t/unnamed" && "$program" generate --model starter-class --class fox --num-steps 2 \
+    --quiet --out "$t/other.png" && ! same "$t/unnamed.png" "$t/other.png"
+}
+ok "models lists the starters" models_listed
+ok "the model that is meant where none is named" unnamed
 ok "info tells layers and classes" info_text
 ok "info --json is JSON" info_json
 ok "info tells classes in the user's language and in English" info_local

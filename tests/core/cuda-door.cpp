@@ -42,7 +42,8 @@ pm_test_cuda_free (void *memory)
 void
 pm_test_cuda_upload (void *to, const void *from, size_t n_bytes)
 {
-  run ([=] (cudaStream_t stream) { return cudaMemcpyAsync (to, from, n_bytes, cudaMemcpyHostToDevice, stream); });
+  if (n_bytes > 0)
+    run ([=] (cudaStream_t stream) { return cudaMemcpyAsync (to, from, n_bytes, cudaMemcpyHostToDevice, stream); });
 }
 
 void

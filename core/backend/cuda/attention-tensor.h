@@ -47,6 +47,9 @@ pm_attention_tensor (const PmAttentionArgs args, int n_tiles)
   uint32_t fq[NM][DK / 16][4];
   PmRows   rows[NM];
 
+  if (! has_out && ! pm_attention_is_recorded (args, b, h))
+    return;
+
   auto load = [&] (int j) {
     T *stage = shared + j / PM_KEYS % 2 * 2 * X::TILE;
     pm_tile_load<PM_KEYS, DK> (stage, k + j * args.kv_row, args.kv_row, n_keys - j, args.d, args.is_aligned);

@@ -153,6 +153,8 @@ attention_wide (const PmAttentionArgs args, int n_tiles, int n_slices)
   float  o[VALUES / 8][4], u[KEYS / 8][4], shrink[2], inverse[2];
   PmRows rows;
 
+  if (! args.out && ! pm_attention_is_recorded (args, b, h))
+    return;
   pm_rows_clear (&rows);
   pm_tile_clear<VALUES / 8> (o);
   for (int j = 0; j < args.counts[b]; j += KEYS)
