@@ -31,10 +31,11 @@ static const Measurement measurements[] = {
   { "open", pm_bench_run_open },
   { "starter", pm_bench_run_starter },
   { "vae", pm_bench_run_vae },
+  { "device", pm_bench_run_device },
 };
 
 static const char *const names[] = { "sgemm",   "attention", "dit-s", "dit-xl",  "dit-xl-512", "pixart", "sizes",
-                                     "threads", "open",      "starter", "vae", NULL };
+                                     "threads", "open",      "starter", "vae",       "device", NULL };
 
 G_STATIC_ASSERT (G_N_ELEMENTS (names) == G_N_ELEMENTS (measurements) + 1);
 
@@ -180,9 +181,10 @@ pm_bench_run_sgemm (PmBench *bench, GError **error)
 }
 
 gboolean
-pm_bench (const char *what, gboolean quick, int n_threads, PmBenchFunc func, gpointer data, PmJob *job, GError **error)
+pm_bench (const char *what, const PmBenchOptions *options, PmBenchFunc func, gpointer data, PmJob *job, GError **error)
 {
-  PmBench bench = { .is_quick = quick, .n_threads = n_threads, .func = func, .data = data, .job = job };
+  PmBench bench = { .is_quick = options->is_quick, .n_threads = options->n_threads, .is_one = what != NULL, .options = options,
+                    .func = func, .data = data, .job = job };
   gboolean ok, found = FALSE;
 
   if (what && ! g_strv_contains (names, what))

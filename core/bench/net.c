@@ -189,14 +189,14 @@ pm_bench_net_open (PmBenchNet *net, PmBackend *backend, const PmBenchSize *size,
 gboolean
 pm_bench_net_expect (PmBenchNet *net, PmJob *job, GError **error)
 {
-  float t[2 * PM_BENCH_STEPS];
-  int y[2 * PM_BENCH_STEPS];
+  float t[PM_BENCH_ITEMS * PM_BENCH_STEPS];
+  int y[PM_BENCH_ITEMS * PM_BENCH_STEPS];
   double start = pm_bench_now (), cpu = pm_bench_cpu ();
 
   for (int i = 0; i < net->B * PM_BENCH_STEPS; i++)
     {
       t[i] = 999 - 50 * (i / net->B);
-      y[i] = i % net->B ? CLASSES : 207;
+      y[i] = i % net->B % 2 ? CLASSES : 207;
     }
   if (! net->family->expect (net->prepared, net->B * PM_BENCH_STEPS, t, y, job, error))
     return FALSE;
@@ -205,12 +205,49 @@ pm_bench_net_expect (PmBenchNet *net, PmJob *job, GError **error)
   return TRUE;
 }
 
+PmTap *
+pm_bench_net_record (const PmBenchNet *net, PmBackend *backend, gsize *n_bytes, GError **error)
+{
+  double times[PM_BENCH_STEPS];
+  PmShow show;
+  PmTap *tap = NULL;
+  int n_sites = 0;
+  g_autofree PmSite *sites = net->family->sites (net->network, &net->shape, &n_sites);
+  const PmTapOptions options = {
+    .backend = backend,
+    .sites = sites,
+    .n_sites = n_sites,
+    .n_items = net->B,
+    .n_steps = PM_BENCH_STEPS,
+    .times = times,
+    .budget = (gsize) 256 << 20,
+  };
+  PmTapEstimate estimate = { 0 };
+
+  for (int i = 0; i < PM_BENCH_STEPS; i++)
+    times[i] = 1000 - 50 * i;
+  pm_show_init (&show);
+  if (pm_show_parse (&show, "layers=all;heads=all;steps=all;read=received", error)
+      && pm_tap_estimate (&show, &options, &estimate, error))
+    tap = pm_tap_new (&show, &options, error);
+  *n_bytes = estimate.n_bytes;
+  pm_show_clear (&show);
+  return tap;
+}
+
 double
 pm_bench_net_step (PmBenchNet *net, PmTap *tap, int step, PmJob *job, GError **error)
 {
-  const float t[2] = { 999 - 50 * step, 999 - 50 * step };
-  const int y[2] = { 207, CLASSES };
-  const PmItemTag tags[2] = { PM_ITEM_CONDITION, PM_ITEM_NULL };
+  float t[PM_BENCH_ITEMS];
+  int y[PM_BENCH_ITEMS];
+  PmItemTag tags[PM_BENCH_ITEMS];
+
+  for (int i = 0; i < net->B; i++)
+    {
+      t[i] = 999 - 50 * step;
+      y[i] = i % 2 ? CLASSES : 207;
+      tags[i] = i % 2 ? PM_ITEM_NULL : PM_ITEM_CONDITION;
+    }
   const PmDenoise in = { .B = net->B, .x = net->x, .t = t, .y = y, .tags = tags, .tap = tap, .job = job };
 
   double start = pm_bench_now ();

@@ -7,6 +7,7 @@
 #include "family/family.h"
 #include "format/checkpoint.h"
 
+#define PM_BENCH_ITEMS 16 /* of a batch, at most: halves with a class and without one in turns */
 #define PM_BENCH_STEPS 20 /* of a run: so many share what depends on times and classes alone */
 
 typedef struct
@@ -46,6 +47,9 @@ gboolean pm_bench_net_write (const PmBenchSize *size, const char *path, GError *
 
 /* Tells the network of a run, each step with times and classes of its own, and keeps what that took. */
 gboolean pm_bench_net_expect (PmBenchNet *net, PmJob *job, GError **error);
+
+/* A tap that records `received` in all layers and heads at all steps, and what it keeps of them. */
+PmTap *pm_bench_net_record (const PmBenchNet *net, PmBackend *backend, gsize *n_bytes, GError **error);
 
 /* Seconds of one denoising, its share of the modulations included; < 0 with an error. tap may be NULL. */
 double pm_bench_net_step (PmBenchNet *net, PmTap *tap, int step, PmJob *job, GError **error);

@@ -15,37 +15,6 @@ typedef struct
   gboolean    with_maps;
 } Case;
 
-/* A tap that records `received` in all layers and heads at all steps. */
-static PmTap *
-make_tap (PmBench *bench, const PmBenchNet *net, gsize *n_bytes, GError **error)
-{
-  double times[PM_BENCH_STEPS];
-  PmShow show;
-  PmTap *tap = NULL;
-  int n_sites = 0;
-  g_autofree PmSite *sites = net->family->sites (net->network, &net->shape, &n_sites);
-  const PmTapOptions options = {
-    .backend = bench->backend,
-    .sites = sites,
-    .n_sites = n_sites,
-    .n_items = net->B,
-    .n_steps = PM_BENCH_STEPS,
-    .times = times,
-    .budget = (gsize) 256 << 20,
-  };
-  PmTapEstimate estimate = { 0 };
-
-  for (int i = 0; i < PM_BENCH_STEPS; i++)
-    times[i] = 1000 - 50 * i;
-  pm_show_init (&show);
-  if (pm_show_parse (&show, "layers=all;heads=all;steps=all;read=received", error)
-      && pm_tap_estimate (&show, &options, &estimate, error))
-    tap = pm_tap_new (&show, &options, error);
-  *n_bytes = estimate.n_bytes;
-  pm_show_clear (&show);
-  return tap;
-}
-
 static void
 print_fallbacks (PmBench *bench)
 {
@@ -130,7 +99,7 @@ time_network (PmBench *bench, const Case *c, PmBenchNet *net, GError **error)
   if (pm_bench_net_step (net, NULL, 0, bench->job, error) < 0 || ! pm_bench_net_expect (net, bench->job, error))
     return FALSE;
   guint64 before = pm_bench_peak_memory (TRUE);
-  if (c->with_maps && ! (tap = make_tap (bench, net, &tap_bytes, error)))
+  if (c->with_maps && ! (tap = pm_bench_net_record (net, bench->backend, &tap_bytes, error)))
     return FALSE;
   for (int i = 0; i < n; i++)
     {

@@ -11,6 +11,8 @@ typedef struct
   PmBackend  *backend;
   gboolean    is_quick;
   int         n_threads;
+  gboolean    is_one;    /* asked for by its name, not with all the others */
+  const PmBenchOptions *options;
   PmBenchFunc func;
   gpointer    data;
   PmJob      *job;
@@ -46,5 +48,6 @@ gboolean pm_bench_run_vae (PmBench *bench, GError **error);
 gboolean pm_bench_run_sizes (PmBench *bench, GError **error);
 gboolean pm_bench_run_threads (PmBench *bench, GError **error);
 gboolean pm_bench_run_open (PmBench *bench, GError **error);
+gboolean pm_bench_run_device (PmBench *bench, GError **error);
 
 #endif

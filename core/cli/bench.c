@@ -6,8 +6,9 @@
 typedef struct
 {
   const char *what;
-  gboolean is_quick, is_json;
-  int n_threads;
+  gboolean is_json;
+  char *device, *precision, *weights;
+  PmBenchOptions options;
   PmCliProgress progress;
 } Bench;
 
@@ -43,7 +44,7 @@ bench_work (PmJob *job, gpointer data, GError **error)
 {
   Bench *self = data;
 
-  return pm_bench (self->what, self->is_quick, self->n_threads, print_row_cb, self, job, error);
+  return pm_bench (self->what, &self->options, print_row_cb, self, job, error);
 }
 
 int
@@ -51,9 +52,13 @@ pm_cli_bench (int argc, char **argv)
 {
   Bench self = { 0 };
   const GOptionEntry entries[] = {
-    { "quick", 0, 0, G_OPTION_ARG_NONE, &self.is_quick, N_("Fewer repeats"), NULL },
+    { "quick", 0, 0, G_OPTION_ARG_NONE, &self.options.is_quick, N_("Fewer repeats"), NULL },
     { "json", 0, 0, G_OPTION_ARG_NONE, &self.is_json, N_("JSON lines"), NULL },
-    { "threads", 0, 0, G_OPTION_ARG_INT, &self.n_threads, N_("Threads; 0 is one a processor"), "N" },
+    { "threads", 0, 0, G_OPTION_ARG_INT, &self.options.n_threads, N_("Threads; 0 is one a processor"), "N" },
+    { "device", 0, 0, G_OPTION_ARG_STRING, &self.device, N_("For `device`: which one; the first GPU"), N_("NAME") },
+    { "precision", 0, 0, G_OPTION_ARG_STRING, &self.precision, N_("For `device`: auto, f32, bf16 or f16"), N_("TYPE") },
+    { "weights", 0, 0, G_OPTION_ARG_FILENAME, &self.weights, N_("For `device`: a checkpoint of DiT-XL/2 at 256 px"), N_("FILE") },
+    { "tiny", 0, 0, G_OPTION_ARG_NONE, &self.options.is_tiny, N_("For `device`: toy networks, to try the bench itself"), NULL },
     G_OPTION_ENTRY_NULL,
   };
   g_autoptr (GError) error = NULL;
@@ -68,7 +73,15 @@ pm_cli_bench (int argc, char **argv)
       g_set_error (&error, PM_ERROR, PM_ERROR_USAGE, _("There is no such measurement; choose one of: %s."), names);
       return pm_cli_report (error);
     }
+  if (self.precision && ! pm_cli_parse_precision (self.precision, &self.options.precision, &error))
+    return pm_cli_report (error);
   self.what = rest[0];
+  self.options.device = self.device;
+  self.options.weights = self.weights;
   pm_cli_progress_init (&self.progress, FALSE, self.is_json);
-  return pm_cli_run (bench_work, &self, &self.progress, NULL);
+  int code = pm_cli_run (bench_work, &self, &self.progress, NULL);
+  g_free (self.device);
+  g_free (self.precision);
+  g_free (self.weights);
+  return code;
 }

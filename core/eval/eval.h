@@ -58,8 +58,19 @@ typedef struct
 
 typedef void (*PmBenchFunc) (const PmBenchRow *row, gpointer data);
 
-/* what: NULL for all, or one of pm_bench_list(). quick: shorter repeats. */
-gboolean pm_bench (const char *what, gboolean quick, int n_threads, PmBenchFunc func, gpointer data, PmJob *job, GError **error);
+/* How the bench is run. All zero is right. */
+typedef struct
+{
+  gboolean    is_quick;  /* shorter repeats */
+  int         n_threads;
+  const char *device;    /* of the measurement "device"; NULL: the first that is not the processor */
+  PmPrecision precision; /* there */
+  const char *weights;   /* there: a checkpoint of DiT-XL/2 at 256 px, instead of hashed weights */
+  gboolean    is_tiny;   /* there: networks of toy size, to try the measurement itself */
+} PmBenchOptions;
+
+/* what: NULL for all, or one of pm_bench_list(). */
+gboolean pm_bench (const char *what, const PmBenchOptions *options, PmBenchFunc func, gpointer data, PmJob *job, GError **error);
 const char *const *pm_bench_list (void);
 
 /* Names of backend operations that a run of the model on device leaves to the reference loops; empty is what it should be.

@@ -319,7 +319,8 @@ begin (PmConfig *config, int which)
   config->schedule.spacing = defaults->spacing;
   config->schedule.variance = defaults->variance;
   config->schedule.first_order_below = defaults->first_order_below;
-  g_set_str (&config->default_sampler, classes[which].sampler);
+  g_free (config->default_sampler);
+  config->default_sampler = g_strdup (classes[which].sampler);
   config->default_steps = classes[which].steps;
 }
 

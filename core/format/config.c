@@ -146,7 +146,8 @@ pm_config_read_root (PmConfig *config, GPtrArray *notes, const char *path, JsonN
 
   if (! pm_config_read_object (&reader, root, table, error))
     return FALSE;
-  g_set_str (&config->path, path);
+  g_free (config->path);
+  config->path = g_strdup (path);
   return TRUE;
 }
 
