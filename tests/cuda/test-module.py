@@ -104,7 +104,7 @@ def built():
             fcntl.flock(file, fcntl.LOCK_SH)
     try:
         with open(os.path.join(folder, "result")) as file:
-            result = file.read().strip()
+            result = file.read().strip() or "failed: the build was ended"
     except OSError:
         return None, "failed: the build did not end"
     return (os.path.join(folder, NAME), "") if result == "built" else (None, result)
