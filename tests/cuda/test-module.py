@@ -85,8 +85,8 @@ def check_devices(path, program):
 
 def check_refusal(path, program):
     with tempfile.TemporaryDirectory() as folder:
-        child = run(program, path, "generate", "--device", "cuda", "--class", "fox", "--num-steps", "1", "--quiet",
-                    "--out", os.path.join(folder, "fox.png"))
+        child = run(program, path, "generate", "--model", "starter-pixel", "--device", "cuda", "--class", "fox",
+                    "--num-steps", "1", "--quiet", "--out", os.path.join(folder, "fox.png"))
     lines = child.stderr.strip().splitlines()
     found = [] if child.returncode == 1 else ["it ended with %d" % child.returncode]
     if len(lines) != 1 or "driver" not in lines[0]:

@@ -191,8 +191,9 @@ class Check:
     def generate(self, name, *options):
         target = self.work / name
         target.unlink(missing_ok=True)
-        status, output = self.run([self.program, "generate", "--class", "fox", "--seed", "7", "--num-steps", "6", "--quiet",
-                                   "--device", "cuda", "--precision", "f32", "--out", target, *options], 120)
+        status, output = self.run([self.program, "generate", "--model", "starter-pixel", "--class", "fox", "--seed", "7",
+                                   "--num-steps", "6", "--quiet", "--device", "cuda", "--precision", "f32", "--out", target,
+                                   *options], 120)
         return status, output.strip(), target.read_bytes() if target.exists() else None
 
     def memory(self, stage):
@@ -206,8 +207,8 @@ class Check:
             status, output, streamed = self.generate("streamed.png", "--vram-limit", "%dMiB" % mib)
             self.row(stage, "the same picture in %d MiB" % mib, "", "ok" if status == 0 and streamed == whole else "FAILED",
                      output[-160:])
-            status, output = self.run([self.program, "generate", "--class", "fox", "--device", "cuda", "--precision", "f32",
-                                       "--vram-limit", "%dMiB" % mib, "--estimate"], 60)
+            status, output = self.run([self.program, "generate", "--model", "starter-pixel", "--class", "fox", "--device", "cuda",
+                                       "--precision", "f32", "--vram-limit", "%dMiB" % mib, "--estimate"], 60)
             told = [line for line in output.splitlines() if "GPU" in line or "fetched" in line]
             self.row(stage, "its estimate: " + "; ".join(told)[:120], "", "ok" if status == 0 and told else "FAILED")
         for how, expected in (("stop", 1), ("cpu", 0)):
