@@ -191,12 +191,12 @@ typedef struct
 {
   PmFeatures      x, y;          /* channels C and N; y's size is how far the kernel walks */
   int             side, stride, pad;
-  bool        is_doubled;
+  bool            is_doubled;
   const float    *scale, *shift; /* [C] each, or NULL: a = x */
   PmActivation    activation;    /* with scale */
   const PmWeight *w;             /* [N, side * side * C], or [N, 16 C]; f32 */
   const PmWeight *bias;          /* [1, N], or NULL */
-  bool        adds;          /* to what y holds */
+  bool            adds;          /* to what y holds */
 } PmConv;
 
 /* What PmConv needs to apply a group norm: scale[c] = weight[c] / sqrt (variance + eps), shift[c] = bias[c] - mean * scale[c],

@@ -129,3 +129,12 @@ fixture_assert_tensor (PmCheckpoint *checkpoint, const char *name, PmDtype dtype
   for (gsize i = 0; i < tensor->n_elements; i++)
     g_assert_cmpfloat (elements[i], ==, values[i]);
 }
+
+gboolean
+fixture_has_note (const char *const *notes, const char *says)
+{
+  for (const char *const *note = notes; *note; note++)
+    if (strstr (*note, says))
+      return TRUE;
+  return FALSE;
+}

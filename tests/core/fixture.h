@@ -33,4 +33,7 @@ void fixture_copy_changed (const char *source, const char *folder, const char *n
 /* Asserts a tensor's type and shape ("[2, 3]") and every element as f32. */
 void fixture_assert_tensor (PmCheckpoint *checkpoint, const char *name, PmDtype dtype, const char *shape, const float *values);
 
+/* Whether one of the sentences (NULL-terminated) contains says. */
+gboolean fixture_has_note (const char *const *notes, const char *says);
+
 #endif

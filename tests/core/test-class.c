@@ -34,15 +34,6 @@ open_model (const char *list)
   return model;
 }
 
-static gboolean
-has_note (PmModel *model, const char *says)
-{
-  for (const char *const *note = pm_model_get_info (model)->notes; *note; note++)
-    if (strstr (*note, says))
-      return TRUE;
-  return FALSE;
-}
-
 static void
 assert_class (PmModel *model, const char *text, int expected)
 {
@@ -175,8 +166,8 @@ test_damaged (void)
       g_setenv ("LANGUAGE", cases[i].language, TRUE);
       g_autoptr (PmModel) model = open_model (NULL);
       g_assert_null (pm_model_get_info (model)->local_classes);
-      g_assert_true (has_note (model, "English only") == (cases[i].says != NULL));
-      g_assert_true (! cases[i].says || has_note (model, cases[i].says));
+      g_assert_true (fixture_has_note (pm_model_get_info (model)->notes, "English only") == (cases[i].says != NULL));
+      g_assert_true (! cases[i].says || fixture_has_note (pm_model_get_info (model)->notes, cases[i].says));
       assert_class (model, "goldfish", 1);
     }
   g_setenv ("PENTIMENTO_MODELS", PM_TEST_MODELS, TRUE);

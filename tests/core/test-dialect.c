@@ -319,15 +319,6 @@ test_refused (void)
     }
 }
 
-static gboolean
-has_note (PmModel *model, const char *says)
-{
-  for (const char *const *note = pm_model_get_info (model)->notes; *note; note++)
-    if (strstr (*note, says))
-      return TRUE;
-  return FALSE;
-}
-
 /* Parts of a folder that were not downloaded. */
 static void
 test_missing (void)
@@ -340,12 +331,12 @@ test_missing (void)
 
   write_pipeline (&small, INDEX, "\"vae\": [null, null]", "\"vae\": [\"diffusers\", \"AutoencoderKL\"]");
   g_autoptr (PmModel) whole = open_in_folder (".");
-  g_assert_true (has_note (whole, "the folder \"vae\" is missing"));
-  g_assert_false (has_note (whole, "the folder \"scheduler\" is missing"));
+  g_assert_true (fixture_has_note (pm_model_get_info (whole)->notes, "the folder \"vae\" is missing"));
+  g_assert_false (fixture_has_note (pm_model_get_info (whole)->notes, "the folder \"scheduler\" is missing"));
 
   g_assert_true (g_unlink (settings) == 0 && g_rmdir (scheduler) == 0);
   g_autoptr (PmModel) less = open_in_folder (".");
-  g_assert_true (has_note (less, "the folder \"scheduler\" is missing"));
+  g_assert_true (fixture_has_note (pm_model_get_info (less)->notes, "the folder \"scheduler\" is missing"));
 
   g_assert_cmpint (g_unlink (weights), ==, 0);
   refuse (".", PM_ERROR_NO_MODEL, "transformer holds no checkpoint");
@@ -446,7 +437,7 @@ test_imagenet (void)
   fixture_write (folder, "transformer/config.json", "{\"sample_size\": 4, \"num_attention_heads\": 2}", -1);
   g_autoptr (PmModel) model = open_in_folder ("transformer");
   g_assert_cmpint (pm_model_get_info (model)->n_classes, ==, 1000);
-  g_assert_true (has_note (model, "ImageNet"));
+  g_assert_true (fixture_has_note (pm_model_get_info (model)->notes, "ImageNet"));
   g_assert_cmpstr (pm_model_get_class_name (model, 0), ==, "tench, Tinca tinca");
 
   shape.rows = 1000;
