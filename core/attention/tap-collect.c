@@ -5,40 +5,36 @@
 
 #include "attention/tap-private.h"
 
-static void
-download_item (PmTap *tap, const PmSite *site, int item)
+/* What lies there in the backend, of the source, here; NULL: nothing. */
+static const float *
+find_here (const PmTap *tap, const PmTapSource *source, const float *in_backend)
 {
-  const PmReduce *reduce = &tap->reduce;
-  gsize           n_query_sums = (gsize) site->n_heads * reduce->n_query_weights * site->n_keys;
-  gsize           n_key_sums = (gsize) site->n_heads * reduce->n_key_weights * site->n_queries;
-  gsize           n_entropy = (gsize) site->n_heads * site->n_queries;
+  const float *streams = tap->streams + (source - tap->fetched.sources) * tap->plan.sizes.streams;
 
-  if (reduce->query_sums)
-    pm_backend_download (tap->backend, tap->query_sums, reduce->query_sums + item * n_query_sums, n_query_sums * sizeof (float));
-  if (reduce->key_sums)
-    pm_backend_download (tap->backend, tap->key_sums, reduce->key_sums + item * n_key_sums, n_key_sums * sizeof (float));
-  if (reduce->entropy)
-    pm_backend_download (tap->backend, tap->entropy, reduce->entropy + item * n_entropy, n_entropy * sizeof (float));
+  return in_backend ? streams + (in_backend - tap->device.streams) : NULL;
 }
 
-/* The map of one reading, item and head into tap->composed. */
+/* The map of one reading, source and head into tap->composed. */
 static void
-compose (PmTap *tap, const PmTapReading *reading, const PmSite *site, int item, int head)
+compose (PmTap *tap, const PmTapReading *reading, const PmTapStream *stream, const PmTapSource *source, int head)
 {
-  const PmReduce  *reduce = &tap->reduce;
+  const PmSite    *site = stream->site;
   PmTapRows        rows = pm_tap_plan_get_rows (&tap->plan, site);
-  PmReductionPlace place = pm_tap_get_place (tap, reading, site, item);
+  PmReductionPlace place = pm_tap_get_place (tap, reading, site, source->item);
+  const float     *query_sums = find_here (tap, source, stream->reduce.query_sums);
+  const float     *key_sums = find_here (tap, source, stream->reduce.key_sums);
+  const float     *entropy = find_here (tap, source, stream->reduce.entropy);
   gsize            query_row = (gsize) head * rows.n_query + (reading->query_row - rows.first_query);
   gsize            key_row = (gsize) head * rows.n_key + (reading->key_row - rows.first_key);
 
-  reading->reduction->compose (&place, reduce->query_sums ? tap->query_sums + query_row * site->n_keys : NULL,
-                               reduce->key_sums ? tap->key_sums + key_row * site->n_queries : NULL,
-                               reduce->entropy ? tap->entropy + (gsize) head * site->n_queries : NULL, tap->composed);
+  reading->reduction->compose (&place, query_sums ? query_sums + query_row * site->n_keys : NULL,
+                               key_sums ? key_sums + key_row * site->n_queries : NULL,
+                               entropy ? entropy + (gsize) head * site->n_queries : NULL, tap->composed);
 }
 
-/* Adds the maps of one reading of a downloaded item to their slots: one a chosen head, or their mean. */
+/* Adds the maps of one reading of a source to their slots: one a chosen head, or their mean. */
 static void
-keep_heads (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapSource *source, float *values)
+keep_heads (PmTap *tap, const PmTapReading *reading, const PmTapStream *stream, const PmTapSource *source, float *values)
 {
   const PmTapPlan *plan = &tap->plan;
 
@@ -46,7 +42,7 @@ keep_heads (PmTap *tap, const PmTapReading *reading, const PmSite *site, const P
 
   for (int h = 0; h < plan->heads.n; h++)
     {
-      compose (tap, reading, site, source->item, plan->heads.numbers[h]);
+      compose (tap, reading, stream, source, plan->heads.numbers[h]);
       for (int i = 0; i < plan->N; i++)
         if (plan->heads.mean)
           tap->map[i] += tap->composed[i];
@@ -60,9 +56,11 @@ keep_heads (PmTap *tap, const PmTapReading *reading, const PmSite *site, const P
 
 /* The key weights of a reading that is carried, on to the next layer; values NULL: the layer's map is not kept. */
 static void
-carry (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapSource *source, float *values)
+carry (PmTap *tap, const PmTapReading *reading, const PmTapStream *stream, const PmTapSource *source, float *values)
 {
   const PmTapPlan *plan = &tap->plan;
+  const PmSite    *site = stream->site;
+  const float     *key_sums = find_here (tap, source, stream->reduce.key_sums);
   PmReductionPlace place = pm_tap_get_place (tap, reading, site, source->item);
   PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
   gsize            row = (gsize) (reading->key_row - rows.first_key), n_tokens = (gsize) site->n_keys;
@@ -74,7 +72,7 @@ carry (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapS
       double sum = 0.0;
 
       for (int h = 0; h < plan->matrix_heads.n; h++)
-        sum += tap->key_sums[((gsize) plan->matrix_heads.numbers[h] * rows.n_key + row) * n_tokens + i];
+        sum += key_sums[((gsize) plan->matrix_heads.numbers[h] * rows.n_key + row) * n_tokens + i];
       tap->carried[i] = (float) (sum / plan->matrix_heads.n);
     }
   reading->reduction->carry (&place, tap->carried, weights);
@@ -87,12 +85,14 @@ carry (PmTap *tap, const PmTapReading *reading, const PmSite *site, const PmTapS
     values[i] += source->sign * tap->composed[i];
 }
 
-/* layer_slot -1: the layer is only passed by what is carried. */
+/* A layer without a slot is only passed by what is carried. */
 static void
-keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *source)
+keep_stream (PmTap *tap, const PmTapStream *stream, const PmTapSource *source)
 {
   const PmTapPlan *plan = &tap->plan;
+  const PmSite    *site = stream->site;
   PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
+  int              layer_slot = pm_tap_axis_slot (&plan->layers, site->layer);
 
   for (int r = 0; r < plan->n_readings; r++)
     {
@@ -102,36 +102,56 @@ keep_item (PmTap *tap, const PmSite *site, int layer_slot, const PmTapSource *so
       if (! rows.has_kind[reading->kind])
         continue;
       if (layer_slot >= 0 && ! reading->reduction->is_matrix)
-        values = pm_tap_get_values (tap, r, tap->step_slot, layer_slot, source->slot, TRUE);
+        values = pm_tap_get_values (tap, r, source->step_slot, layer_slot, source->slot, TRUE);
       if (reading->reduction->is_carried && site->layer < plan->n_carried_layers)
-        carry (tap, reading, site, source, values);
+        carry (tap, reading, stream, source, values);
       else if (values)
-        keep_heads (tap, reading, site, source, values);
-    }
-}
-
-/* Of the attention that tap->reduce was streamed out of. */
-static void
-keep_site (PmTap *tap, const PmSite *site)
-{
-  int layer_slot = pm_tap_axis_slot (&tap->plan.layers, site->layer);
-
-  for (int i = 0; i < tap->n_sources; i++)
-    {
-      download_item (tap, site, tap->sources[i].item);
-      keep_item (tap, site, layer_slot, &tap->sources[i]);
+        keep_heads (tap, reading, stream, source, values);
     }
 }
 
 void
-pm_tap_collect_pending (PmTap *tap)
+pm_tap_fetch (PmTap *tap)
 {
-  for (int i = 0; i < tap->n_pending; i++)
+  PmTapStreams *waiting = &tap->waiting, *fetched = &tap->fetched;
+  PmTapStream  *streams = fetched->streams;
+  gsize         n = tap->plan.sizes.streams;
+
+  g_assert (fetched->n == 0);
+  if (! waiting->n)
+    return;
+
+  for (int i = 0; i < waiting->n_sources; i++)
     {
-      tap->reduce = tap->pending[i].reduce;
-      keep_site (tap, tap->pending[i].site);
+      fetched->sources[i] = waiting->sources[i];
+      pm_backend_download (tap->backend, tap->streams + i * n, tap->device.streams + waiting->sources[i].item * n,
+                           tap->n_waiting * sizeof (float));
     }
-  tap->n_pending = 0;
+  fetched->n_sources = waiting->n_sources;
+  fetched->streams = waiting->streams;
+  fetched->n = waiting->n;
+  waiting->streams = streams;
+  waiting->n = 0;
+  tap->n_waiting = 0;
+}
+
+void
+pm_tap_keep (PmTap *tap)
+{
+  PmTapStreams *fetched = &tap->fetched;
+
+  for (int i = 0; i < fetched->n; i++)
+    for (int k = 0; k < fetched->n_sources; k++)
+      keep_stream (tap, &fetched->streams[i], &fetched->sources[k]);
+  fetched->n = 0;
+}
+
+void
+pm_tap_flush (PmTap *tap)
+{
+  pm_tap_catch_up (tap);
+  pm_tap_fetch (tap);
+  pm_tap_keep (tap);
 }
 
 void
@@ -143,12 +163,9 @@ pm_tap_collect (PmTap *tap, const PmSite *site)
 
   if (pm_tap_wants_streams (tap, site))
     {
-      if (tap->n_places > 1 && tap->n_pending < tap->n_places)
-        tap->pending[tap->n_pending++] = (PmTapPending) {
-          .site = &tap->sites[site->layer + (site->kind == PM_SITE_CROSS ? tap->n_layers : 0)], .reduce = tap->reduce
-        };
-      else
-        keep_site (tap, site);
+      tap->waiting.streams[tap->waiting.n++] = (PmTapStream) { pm_tap_find_site (tap, site), tap->reduce };
+      if (! tap->plan.is_deferred)
+        pm_tap_flush (tap);
       for (int kind = 0; layer_slot >= 0 && kind < PM_TAP_N_KINDS; kind++)
         *pm_tap_get_count (tap, kind, tap->step_slot, layer_slot) += rows.has_kind[kind];
     }

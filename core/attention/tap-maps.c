@@ -151,6 +151,7 @@ conclude (PmTap *tap, PmJob *job, GError **error)
     return FALSE;
 
   pm_tap_settle (tap, job);
+  pm_tap_catch_up (tap);
   if (tap->failure)
     {
       g_propagate_error (error, g_error_copy (tap->failure));

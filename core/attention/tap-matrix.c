@@ -54,9 +54,9 @@ settle_matrix (PmTap *tap, PmJob *job)
   if (! tap->is_matrix_fresh)
     return;
 
-  for (int i = 0; is_good && i < tap->n_sources; i++)
+  for (int i = 0; is_good && i < tap->waiting.n_sources; i++)
     {
-      const PmTapSource *source = &tap->sources[i];
+      const PmTapSource *source = &tap->waiting.sources[i];
       const float       *matrix = get_matrix (tap, source->item);
 
       if (plan->steps.mean)
@@ -116,8 +116,20 @@ pm_tap_average (PmTap *tap, int step_slot)
 void
 pm_tap_settle (PmTap *tap, PmJob *job)
 {
-  pm_tap_collect_pending (tap);
+  pm_tap_catch_up (tap);
+  pm_tap_fetch (tap);
   settle_matrix (tap, job);
-  if (tap->step_slot >= 0 && ! tap->plan.steps.mean)
-    pm_tap_average (tap, tap->step_slot);
+  tap->ended_slot = tap->step_slot;
+}
+
+void
+pm_tap_catch_up (PmTap *tap)
+{
+  if (tap->ended_slot < 0)
+    return;
+
+  pm_tap_keep (tap);
+  if (! tap->plan.steps.mean)
+    pm_tap_average (tap, tap->ended_slot);
+  tap->ended_slot = -1;
 }

@@ -4,8 +4,6 @@
 #include "base/error.h"
 #include "base/i18n.h"
 
-#define MOST_WAITING_FLOATS ((gsize) 64 << 20)
-
 static gpointer
 own (PmTap *tap, gpointer memory)
 {
@@ -54,15 +52,20 @@ allocate_pair (PmTap *tap, gsize n_here, float **here, gsize n_device, float **d
   return *here && *device;
 }
 
-/* A backend whose memory is its own should not wait for the host in every layer: what all layers stream out stays there until
- * the step is over, where that is not much and no layer needs what the one before it gave. */
-static int
-count_places (const PmTap *tap, gsize n_floats)
+/* Where each attention's streams go among those that wait, which backends may remember. */
+static void
+place_streams (PmTap *tap)
 {
-  int      n = tap->plan.layers.n * (tap->n_sites > tap->n_layers ? 2 : 1);
-  gboolean is_own = tap->backend && pm_backend_get_class (tap->backend)->download;
+  const PmTapPlan *plan = &tap->plan;
+  gsize            n = 0;
 
-  return is_own && n > 1 && tap->plan.n_carried_layers == 0 && n_floats <= MOST_WAITING_FLOATS / n ? n : 1;
+  tap->places = own (tap, g_new0 (gsize, tap->n_sites + 1));
+  for (int i = 0; plan->is_whole && i < tap->n_sites; i++)
+    if (pm_tap_axis_find (&plan->layers, tap->sites[i].layer) >= 0)
+      {
+        tap->places[i] = n;
+        n += pm_tap_plan_count_streams (plan, &tap->sites[i]);
+      }
 }
 
 static gboolean
@@ -71,11 +74,6 @@ allocate_streams (PmTap *tap, GError **error)
   const PmTapSizes *sizes = &tap->plan.sizes;
   PmTapBuffers     *device = &tap->device;
   gsize             items = tap->plan.n_items;
-  gsize             n;
-
-  tap->n_places = count_places (tap, items * (sizes->query_sums + sizes->key_sums + sizes->entropy));
-  n = items * tap->n_places;
-  tap->pending = own (tap, g_new0 (PmTapPending, tap->n_places));
 
   for (int set = 0; set < 2; set++)
     {
@@ -87,9 +85,12 @@ allocate_streams (PmTap *tap, GError **error)
         return FALSE;
     }
 
-  return allocate_pair (tap, sizes->query_sums, &tap->query_sums, n * sizes->query_sums, &device->query_sums, error)
-         && allocate_pair (tap, sizes->key_sums, &tap->key_sums, n * sizes->key_sums, &device->key_sums, error)
-         && allocate_pair (tap, sizes->entropy, &tap->entropy, n * sizes->entropy, &device->entropy, error);
+  place_streams (tap);
+  tap->waiting.streams = own (tap, g_new0 (PmTapStream, tap->n_sites + 1));
+  tap->fetched.streams = own (tap, g_new0 (PmTapStream, tap->n_sites + 1));
+
+  return allocate_pair (tap, tap->plan.n_sources * sizes->streams, &tap->streams, items * sizes->streams, &device->streams,
+                        error);
 }
 
 static gboolean
@@ -145,7 +146,8 @@ pm_tap_allocate (PmTap *tap, GError **error)
   tap->has_solved = own (tap, g_new0 (gboolean, n_step_slots));
   tap->map = own (tap, g_new0 (double, plan->N + 1));
   tap->composed = own (tap, g_new0 (float, plan->N + 1));
-  tap->sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
+  tap->waiting.sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
+  tap->fetched.sources = own (tap, g_new0 (PmTapSource, plan->n_sources + 1));
   tap->is_source = own (tap, g_new0 (bool, plan->n_items + 1));
   choose_heads (tap);
 

@@ -4,6 +4,8 @@
 #include "base/error.h"
 #include "base/i18n.h"
 
+#define MOST_STREAMS ((gsize) 4 << 20) /* floats of an item that wait in a backend: 28 layers, 16 heads, 4096 patches, 2 sums */
+
 void
 pm_tap_plan_assign_rows (PmTapPlan *plan)
 {
@@ -48,6 +50,15 @@ pm_tap_plan_get_rows (const PmTapPlan *plan, const PmSite *site)
   return rows;
 }
 
+gsize
+pm_tap_plan_count_streams (const PmTapPlan *plan, const PmSite *site)
+{
+  PmTapRows rows = pm_tap_plan_get_rows (plan, site);
+  gsize     n_of_queries = (gsize) rows.n_key + (rows.needs_entropy ? 1 : 0);
+
+  return site->n_heads * ((gsize) rows.n_query * site->n_keys + n_of_queries * site->n_queries);
+}
+
 static gboolean
 set_unlike (const PmSite *site, GError **error)
 {
@@ -64,13 +75,13 @@ add_sizes (PmTapPlan *plan, const PmSite *site, const PmTapRows *rows)
 {
   PmTapSizes *sizes = &plan->sizes;
   int         set = site->kind == PM_SITE_CROSS ? 1 : 0;
-  gsize       heads = (gsize) site->n_heads, queries = (gsize) site->n_queries, keys = (gsize) site->n_keys;
+  gsize       queries = (gsize) site->n_queries, keys = (gsize) site->n_keys;
+  gsize       streams = pm_tap_plan_count_streams (plan, site);
 
   sizes->query_weights[set] = MAX (sizes->query_weights[set], rows->n_query * queries);
   sizes->key_weights[set] = MAX (sizes->key_weights[set], rows->n_key * keys);
-  sizes->query_sums = MAX (sizes->query_sums, heads * rows->n_query * keys);
-  sizes->key_sums = MAX (sizes->key_sums, heads * rows->n_key * queries);
-  sizes->entropy = MAX (sizes->entropy, rows->needs_entropy ? heads * queries : 0);
+  sizes->streams = MAX (sizes->streams, streams);
+  sizes->all_streams += streams;
   if (set == 0 && plan->n_carried_layers)
     sizes->carried = MAX (sizes->carried, rows->n_key * queries);
 }
@@ -107,6 +118,19 @@ add_site (PmTapPlan *plan, const PmSite *site, gboolean in_matrix, GError **erro
   return TRUE;
 }
 
+/* A backend whose memory is its own should not wait for the host in every layer: what the layers stream out stays there while
+ * there is room, unless a layer needs what the one before it gave. */
+static void
+defer (PmTapPlan *plan)
+{
+  PmTapSizes *sizes = &plan->sizes;
+
+  plan->is_deferred = plan->has_matrix_copy && plan->n_carried_layers == 0;
+  if (plan->is_deferred)
+    sizes->streams = MAX (sizes->streams, MIN (sizes->all_streams, MOST_STREAMS));
+  plan->is_whole = plan->is_deferred && sizes->streams == sizes->all_streams;
+}
+
 gboolean
 pm_tap_plan_add_sites (PmTapPlan *plan, const PmTapOptions *options, GError **error)
 {
@@ -127,6 +151,7 @@ pm_tap_plan_add_sites (PmTapPlan *plan, const PmTapOptions *options, GError **er
       if (is_chosen && (rows.has_kind[PM_TAP_PICTURE] || rows.has_kind[PM_TAP_TEXT]) && ! add_site (plan, site, in_matrix, error))
         return FALSE;
     }
+  defer (plan);
 
   return TRUE;
 }

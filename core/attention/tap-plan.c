@@ -252,21 +252,35 @@ pm_tap_plan_count_maps (const PmTapPlan *plan)
   return n;
 }
 
-/* Kept values; buffers of the backend, whose weights and one item's results have a copy here; and of the averaged matrix
- * one an item in the backend, one here to work on where that is not our memory, and the sums over steps. */
+gsize
+pm_tap_plan_count_device_bytes (const PmTapPlan *plan)
+{
+  const PmTapSizes *sizes = &plan->sizes;
+  gsize             n = sizes->streams; /* floats of an item */
+
+  for (int set = 0; set < 2; set++)
+    n += sizes->query_weights[set] + sizes->key_weights[set];
+  if (plan->needs_matrix)
+    n += pm_tap_plan_matrix_size (plan);
+
+  return n * plan->n_items * sizeof (float);
+}
+
+/* Kept values; copies of the weights that the backend is given, and of what was streamed out of items that are read; and of the
+ * averaged matrix one to work on where the backend's is not our memory, and the sums over steps. */
 gsize
 pm_tap_plan_count_bytes (const PmTapPlan *plan)
 {
   const PmTapSizes *sizes = &plan->sizes;
-  gsize             items = (gsize) plan->n_items, n = 0; /* floats */
+  gsize             items = (gsize) plan->n_items, n = plan->n_sources * sizes->streams + sizes->carried; /* floats */
 
   for (int set = 0; set < 2; set++)
-    n += 2 * items * (sizes->query_weights[set] + sizes->key_weights[set]);
-  n += (items + 1) * (sizes->query_sums + sizes->key_sums + sizes->entropy) + sizes->carried;
+    n += items * (sizes->query_weights[set] + sizes->key_weights[set]);
   if (plan->needs_matrix)
-    n += pm_tap_plan_matrix_size (plan) * (items + (plan->has_matrix_copy ? 1 : 0) + (plan->steps.mean ? plan->n_sources : 0));
+    n += pm_tap_plan_matrix_size (plan) * ((plan->has_matrix_copy ? 1 : 0) + (plan->steps.mean ? plan->n_sources : 0));
 
-  return n * sizeof (float) + pm_tap_store_count_bytes (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N);
+  return n * sizeof (float) + (plan->has_matrix_copy ? 0 : pm_tap_plan_count_device_bytes (plan))
+         + pm_tap_store_count_bytes (plan->storage, plan->steps.n_slots, plan->n_rows, plan->N);
 }
 
 gboolean

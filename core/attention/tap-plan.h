@@ -36,7 +36,7 @@ typedef struct
 typedef struct
 {
   gsize query_weights[2], key_weights[2]; /* [n, Tq], [n, Tk] */
-  gsize query_sums, key_sums, entropy;    /* [H, n, Tk], [H, n, Tq], [H, Tq] */
+  gsize streams, all_streams;             /* [H, n, Tk], [H, n, Tq] and [H, Tq]: room for what waits, and of all of a step */
   gsize carried;                          /* [n, Tq] */
 } PmTapSizes;
 
@@ -69,6 +69,8 @@ typedef struct
   PmTapSizes    sizes;
   int           matrix_queries, matrix_keys;
   gboolean      has_matrix_copy; /* the backend's memory is its own, and what it sums up is worked on here */
+  gboolean      is_deferred;     /* what is streamed out waits in the backend until the step ends, */
+  gboolean      is_whole;        /* and there is room for all of it; else until there is none */
   int           n_carried_layers; /* layers 0 to this are streamed for readings that are carried; 0: none is */
   gsize         n_rows;           /* of N values a step */
   PmMapStorage  storage;
@@ -87,8 +89,9 @@ gboolean pm_tap_plan_check_words (const PmTapPlan *plan, const PmShow *show, con
 void     pm_tap_plan_assign_rows (PmTapPlan *plan);
 gboolean pm_tap_plan_add_sites (PmTapPlan *plan, const PmTapOptions *options, GError **error);
 
-/* What is streamed out of an attention. */
+/* What is streamed out of an attention; and how many floats of each item that makes at most. */
 PmTapRows pm_tap_plan_get_rows (const PmTapPlan *plan, const PmSite *site);
+gsize     pm_tap_plan_count_streams (const PmTapPlan *plan, const PmSite *site);
 gsize     pm_tap_plan_matrix_size (const PmTapPlan *plan); /* floats of one averaged matrix */
 
 /* Values of a reading at one step: [layer slots, n_item_slots, head slots, N]. Of the averaged matrix there is one layer, of
@@ -97,7 +100,8 @@ gsize pm_tap_plan_slot_size (const PmTapPlan *plan, const PmReduction *reduction
 int   pm_tap_plan_count_layers (const PmTapPlan *plan, const PmReduction *reduction);
 int   pm_tap_plan_count_heads (const PmTapPlan *plan, const PmReduction *reduction);
 
-gsize pm_tap_plan_count_bytes (const PmTapPlan *plan); /* of memory, with the plan's storage */
+gsize pm_tap_plan_count_bytes (const PmTapPlan *plan); /* of our memory, with the plan's storage */
+gsize pm_tap_plan_count_device_bytes (const PmTapPlan *plan); /* of the backend's, part of these where it is ours */
 int   pm_tap_plan_count_maps (const PmTapPlan *plan);
 
 /* Chooses the first storage whose memory is within the budget; the last when none is, with PM_ERROR_MEMORY. */

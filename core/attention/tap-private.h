@@ -11,6 +11,7 @@ typedef struct
 {
   int   item, slot;
   float sign;
+  int   step_slot;
 } PmTapSource;
 
 /* The weights of all readings at the last attention of a kind. n: its rows. */
@@ -24,18 +25,25 @@ typedef struct
 /* Memory of the backend. */
 typedef struct
 {
-  float *query_sums;    /* [B, H, n, Tk] */
-  float *key_sums;      /* [B, H, n, Tq] */
-  float *entropy;       /* [B, H, Tq] */
+  float *streams;       /* [B, n]: of each attention that waits [H, n, Tk], [H, n, Tq] and [H, Tq] */
   float *matrix;        /* [B, Tq, Tk] */
 } PmTapBuffers;
 
-/* What was streamed out of an attention, and is still to be fetched. */
+/* What was streamed out of an attention, at `reduce` in the backend's memory. */
 typedef struct
 {
   const PmSite *site;   /* of the tap's own */
   PmReduce      reduce;
-} PmTapPending;
+} PmTapStream;
+
+/* What was streamed out of several attentions. */
+typedef struct
+{
+  PmTapStream *streams; /* [n], n_sites at most */
+  int          n;
+  PmTapSource *sources; /* [n_sources] whose */
+  int          n_sources;
+} PmTapStreams;
 
 /* All of P of one attention. */
 typedef struct
@@ -64,12 +72,13 @@ struct _PmTap
 
   PmTapBuffers  device;
   PmTapWeights  weights[2]; /* of attentions over the picture, which those that are carried live in, and of cross attentions */
-  float        *query_sums, *key_sums, *entropy; /* of one item, here */
+  gsize        *places;                          /* [n_sites] where among the streams, when there is room for all of them */
+  PmTapStreams  waiting;                         /* in the backend, of the coming batch */
+  gsize         n_waiting;                       /* floats of each item */
+  PmTapStreams  fetched;                         /* to `streams`, of that or of the batch before */
+  float        *streams;                         /* [n_sources, n] */
   float        *head_weights;                    /* [n_heads] */
   PmReduce      reduce;                          /* what pm_tap_want hands out */
-  int           n_places;                        /* of attentions in `device`; 1: each is fetched before the next one */
-  PmTapPending *pending;                         /* [n_pending], at most n_places */
-  int           n_pending;
 
   PmTapStore *store;     /* [step slots] of the values of all readings */
   int    *n_added;       /* [kinds, step slots, layer slots] layers and steps that are summed up in a slot */
@@ -85,10 +94,9 @@ struct _PmTap
   gboolean *has_solved; /* [step slots] */
   GError   *failure;    /* of solving, until somebody asks */
 
-  int          step, step_slot; /* the coming batch's; -1: none, or not chosen */
+  int          step, step_slot; /* the coming batch's, whose sources are those of what waits; -1: none, or not chosen */
+  int          ended_slot;      /* of the batch before, whose maps are still to be made; -1: they are made */
   int          n_items;
-  PmTapSource *sources; /* [n_sources of this batch] */
-  int          n_sources;
   bool        *is_source; /* [plan.n_items] items of this batch that are sources */
   bool        *is_read;   /* [n_heads] heads that some reading looks at */
 
@@ -113,8 +121,15 @@ gboolean    pm_tap_wants_streams (const PmTap *tap, const PmSite *site);
 gboolean    pm_tap_wants_matrix (const PmTap *tap, const PmSite *site);
 PmTapProbe *pm_tap_find_probe (PmTap *tap, const PmSite *site);
 
-/* Makes maps of what is still to be fetched. */
-void pm_tap_collect_pending (PmTap *tap);
+/* The tap's own copy of the site. */
+const PmSite *pm_tap_find_site (const PmTap *tap, const PmSite *site);
+
+/* Fetches what waits and adds it to the maps. */
+void pm_tap_flush (PmTap *tap);
+
+/* The halves of this: fetches what waits, when nothing is fetched; and adds that to the maps. */
+void pm_tap_fetch (PmTap *tap);
+void pm_tap_keep (PmTap *tap);
 
 /* The weights of the attention's kind. */
 PmTapWeights *pm_tap_get_weights (PmTap *tap, const PmSite *site);
@@ -122,8 +137,8 @@ PmTapWeights *pm_tap_get_weights (PmTap *tap, const PmSite *site);
 /* How many layers and steps are summed up in a slot, for readings of that kind. */
 int *pm_tap_get_count (PmTap *tap, PmTapKind kind, int step_slot, int layer_slot);
 
-/* Ends the step before: its averaged matrix goes into its map or into the sum over steps, sums over layers become means. A
- * failure waits in tap->failure. */
+/* Ends the step before: its averaged matrix goes into its map or into the sum over steps, what was streamed out is fetched, and
+ * pm_tap_catch_up makes maps of that. A failure waits in tap->failure. */
 void pm_tap_settle (PmTap *tap, PmJob *job);
 
 /* Sums over the layers and steps of a slot become their mean. */

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-
 /* What the options tell of the text, spread over its span: tokens behind it belong to no word. */
 static void
 take_words (PmTap *tap, const PmTapOptions *options)
@@ -30,7 +29,7 @@ pm_tap_new (const PmShow *show, const PmTapOptions *options, GError **error)
   tap->backend = options->backend;
   tap->owned = g_ptr_array_new_with_free_func (g_free);
   tap->device_owned = g_ptr_array_new ();
-  tap->step = tap->step_slot = -1;
+  tap->step = tap->step_slot = tap->ended_slot = -1;
   tap->sites = g_memdup2 (options->sites, options->n_sites * sizeof (PmSite));
   tap->n_sites = options->n_sites;
   tap->n_layers = pm_site_count_layers (options->sites, options->n_sites);
@@ -107,37 +106,44 @@ find_item (const PmItemTag *tags, int n_items, gboolean is_condition)
   return -1;
 }
 
+static void
+add_source (PmTap *tap, int item, int slot, float sign)
+{
+  tap->waiting.sources[tap->waiting.n_sources++] = (PmTapSource) { item, slot, sign, tap->step_slot };
+  tap->is_source[item] = true;
+}
+
 /* Which items of the batch are kept. A batch without a condition is its own: a run without a class. */
 static void
 choose_sources (PmTap *tap, const PmItemTag *tags, int n_items)
 {
   int condition = find_item (tags, n_items, TRUE), other = find_item (tags, n_items, FALSE);
 
-  tap->n_sources = 0;
+  tap->waiting.n_sources = 0;
+  memset (tap->is_source, 0, tap->plan.n_items * sizeof *tap->is_source);
 
   if (tap->plan.keep_all_items)
     for (int i = 0; i < n_items; i++)
-      tap->sources[tap->n_sources++] = (PmTapSource) { i, i, 1.0f };
+      add_source (tap, i, i, 1.0f);
   else if (tap->plan.which == PM_WHICH_CONDITION)
-    tap->sources[tap->n_sources++] = (PmTapSource) { MAX (condition, 0), 0, 1.0f };
+    add_source (tap, MAX (condition, 0), 0, 1.0f);
   else if (tap->plan.which == PM_WHICH_NULL && other >= 0)
-    tap->sources[tap->n_sources++] = (PmTapSource) { other, 0, 1.0f };
+    add_source (tap, other, 0, 1.0f);
   else if (tap->plan.which == PM_WHICH_DIFFERENCE && condition >= 0 && other >= 0)
     {
-      tap->sources[tap->n_sources++] = (PmTapSource) { condition, 0, 1.0f };
-      tap->sources[tap->n_sources++] = (PmTapSource) { other, 0, -1.0f };
+      add_source (tap, condition, 0, 1.0f);
+      add_source (tap, other, 0, -1.0f);
     }
-
-  memset (tap->is_source, 0, tap->plan.n_items * sizeof *tap->is_source);
-  for (int i = 0; i < tap->n_sources; i++)
-    tap->is_source[tap->sources[i].item] = true;
 }
 
-/* Forgets what the slot of a step holds from an earlier batch of the same step. */
+/* Forgets what the slot of a step holds from an earlier batch of the same step; without one it is still as it was made. */
 static void
 clear_step (PmTap *tap, int slot)
 {
   const PmTapPlan *plan = &tap->plan;
+
+  if (! tap->n_added_steps[slot])
+    return;
 
   for (int kind = 0; kind < PM_TAP_N_KINDS; kind++)
     memset (pm_tap_get_count (tap, kind, slot, 0), 0, plan->layers.n_slots * sizeof (int));
@@ -146,6 +152,16 @@ clear_step (PmTap *tap, int slot)
   tap->has_solved[slot] = FALSE;
 
   memset (pm_tap_store_open (tap->store, slot, TRUE), 0, plan->n_rows * plan->N * sizeof (float));
+}
+
+/* Whether maps of the step that has ended may be made while a backend computes the next one. */
+static gboolean
+can_be_late (const PmTap *tap)
+{
+  const PmTapPlan *plan = &tap->plan;
+
+  return plan->is_deferred && ! plan->needs_matrix && plan->storage == PM_MAP_STORAGE_F32
+         && (plan->steps.mean || tap->step_slot != tap->ended_slot);
 }
 
 void
@@ -161,6 +177,8 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
   tap->step = step;
   tap->n_items = n_items;
   tap->step_slot = plan->n_readings ? pm_tap_axis_slot (&plan->steps, step) : -1;
+  if (! can_be_late (tap))
+    pm_tap_catch_up (tap);
   if (tap->step_slot < 0)
     return;
 
@@ -170,7 +188,7 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
   if (! plan->steps.mean)
     clear_step (tap, tap->step_slot);
 
-  if (tap->n_sources)
+  if (tap->waiting.n_sources)
     {
       tap->n_added_steps[tap->step_slot]++;
       tap->time_sums[tap->step_slot] += tap->times[step];
@@ -190,13 +208,14 @@ pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items)
 gboolean
 pm_tap_is_recording (const PmTap *tap)
 {
-  return (tap->step_slot >= 0 && tap->n_sources > 0) || (tap->step >= 0 && (tap->probes[0].site || tap->probes[1].site));
+  return (tap->step_slot >= 0 && tap->waiting.n_sources > 0)
+         || (tap->step >= 0 && (tap->probes[0].site || tap->probes[1].site));
 }
 
 gboolean
 pm_tap_can_wait (const PmTap *tap)
 {
-  return tap->n_places > 1 && ! tap->plan.needs_matrix && ! tap->probes[0].site && ! tap->probes[1].site;
+  return tap->plan.is_whole && ! tap->plan.needs_matrix && ! tap->probes[0].site && ! tap->probes[1].site;
 }
 
 void
@@ -211,6 +230,12 @@ gboolean
 pm_tap_records_step (const PmTap *tap, int step)
 {
   return tap->plan.n_readings > 0 && pm_tap_axis_slot (&tap->plan.steps, step) >= 0;
+}
+
+const PmSite *
+pm_tap_find_site (const PmTap *tap, const PmSite *site)
+{
+  return &tap->sites[site->layer + (site->kind == PM_SITE_CROSS ? tap->n_layers : 0)];
 }
 
 PmTapWeights *
@@ -270,32 +295,38 @@ pm_tap_wants_streams (const PmTap *tap, const PmSite *site)
   PmTapRows rows = pm_tap_plan_get_rows (&tap->plan, site);
   gboolean  is_carried = site->kind != PM_SITE_CROSS && site->layer < tap->plan.n_carried_layers;
 
-  return tap->step_slot >= 0 && tap->n_sources > 0 && (pm_tap_axis_find (&tap->plan.layers, site->layer) >= 0 || is_carried)
+  return tap->step_slot >= 0 && tap->waiting.n_sources > 0
+         && (pm_tap_axis_find (&tap->plan.layers, site->layer) >= 0 || is_carried)
          && (rows.n_query || rows.n_key || rows.needs_entropy);
 }
 
 gboolean
 pm_tap_wants_matrix (const PmTap *tap, const PmSite *site)
 {
-  return site->kind != PM_SITE_CROSS && tap->step_slot >= 0 && tap->n_sources > 0 && tap->plan.needs_matrix
+  return site->kind != PM_SITE_CROSS && tap->step_slot >= 0 && tap->waiting.n_sources > 0 && tap->plan.needs_matrix
          && pm_tap_axis_find (&tap->plan.matrix_layers, site->layer) >= 0;
 }
 
-/* Where the attention's streams go, among those that wait for the step's end. */
-static gsize
-find_place (const PmTap *tap, const PmSite *site)
+/* Where the attention's n floats of each item go, for which room is made. */
+static float *
+find_place (PmTap *tap, const PmSite *site, gsize n)
 {
-  const PmTapAxis *layers = &tap->plan.layers;
-  gsize            at = pm_tap_axis_find (layers, site->layer) + (site->kind == PM_SITE_CROSS ? layers->n : 0);
+  gsize place;
 
-  return tap->n_places == 1 ? 0 : tap->plan.n_items * at;
+  if (! tap->plan.is_whole && (tap->waiting.n == tap->n_sites || tap->n_waiting + n > tap->plan.sizes.streams))
+    pm_tap_flush (tap);
+  place = tap->plan.is_whole ? tap->places[pm_tap_find_site (tap, site) - tap->sites] : tap->n_waiting;
+  tap->n_waiting = MAX (tap->n_waiting, place + n);
+
+  return tap->device.streams + place;
 }
 
 static void
 want_streams (PmTap *tap, const PmSite *site)
 {
   const PmTapPlan *plan = &tap->plan;
-  gsize            place = find_place (tap, site);
+  gsize            heads = (gsize) site->n_heads;
+  float           *place = find_place (tap, site, pm_tap_plan_count_streams (plan, site));
   PmTapWeights    *weights = pm_tap_get_weights (tap, site);
   PmTapRows        rows = pm_tap_plan_get_rows (plan, site);
 
@@ -303,13 +334,15 @@ want_streams (PmTap *tap, const PmSite *site)
     weigh (tap, site, &rows);
   else if (site->kind != PM_SITE_CROSS && site->layer < plan->n_carried_layers)
     upload_key_weights (tap, site, &rows);
-  weights->weighed = &tap->sites[site->layer + (site->kind == PM_SITE_CROSS ? tap->n_layers : 0)];
+  weights->weighed = pm_tap_find_site (tap, site);
+  tap->reduce.item_stride = plan->sizes.streams;
 
   if (rows.n_key)
     {
       tap->reduce.n_key_weights = rows.n_key;
       tap->reduce.key_weights = weights->device_key_weights;
-      tap->reduce.key_sums = tap->device.key_sums + place * plan->sizes.key_sums;
+      tap->reduce.key_sums = place;
+      place += heads * rows.n_key * site->n_queries;
     }
 
   if (pm_tap_axis_find (&plan->layers, site->layer) < 0)
@@ -319,10 +352,11 @@ want_streams (PmTap *tap, const PmSite *site)
     {
       tap->reduce.n_query_weights = rows.n_query;
       tap->reduce.query_weights = weights->device_query_weights;
-      tap->reduce.query_sums = tap->device.query_sums + place * plan->sizes.query_sums;
+      tap->reduce.query_sums = place;
+      place += heads * rows.n_query * site->n_keys;
     }
   if (rows.needs_entropy)
-    tap->reduce.entropy = tap->device.entropy + place * plan->sizes.entropy;
+    tap->reduce.entropy = place;
 }
 
 PmTapProbe *

@@ -65,7 +65,6 @@ gboolean pm_tap_estimate (const PmShow *show, const PmTapOptions *options, PmTap
 /* tags: [n_items] what each item of the coming batch is. */
 void pm_tap_begin_step (PmTap *tap, int step, const PmItemTag *tags, int n_items);
 
-/* Whether anything is recorded at the step, so that it must be computed. */
 /* Whether anything is recorded of the step that was begun; and whether all of it may wait for the step's end, so that backends
  * may remember the step's operations. */
 gboolean pm_tap_is_recording (const PmTap *tap);
@@ -73,6 +72,11 @@ gboolean pm_tap_can_wait (const PmTap *tap);
 
 /* Told instead of the attentions of the step when the backend has remembered them. */
 void pm_tap_repeat (PmTap *tap);
+
+/* Makes the maps of the step before, if they are still to be made: told when the backend has work for a while. */
+void pm_tap_catch_up (PmTap *tap);
+
+/* Whether anything is recorded at the step, so that it must be computed. */
 gboolean pm_tap_records_step (const PmTap *tap, int step);
 
 /* NULL when nothing is wanted here and now. Borrowed until the matching collect. */

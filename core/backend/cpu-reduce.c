@@ -55,7 +55,8 @@ reduce_keys (const PmAttentionJob *job, PmAttentionHead *head)
 {
   const PmAttention *op = job->op;
   const PmReduce    *reduce = op->reduce;
-  gsize              head_at = (gsize) head->b * op->H + head->h;
+  gsize              to = pm_reduce_at (reduce, head->b, (gsize) op->H * reduce->n_key_weights * op->Tq)
+             + (gsize) head->h * reduce->n_key_weights * op->Tq;
 
   if (reduce->n_key_weights == 0)
     return;
@@ -63,8 +64,7 @@ reduce_keys (const PmAttentionJob *job, PmAttentionHead *head)
                  reduce->key_weights + (gsize) head->b * reduce->n_key_weights * op->Tk, op->Tk, head->p, head->key_sums, FALSE);
   for (int k = 0; k < reduce->n_key_weights; k++)
     for (int i = 0; i < head->n; i++)
-      reduce->key_sums[(head_at * reduce->n_key_weights + k) * op->Tq + head->i0 + i]
-          = head->key_sums[k * head->width + i] * head->inverse[i];
+      reduce->key_sums[to + (gsize) k * op->Tq + head->i0 + i] = head->key_sums[k * head->width + i] * head->inverse[i];
 }
 
 /* Rows of P, from key j on, of the 16 queries from lane i: rows [16, 16]. */
@@ -113,7 +113,8 @@ pm_attention_reduce_panel (const PmAttentionJob *job, PmAttentionHead *head)
   for (int i = 0; i < head->n && reduce->n_rows > 0; i += PM_LANES)
     reduce_rows (job, head, i);
   if (reduce->entropy)
-    memcpy (reduce->entropy + ((gsize) head->b * op->H + head->h) * op->Tq + head->i0, head->entropy, head->n * sizeof (float));
+    memcpy (reduce->entropy + pm_reduce_at (reduce, head->b, (gsize) op->H * op->Tq) + (gsize) head->h * op->Tq + head->i0,
+            head->entropy, head->n * sizeof (float));
 }
 
 /* to [n] = the sums of lanes [n up to 16] of [16]. */
@@ -137,8 +138,9 @@ pm_attention_reduce_end (const PmAttentionJob *job, PmAttentionHead *head, int p
 {
   const PmAttention *op = job->op;
   int                n_weights = op->reduce->n_query_weights;
-  gsize              at = ((gsize) head->b * op->H + head->h) * job->n_parts + part;
-  float             *to = (job->partial ? job->partial : op->reduce->query_sums) + at * n_weights * op->Tk;
+  gsize              n = (gsize) n_weights * op->Tk, at = ((gsize) head->b * op->H + head->h) * job->n_parts + part;
+  float             *to = job->partial ? job->partial + at * n
+                                       : op->reduce->query_sums + pm_reduce_at (op->reduce, head->b, op->H * n) + head->h * n;
 
   for (int k = 0; k < n_weights; k++, to += op->Tk)
     {
@@ -159,7 +161,7 @@ pm_attention_reduce_join (const PmAttentionJob *job)
         float sum = 0;
         for (int part = 0; part < job->n_parts; part++)
           sum += job->partial[(head * job->n_parts + part) * n + i];
-        op->reduce->query_sums[head * n + i] = sum;
+        op->reduce->query_sums[pm_reduce_at (op->reduce, head / op->H, op->H * n) + head % op->H * n + i] = sum;
       }
 }
 

@@ -121,9 +121,17 @@ typedef struct
   float       *row_probs;      /* [B, H, n_rows, Tk] */
   const float *head_weights;   /* [H] for matrix; host memory */
   float       *matrix;         /* [B, Tq, Tk] += sum_h head_weights[h] P[b,h] */
+  size_t       item_stride;    /* floats from an item's query_sums, key_sums and entropy to the next one's; 0: as shapes say */
   const bool  *heads, *items;  /* [H], [B] only these are looked at, and results of others may stay as they were; host memory;
                                 * NULL: all. matrix follows items and head_weights alone */
 } PmReduce;
+
+/* Where item b's sums or entropy begin, which are n floats each where nothing else is said. */
+static inline size_t
+pm_reduce_at (const PmReduce *reduce, size_t b, size_t n)
+{
+  return b * (reduce->item_stride ? reduce->item_stride : n);
+}
 
 /* Steering: what is added to the logits of (query i, key j) of item b after `scale`, in all heads:
  * key_bias[b][j] + region_bias[b][key_region[b][j]][i]. -INFINITY hides a key, and must not hide all of a row's. What of P is

@@ -186,10 +186,11 @@ ref_reduce_row (const PmAttention *op, int b, int h, int i, const double *p, dou
       double       sum = 0;
       for (int j = 0; j < op->Tk; j++)
         sum += weights[j] * p[j];
-      reduce->key_sums[(head * reduce->n_key_weights + n) * op->Tq + i] = (float) sum;
+      reduce->key_sums[pm_reduce_at (reduce, b, (gsize) op->H * reduce->n_key_weights * op->Tq)
+                       + ((gsize) h * reduce->n_key_weights + n) * op->Tq + i] = (float) sum;
     }
   if (reduce->entropy)
-    reduce->entropy[head * op->Tq + i] = (float) entropy;
+    reduce->entropy[pm_reduce_at (reduce, b, (gsize) op->H * op->Tq) + (gsize) h * op->Tq + i] = (float) entropy;
   for (int n = 0; n < reduce->n_rows; n++)
     for (int j = 0; reduce->rows[n] == i && j < op->Tk; j++)
       reduce->row_probs[(head * reduce->n_rows + n) * op->Tk + j] = (float) p[j];
@@ -224,7 +225,8 @@ ref_attention (PmBackend *backend, const PmAttention *op)
               ref_reduce_row (op, b, h, i, p, entropy, sums);
           }
         for (gsize j = 0; j < (gsize) n_sums * op->Tk; j++)
-          op->reduce->query_sums[((gsize) b * op->H + h) * n_sums * op->Tk + j] = (float) sums[j];
+          op->reduce->query_sums[pm_reduce_at (op->reduce, b, (gsize) op->H * n_sums * op->Tk) + (gsize) h * n_sums * op->Tk + j]
+              = (float) sums[j];
       }
 }
 

@@ -248,6 +248,8 @@ pm_trunk_denoise (PmTrunk *trunk, const PmDenoise *in, const PmTrunkNetwork *net
     }
   else if (is_recording)
     pm_tap_repeat (in->tap);
+  if (in->tap)
+    pm_tap_catch_up (in->tap);
   if (! done || ! pm_backend_finish (backend, error) || ! pm_job_check (in->job, error))
     {
       pm_backend_forget_steps (backend); /* a step that was cancelled halfway is none */

@@ -46,3 +46,22 @@ pm_test_has_threads (const char *device)
 {
   return ! strchr (device, ':');
 }
+
+float *
+pm_test_to_backend (PmBackend *backend, const float *from, gsize n)
+{
+  g_autoptr (GError) error = NULL;
+  float             *memory = pm_backend_alloc (backend, n * sizeof (float), &error);
+  g_assert_no_error (error);
+  pm_backend_upload (backend, memory, from, n * sizeof (float));
+  return memory;
+}
+
+float *
+pm_test_from_backend (PmBackend *backend, float *memory, gsize n)
+{
+  float *values = g_new (float, n);
+  pm_backend_download (backend, values, memory, n * sizeof (float));
+  pm_backend_free (backend, memory);
+  return values;
+}

@@ -14,7 +14,10 @@ pm_test_network_init (PmTestNetwork *network)
   const PmSpan spans[] = { { .role = PM_ROLE_TEXT, .count = N_TEXT },
                            { .role = PM_ROLE_PICTURE, .first = N_TEXT, .count = N, .grid_w = GRID_W, .grid_h = GRID_H } };
 
-  *network = (PmTestNetwork) { .backend = pm_backend_open ("ref", 1, NULL) };
+  const char      *device = g_getenv ("PM_TEST_DEVICE");
+  PmBackendOptions options = { .n_threads = 1, .precision = PM_PRECISION_F32 };
+
+  *network = (PmTestNetwork) { .backend = pm_backend_open_with (device ? device : "ref", &options, NULL) };
   g_assert_nonnull (network->backend);
   network->P = g_new (double, N_STEPS *N_LAYERS *N_ITEMS *N_HEADS *TOKENS *TOKENS);
 
@@ -88,10 +91,13 @@ void
 pm_test_network_run (PmTestNetwork *network, PmTap *tap, const int *n_items, gboolean null_first)
 {
   const PmItemTag   tags[] = { PM_ITEM_CONDITION, PM_ITEM_NULL }, exchanged[] = { PM_ITEM_NULL, PM_ITEM_CONDITION };
+  PmBackend        *backend = network->backend;
   gsize             n = N_ITEMS * TOKENS * N_HEADS * WIDTH;
-  g_autofree float *q = g_new (float, n), *k = g_new (float, n), *out = g_new (float, n);
+  g_autofree float *q = g_new (float, n), *k = g_new (float, n);
+  float            *memory = pm_backend_alloc (backend, 3 * n * sizeof (float), NULL); /* q, k and v, out */
   g_autoptr (GRand) rand = g_rand_new_with_seed (5);
 
+  g_assert_nonnull (memory);
   for (int step = 0; step < N_STEPS; step++)
     {
       pm_tap_begin_step (tap, step, null_first && n_items[step] > 1 ? exchanged : tags, n_items[step]);
@@ -103,11 +109,11 @@ pm_test_network_run (PmTestNetwork *network, PmTap *tap, const int *n_items, gbo
                              .d = WIDTH,
                              .Tq = TOKENS,
                              .Tk = TOKENS,
-                             .q = pm_acts_f32 (q),
-                             .k = pm_acts_f32 (k),
-                             .v = pm_acts_f32 (k),
+                             .q = pm_acts_f32 (memory),
+                             .k = pm_acts_f32 (memory + n),
+                             .v = pm_acts_f32 (memory + n),
                              .scale = 1.0f,
-                             .out = pm_acts_f32 (out) };
+                             .out = pm_acts_f32 (memory + 2 * n) };
 
           for (gsize i = 0; i < n; i++)
             {
@@ -117,9 +123,13 @@ pm_test_network_run (PmTestNetwork *network, PmTap *tap, const int *n_items, gbo
           op.q_item = op.kv_item = op.out_item = TOKENS * N_HEADS * WIDTH;
           op.q_row = op.kv_row = op.out_row = N_HEADS * WIDTH;
           define_P (network, step, layer, q, k);
-          pm_nn_attention (network->backend, tap, &network->sites[layer], &op);
+          pm_backend_upload (backend, memory, q, n * sizeof (float));
+          pm_backend_upload (backend, memory + n, k, n * sizeof (float));
+          pm_nn_attention (backend, tap, &network->sites[layer], &op);
         }
     }
+  g_assert_true (pm_backend_finish (backend, NULL));
+  pm_backend_free (backend, memory);
 }
 
 PmTap *

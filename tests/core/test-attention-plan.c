@@ -84,6 +84,7 @@ test_estimate (void)
   PmTestNetwork network;
   PmTapOptions  options;
   PmShow        show;
+  gsize         n_waiting = 0;
 
   pm_test_network_init (&network);
   options = pm_test_network_get_options (&network);
@@ -95,12 +96,14 @@ test_estimate (void)
   g_assert_true (pm_tap_estimate (&show, &options, &large, NULL));
   g_assert_cmpint (small.n_maps, ==, 3);
   g_assert_cmpint (large.n_maps, ==, 18);
-  g_assert_cmpuint (large.n_bytes - small.n_bytes, ==, 15 * N * sizeof (float));
+  if (pm_backend_get_class (network.backend)->download) /* what two more layers stream out waits elsewhere, and is fetched */
+    n_waiting = 2 * N_HEADS * TOKENS;
+  g_assert_cmpuint (large.n_bytes - small.n_bytes, ==, (15 * N + n_waiting) * sizeof (float));
 
   g_assert_true (pm_show_parse (&show, "read=subject,received", NULL));
   g_assert_true (pm_tap_estimate (&show, &options, &large, NULL));
   g_assert_cmpint (large.n_maps, ==, 9); /* one subject and two layers a step */
-  g_assert_cmpuint (large.n_bytes, >, N_ITEMS * TOKENS * TOKENS * sizeof (float));
+  g_assert_cmpuint (large.n_bytes, >, (n_waiting ? 1 : N_ITEMS) * TOKENS * TOKENS * sizeof (float));
 
   options.budget = 1;
   g_assert_false (pm_tap_estimate (&show, &options, &large, NULL));

@@ -5,152 +5,9 @@
 
 #include "attention/reduction.h"
 #include "base/error.h"
-#include "nn/attention.h"
-#include "tap-network.h"
+#include "text-network.h"
 
 #define LIMIT 1e-6
-#define MAX_TEXT 9
-#define N_PROMPT 7 /* tokens of the prompt "a red cat, up": a red ca t , up END */
-#define N_WORDS 5
-
-static const int counts[N_ITEMS] = { N_PROMPT, MAX_TEXT }; /* of the prompt, and of the other half's text */
-static const float all_weights[][N_PROMPT]
-    = { { 1 }, { 0, 1 }, { 0, 0, 1, 1 }, { 0, 0, 0, 0, 1 }, { 0, 0, 0, 0, 0, 1 }, { 0, 0, 1 }, { 0, 0, 0, 1 } };
-static const float content[N_PROMPT] = { 1, 1, 1, 1, 1, 1, 0 };
-static const PmTapWord words[] = { { "a", all_weights[0] }, { "red", all_weights[1] }, { "cat", all_weights[2] },
-                                   { ",", all_weights[3] }, { "Up", all_weights[4] }, { "ca", all_weights[5] },
-                                   { "t", all_weights[6] } };
-
-typedef struct
-{
-  PmBackend *backend;
-  PmSite     sites[2 * N_LAYERS];
-  int        counts[N_ITEMS]; /* text tokens of the items, in the order of the batch */
-  double    *P;               /* [N_STEPS, 2 N_LAYERS, N_ITEMS, N_HEADS, N, N]; texts take the first MAX_TEXT of N columns */
-} Network;
-
-static void
-network_init (Network *network, const char *device)
-{
-  *network = (Network) { .backend = pm_backend_open (device, 3, NULL), .counts = { N_PROMPT, MAX_TEXT } };
-  g_assert_nonnull (network->backend);
-  network->P = g_new0 (double, N_STEPS * 2 * N_LAYERS * N_ITEMS * N_HEADS * N * N);
-  for (int l = 0; l < N_LAYERS; l++)
-    {
-      network->sites[l] = pm_site_new_self (l, N_HEADS, GRID_W, GRID_H);
-      network->sites[N_LAYERS + l] = pm_site_new_cross (l, N_HEADS, GRID_W, GRID_H, MAX_TEXT);
-    }
-}
-
-static void
-network_clear (Network *network)
-{
-  pm_backend_close (network->backend);
-  g_free (network->P);
-}
-
-static PmTapOptions
-get_options (const Network *network)
-{
-  static const int recommended[] = { 1, 2 };
-
-  return (PmTapOptions) { .backend = network->backend,
-                          .sites = network->sites,
-                          .n_sites = 2 * N_LAYERS,
-                          .n_items = N_ITEMS,
-                          .n_steps = N_STEPS,
-                          .times = pm_test_times,
-                          .recommended_layers = recommended,
-                          .n_recommended_layers = 2,
-                          .words = words,
-                          .n_words = N_WORDS,
-                          .content = content,
-                          .n_text = N_PROMPT };
-}
-
-static double *
-get_P (const Network *network, int step, int site, int item, int head)
-{
-  return network->P + ((((gsize) step * 2 * N_LAYERS + site) * N_ITEMS + item) * N_HEADS + head) * N * N;
-}
-
-/* The whole matrices of one attention. */
-static void
-define_P (const Network *network, int step, int site, const PmAttention *op)
-{
-  const float *q = pm_acts_floats (op->q), *k = pm_acts_floats (op->k);
-
-  for (int item = 0; item < N_ITEMS; item++)
-    for (int head = 0; head < N_HEADS; head++)
-      for (int i = 0; i < N; i++)
-        {
-          double *row = get_P (network, step, site, item, head) + i * N, sum = 0;
-          int     n = op->key_counts ? op->key_counts[item] : op->Tk;
-
-          memset (row, 0, N * sizeof (double));
-          for (int j = 0; j < n; j++)
-            {
-              for (int c = 0; c < WIDTH; c++)
-                row[j] += (double) q[item * op->q_item + i * op->q_row + head * WIDTH + c]
-                          * k[item * op->kv_item + j * op->kv_row + head * WIDTH + c];
-              sum += row[j] = exp (row[j]);
-            }
-          for (int j = 0; j < n; j++)
-            row[j] /= sum;
-        }
-}
-
-/* All steps; with null_first the other half leads the batch. */
-static void
-network_run (Network *network, PmTap *tap, gboolean null_first)
-{
-  const PmItemTag   tags[] = { PM_ITEM_CONDITION, PM_ITEM_NULL }, exchanged[] = { PM_ITEM_NULL, PM_ITEM_CONDITION };
-  gsize             n = N_ITEMS * N * N_HEADS * WIDTH;
-  g_autofree float *q = g_new (float, n), *k = g_new (float, n), *out = g_new (float, n);
-  g_autoptr (GRand) rand = g_rand_new_with_seed (11);
-
-  for (int item = 0; item < N_ITEMS; item++)
-    network->counts[item] = counts[null_first ? N_ITEMS - 1 - item : item];
-
-  for (int step = 0; step < N_STEPS; step++)
-    {
-      pm_tap_begin_step (tap, step, null_first ? exchanged : tags, N_ITEMS);
-      for (int at = 0; at < 2 * N_LAYERS; at++) /* self, cross, self, ... */
-        {
-          int         s = at / 2 + (at % 2) * N_LAYERS;
-          PmAttention op = { .B = N_ITEMS, .H = N_HEADS, .d = WIDTH, .Tq = N, .Tk = at % 2 ? MAX_TEXT : N,
-                             .q = pm_acts_f32 (q), .k = pm_acts_f32 (k), .v = pm_acts_f32 (k), .scale = 1.0f,
-                             .out = pm_acts_f32 (out), .key_counts = at % 2 ? network->counts : NULL };
-
-          for (gsize i = 0; i < n; i++)
-            {
-              q[i] = (float) g_rand_double_range (rand, -1.5, 1.5);
-              k[i] = (float) g_rand_double_range (rand, -1.5, 1.5);
-            }
-          op.q_item = op.out_item = N * N_HEADS * WIDTH;
-          op.kv_item = (gsize) op.Tk * N_HEADS * WIDTH;
-          op.q_row = op.kv_row = op.out_row = N_HEADS * WIDTH;
-          define_P (network, step, s, &op);
-          pm_nn_attention (network->backend, tap, &network->sites[s], &op);
-        }
-    }
-}
-
-/* The maps of one run; NULL with an error that the caller does not expect. */
-static GPtrArray *
-record (Network *network, const PmTapOptions *options, const char *text, gboolean null_first)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (PmTap)  tap = pm_test_tap_new (options, text, &error);
-  GPtrArray         *maps;
-
-  g_assert_no_error (error);
-  network_run (network, tap, null_first);
-  maps = pm_tap_finish (tap, NULL, &error);
-  g_assert_no_error (error);
-
-  return maps;
-}
 
 /* One reading of one row of P. */
 static double
@@ -159,9 +16,9 @@ define_reading (const double *row, const PmMap *map)
   const float *weights = NULL;
   double       word = 0, said = 0, sink = 0;
 
-  for (gsize w = 0; map->word && w < G_N_ELEMENTS (words); w++)
-    if (strcmp (words[w].name, map->word) == 0)
-      weights = words[w].weights;
+  for (gsize w = 0; map->word && w < G_N_ELEMENTS (pm_test_words); w++)
+    if (strcmp (pm_test_words[w].name, map->word) == 0)
+      weights = pm_test_words[w].weights;
   for (int j = 0; j < MAX_TEXT; j++)
     {
       word += weights && j < N_PROMPT && weights[j] > 0 ? row[j] : 0;
@@ -174,7 +31,7 @@ define_reading (const double *row, const PmMap *map)
 
 /* The map's values from the whole matrices of item, averaged where the map's numbers are -1. */
 static void
-check_map (const Network *network, const PmMap *map, int item)
+check_map (const PmTestTextNetwork *network, const PmMap *map, int item)
 {
   g_assert_cmpint (map->grid_w, ==, GRID_W);
   g_assert_cmpint (map->grid_h, ==, GRID_H);
@@ -189,7 +46,7 @@ check_map (const Network *network, const PmMap *map, int item)
             if ((map->step < 0 || map->step == step) && (map->layer < 0 || map->layer == layer)
                 && (map->head < 0 || map->head == head))
               {
-                sum += define_reading (get_P (network, step, N_LAYERS + layer, item, head) + at * N, map);
+                sum += define_reading (pm_test_text_network_get_P (network, step, N_LAYERS + layer, item, head) + at * N, map);
                 n++;
               }
       g_assert_cmpfloat (fabs (map->values[at] - sum / n), <, LIMIT);
@@ -203,13 +60,13 @@ test_each (void)
 
   for (gsize d = 0; d < G_N_ELEMENTS (devices); d++)
     {
-      Network              network;
+      PmTestTextNetwork     network;
       g_autoptr (GPtrArray) maps = NULL;
       const PmMap         *map;
 
-      network_init (&network, devices[d]);
-      PmTapOptions options = get_options (&network);
-      maps = record (&network, &options, "layers=0,2;heads=all;steps=1,-1;read=word,sink,word-share", FALSE);
+      pm_test_text_network_init (&network, devices[d]);
+      PmTapOptions options = pm_test_text_network_get_options (&network);
+      maps = pm_test_text_network_record (&network, &options, "layers=0,2;heads=all;steps=1,-1;read=word,sink,word-share", FALSE);
 
       g_assert_cmpuint (maps->len, ==, (N_WORDS + 1 + N_WORDS) * 8);
       for (guint i = 0; i < maps->len; i++) /* in the order reading, word, step, layer, head */
@@ -217,7 +74,7 @@ test_each (void)
           map = g_ptr_array_index (maps, i);
           g_assert_cmpint (map->group, ==, (int) i / 8);
           g_assert_cmpstr (map->reading, ==, i < 40 ? "word" : i < 48 ? "sink" : "word-share");
-          g_assert_cmpstr (map->word, ==, i < 40 ? words[i / 8].name : i < 48 ? NULL : words[(i - 48) / 8].name);
+          g_assert_cmpstr (map->word, ==, i < 40 ? pm_test_words[i / 8].name : i < 48 ? NULL : pm_test_words[(i - 48) / 8].name);
           g_assert_cmpint (map->step, ==, i / 4 % 2 ? 2 : 1);
           g_assert_cmpint (map->layer, ==, i / 2 % 2 ? 2 : 0);
           g_assert_cmpint (map->head, ==, (int) i % 2);
@@ -231,7 +88,7 @@ test_each (void)
       g_assert_cmpstr (map->what, ==, "“Up” — Word share");
       g_assert_cmpstr (((PmMap *) g_ptr_array_index (maps, 40))->id, ==, "sink-s01-l00-h00");
 
-      network_clear (&network);
+      pm_test_text_network_clear (&network);
     }
 }
 
@@ -241,15 +98,15 @@ test_means (void)
 {
   const char *const texts[] = { "layers=mean;heads=all;read=word", "layers=all;heads=mean;steps=mean;read=sink,word-share",
                                 "layers=mean:recommended;heads=mean;steps=mean;read=word,sink" };
-  Network           network;
+  PmTestTextNetwork network;
 
-  network_init (&network, "cpu");
-  PmTapOptions options = get_options (&network);
+  pm_test_text_network_init (&network, "cpu");
+  PmTapOptions options = pm_test_text_network_get_options (&network);
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     for (int null_first = 0; null_first < 2; null_first++)
       {
-        g_autoptr (GPtrArray) maps = record (&network, &options, texts[i], null_first);
+        g_autoptr (GPtrArray) maps = pm_test_text_network_record (&network, &options, texts[i], null_first);
 
         g_assert_cmpuint (maps->len, >, 0);
         for (guint m = 0; i < 2 && m < maps->len; m++)
@@ -258,20 +115,20 @@ test_means (void)
           g_assert_cmpstr (((PmMap *) g_ptr_array_index (maps, 3))->id, ==, "word-sign");
       }
 
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* All that a patch looks at is a word, a sign or the end; shares of all that is said are 1; sub-tokens add up. */
 static void
 test_sums (void)
 {
-  Network               network;
+  PmTestTextNetwork     network;
   g_autoptr (GPtrArray) maps = NULL;
 
-  network_init (&network, "cpu");
-  PmTapOptions options = get_options (&network);
-  options.n_words = G_N_ELEMENTS (words);
-  maps = record (&network, &options, "layers=1;heads=mean;steps=0;read=word,word-share,sink", FALSE);
+  pm_test_text_network_init (&network, "cpu");
+  PmTapOptions options = pm_test_text_network_get_options (&network);
+  options.n_words = G_N_ELEMENTS (pm_test_words);
+  maps = pm_test_text_network_record (&network, &options, "layers=1;heads=mean;steps=0;read=word,word-share,sink", FALSE);
   g_assert_cmpuint (maps->len, ==, 15);
 
   for (int i = 0; i < N; i++)
@@ -291,7 +148,7 @@ test_sums (void)
       g_assert_cmpfloat (fabs (values[5] + values[6] - values[2]), <, LIMIT);
     }
 
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* What is read of the picture is the same with and without words, also what is carried from layer to layer. */
@@ -299,18 +156,18 @@ static void
 test_beside_picture (void)
 {
   static const char     picture[] = "layers=0,2;heads=all;steps=all;read=%sreceived,rollout%s,entropy,from,subject";
-  Network               network;
+  PmTestTextNetwork     network;
   g_autoptr (GPtrArray) alone = NULL, together = NULL;
   g_autofree char      *without = g_strdup_printf (picture, "", ""), *with = g_strdup_printf (picture, "word,", ",sink");
   float                 region[N] = { 0, 1, 0, 0, 1 };
   guint                 at = 0;
 
-  network_init (&network, "cpu");
-  PmTapOptions options = get_options (&network);
+  pm_test_text_network_init (&network, "cpu");
+  PmTapOptions options = pm_test_text_network_get_options (&network);
   options.region = region;
   options.region_items = 1;
-  alone = record (&network, &options, without, FALSE);
-  together = record (&network, &options, with, FALSE);
+  alone = pm_test_text_network_record (&network, &options, without, FALSE);
+  together = pm_test_text_network_record (&network, &options, with, FALSE);
 
   for (guint i = 0; i < together->len; i++)
     {
@@ -329,7 +186,7 @@ test_beside_picture (void)
   g_assert_cmpuint (at, ==, alone->len);
   g_assert_cmpuint (together->len, ==, alone->len + (N_WORDS + 1) * 12);
 
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* One attention over picture and text together: the same readings work on its text tokens. */
@@ -389,11 +246,11 @@ expect_refusal (const PmTapOptions *options, const char *text, const char *part)
 static void
 test_refusals (void)
 {
-  Network network;
+  PmTestTextNetwork network;
   PmTap  *tap;
 
-  network_init (&network, "ref");
-  PmTapOptions options = get_options (&network), changed = options;
+  pm_test_text_network_init (&network, "ref");
+  PmTapOptions options = pm_test_text_network_get_options (&network), changed = options;
 
   expect_refusal (&options, "read=word;which=null", "which=condition");
   expect_refusal (&options, "read=received,word-share;which=difference", "“word-share”");
@@ -412,7 +269,7 @@ test_refusals (void)
   g_assert_nonnull (tap);
   pm_tap_free (tap);
 
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* What the other half is without, where it is told another prompt. */
@@ -423,18 +280,18 @@ test_halves (void)
                                      "Received without the prompt, layer 0, t 1000" },
                                    { "layers=0;steps=0;read=received;which=difference",
                                      "Received, what the prompt changes, layer 0, t 1000" } };
-  Network           network;
+  PmTestTextNetwork network;
 
-  network_init (&network, "cpu");
-  PmTapOptions options = get_options (&network);
+  pm_test_text_network_init (&network, "cpu");
+  PmTapOptions options = pm_test_text_network_get_options (&network);
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++)
     {
-      g_autoptr (GPtrArray) maps = record (&network, &options, texts[i][0], FALSE);
+      g_autoptr (GPtrArray) maps = pm_test_text_network_record (&network, &options, texts[i][0], FALSE);
 
       g_assert_cmpuint (maps->len, ==, 1);
       g_assert_cmpstr (((PmMap *) maps->pdata[0])->title, ==, texts[i][1]);
     }
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* A word costs what any other map does; many of them go where many maps go, and stay the same but for rounding. */
@@ -443,10 +300,10 @@ test_memory (void)
 {
   PmTapEstimate few, many, half;
   PmShow        show;
-  Network       network;
+  PmTestTextNetwork       network;
 
-  network_init (&network, "cpu");
-  PmTapOptions options = get_options (&network);
+  pm_test_text_network_init (&network, "cpu");
+  PmTapOptions options = pm_test_text_network_get_options (&network);
   pm_show_init (&show);
   g_assert_true (pm_show_parse (&show, "layers=all;heads=all;read=word", NULL));
   options.n_words = 1;
@@ -460,16 +317,16 @@ test_memory (void)
   options.budget = many.n_bytes - 1;
   g_assert_true (pm_tap_estimate (&show, &options, &half, NULL));
   g_assert_cmpint (half.storage, ==, PM_MAP_STORAGE_F16);
-  g_autoptr (GPtrArray) rounded = record (&network, &options, "layers=all;heads=all;read=word", FALSE);
+  g_autoptr (GPtrArray) rounded = pm_test_text_network_record (&network, &options, "layers=all;heads=all;read=word", FALSE);
   options.budget = 0;
-  g_autoptr (GPtrArray) whole = record (&network, &options, "layers=all;heads=all;read=word", FALSE);
+  g_autoptr (GPtrArray) whole = pm_test_text_network_record (&network, &options, "layers=all;heads=all;read=word", FALSE);
   g_assert_cmpuint (rounded->len, ==, whole->len);
   for (guint m = 0; m < whole->len; m++)
     for (int i = 0; i < N; i++)
       g_assert_cmpfloat (fabs (((PmMap *) rounded->pdata[m])->values[i] - ((PmMap *) whole->pdata[m])->values[i]), <, 1e-3);
 
   pm_show_clear (&show);
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* Names of files: of one word each, whatever is in it. */
@@ -484,22 +341,22 @@ test_ids (void)
                 { "a word as long as nobody would write it", "word-a-word-as-long-as-nobody" } };
   PmTapWord             named[G_N_ELEMENTS (cases)];
   g_autoptr (GPtrArray) maps = NULL;
-  Network               network;
+  PmTestTextNetwork     network;
 
-  network_init (&network, "ref");
-  PmTapOptions options = get_options (&network);
+  pm_test_text_network_init (&network, "ref");
+  PmTapOptions options = pm_test_text_network_get_options (&network);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
-    named[i] = (PmTapWord) { cases[i].word, all_weights[i % N_WORDS] };
+    named[i] = (PmTapWord) { cases[i].word, pm_test_words[i % N_WORDS].weights };
   options.words = named;
   options.n_words = G_N_ELEMENTS (cases);
-  maps = record (&network, &options, "layers=mean;steps=mean;read=word", FALSE);
+  maps = pm_test_text_network_record (&network, &options, "layers=mean;steps=mean;read=word", FALSE);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     {
       g_assert_cmpstr (((PmMap *) maps->pdata[i])->id, ==, cases[i].id);
       g_assert_cmpstr (((PmMap *) maps->pdata[i])->word, ==, cases[i].word);
     }
 
-  network_clear (&network);
+  pm_test_text_network_clear (&network);
 }
 
 /* Shares of a prompt that patches hardly look at, steered or not: the same on every backend, however little it is, as long as f32

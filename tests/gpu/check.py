@@ -25,7 +25,8 @@ import count  # noqa: E402
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 # Tests of the core that take a device, and which of their cases are of a GPU.
-OPERATIONS = [("backend", "/backend/cuda:0"), ("backend-conv", "/backend-conv/cuda:0")]
+OPERATIONS = [("backend", "/backend/cuda:0"), ("backend-attention", "/backend-attention/cuda:0"),
+              ("backend-conv", "/backend-conv/cuda:0")]
 NETWORKS = [("cuda-network", None)]
 
 

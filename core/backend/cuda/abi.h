@@ -12,7 +12,7 @@
 
 #include "backend/ops.h"
 
-#define PM_CUDA_ABI 2
+#define PM_CUDA_ABI 3
 
 typedef enum
 {

@@ -181,14 +181,15 @@ pm_rows_end (PmRows *rows, const PmAttentionArgs &args, int b, int h, int i, boo
       float moment = pm_row_total (rows->moment[r]);
       float entropy = fmaf (-0.69314718f * moment, inverse[r], logf (sum));
       if (writes && args.entropy)
-        args.entropy[head * args.Tq + query] = entropy > PM_NO_ENTROPY ? entropy : 0.f;
+        args.entropy[b * args.entropy_item + (size_t) h * args.Tq + query] = entropy > PM_NO_ENTROPY ? entropy : 0.f;
 #pragma unroll
       for (int k = 0; k < PM_ATTENTION_SUMS; k++)
         if (k < args.n_sums)
           {
             float total = pm_row_total (rows->sums[r][k]);
             if (writes)
-              args.sums[(head * args.n_weights + args.first_sum + k) * args.Tq + query] = total * inverse[r];
+              args.sums[b * args.sums_item + ((size_t) h * args.n_weights + args.first_sum + k) * args.Tq + query]
+                  = total * inverse[r];
           }
     }
 }

@@ -73,16 +73,21 @@ args_init (PmAttentionArgs *args, const PmAttention *op, int first, int n)
   args->items = collect_bits (reduce && reduce->items ? reduce->items + first : NULL, n);
 }
 
-/* Weights from number `at` on, as many as one pass sums up. */
+/* Weights from number `at` on, as many as one pass sums up; [n_weights, n_in] to [H, n_weights, n_out] of each item. */
 static void
-args_set_sums (PmAttentionArgs *args, int at, int n_weights, const float *weights, size_t weights_row, float *sums,
-               size_t sums_row, int first_item)
+args_set_sums (PmAttentionArgs *args, const PmReduce *reduce, int first_item, int at, bool is_of_queries)
 {
+  int          n_weights = is_of_queries ? reduce->n_query_weights : reduce->n_key_weights;
+  size_t       n_in = is_of_queries ? args->Tq : args->Tk, n_out = is_of_queries ? args->Tk : args->Tq;
+  const float *weights = is_of_queries ? reduce->query_weights : reduce->key_weights;
+  float       *sums = is_of_queries ? reduce->query_sums : reduce->key_sums;
+
   args->first_sum = at;
   args->n_sums = n_weights - at < PM_ATTENTION_SUMS ? n_weights - at : PM_ATTENTION_SUMS;
   args->n_weights = n_weights;
-  args->weights = weights + (size_t) first_item * n_weights * weights_row;
-  args->sums = sums + (size_t) first_item * args->H * n_weights * sums_row;
+  args->weights = weights + (size_t) first_item * n_weights * n_in;
+  args->sums_item = pm_reduce_at (reduce, 1, args->H * n_weights * n_out);
+  args->sums = sums + first_item * args->sums_item;
 }
 
 /* With base and inverse known. */
@@ -93,7 +98,7 @@ launch_second (PmAttentionArgs *args, const PmReduce *reduce, int first, PmDtype
 
   for (int k = 0; k < reduce->n_query_weights; k += PM_ATTENTION_SUMS)
     {
-      args_set_sums (args, k, reduce->n_query_weights, reduce->query_weights, args->Tq, reduce->query_sums, args->Tk, first);
+      args_set_sums (args, reduce, first, k, true);
       pm_attention_launch_columns (args, dtype, launch);
     }
   probs.n_all = reduce->n_rows;
@@ -130,9 +135,10 @@ launch_items (const PmAttention *op, int first, int n, float *stats, const PmLau
     {
       args.base = stats;
       args.inverse = stats ? stats + (size_t) n * op->H * op->Tq : NULL;
-      args.entropy = reduce->entropy ? reduce->entropy + (size_t) first * op->H * op->Tq : NULL;
+      args.entropy_item = pm_reduce_at (reduce, 1, (size_t) op->H * op->Tq);
+      args.entropy = reduce->entropy ? reduce->entropy + first * args.entropy_item : NULL;
       if (n_sums > 0)
-        args_set_sums (&args, 0, n_sums, reduce->key_weights, op->Tk, reduce->key_sums, op->Tq, first);
+        args_set_sums (&args, reduce, first, 0, false);
     }
   pm_attention_launch (&args, dtype, launch);
   for (int k = PM_ATTENTION_SUMS; k < n_sums; k += PM_ATTENTION_SUMS)
@@ -140,7 +146,7 @@ launch_items (const PmAttention *op, int first, int n, float *stats, const PmLau
       PmAttentionArgs more = args;
       more.out = NULL;
       more.base = more.inverse = more.entropy = NULL;
-      args_set_sums (&more, k, n_sums, reduce->key_weights, op->Tk, reduce->key_sums, op->Tq, first);
+      args_set_sums (&more, reduce, first, k, false);
       pm_attention_launch (&more, dtype, launch);
     }
   if (stats)

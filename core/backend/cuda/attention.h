@@ -34,12 +34,13 @@ typedef struct
   /* What is recorded; of heads and items whose bit is set. */
   unsigned long long heads, items; /* head 64 and those behind it are always recorded */
   float             *base, *inverse; /* [B, H, Tq] each, or NULL */
-  float             *entropy;        /* [B, H, Tq], or NULL */
+  float             *entropy;        /* [B] of [H, Tq], entropy_item apart; or NULL */
+  size_t             entropy_item, sums_item;
   int                n_sums;         /* of weights: how many of these, .. */
   int                first_sum;      /* .. from which on, are summed up now: PM_ATTENTION_SUMS at most, .. */
   int                n_weights;      /* .. and how many there are in all */
   const float       *weights;        /* [B, n_weights, Tk or Tq] */
-  float             *sums;           /* [B, H, n_weights, Tq or Tk] */
+  float             *sums;           /* [B] of [H, n_weights, Tq or Tk], sums_item apart */
 } PmAttentionArgs;
 
 /* Arguments of the kernels that write P itself. */

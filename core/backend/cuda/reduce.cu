@@ -106,7 +106,7 @@ add_columns (const PmAttentionArgs &args, float (*u)[4], const float *stats, flo
 
 /* The sums of a block's keys, of which this lane's are j and j + 8. */
 PM_DEVICE void
-store_columns (const PmAttentionArgs &args, int head, int j, int n_keys, const float (*sums)[2])
+store_columns (const PmAttentionArgs &args, int b, int h, int j, int n_keys, const float (*sums)[2])
 {
 #pragma unroll
   for (int n = 0; n < PM_ATTENTION_SUMS; n++)
@@ -117,7 +117,8 @@ store_columns (const PmAttentionArgs &args, int head, int j, int n_keys, const f
           float total = pm_row_total (sums[n][r]);
           int   key = j + 8 * r;
           if (pm_lane () % 4 == 0 && key < args.Tk)
-            args.sums[((size_t) head * args.n_weights + args.first_sum + n) * args.Tk + key] = key < n_keys ? total : 0.f;
+            args.sums[b * args.sums_item + ((size_t) h * args.n_weights + args.first_sum + n) * args.Tk + key]
+                = key < n_keys ? total : 0.f;
         }
 }
 
@@ -176,7 +177,7 @@ attention_columns (const PmAttentionArgs args, int n_tiles)
       add_columns<T> (args, u, stats + tile % 2 * X::STATS, sums);
       stats_put (stats + (tile + 1) % 2 * X::STATS, &held);
     }
-  store_columns (args, head, j, n_keys, sums);
+  store_columns (args, b, h, j, n_keys, sums);
 }
 
 /* P of 64 queries (their rows, or those from row i on) and the keys from j on. A row's number is that of its query. */
