@@ -21,6 +21,7 @@ PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 48, "pool": 30000, "f
 FEW = (0, 2, 4, 6, 7, 8, 10, 13, 21, 24, 26, 31, 32, 36, 40, 42, 47, 49, 52, 54, 57, 58, 66, 67, 68, 71, 74, 76, 77, 78, 79, 80,
        81, 82, 86, 87, 93, 101, 108, 111, 124, 129, 133, 134, 135, 140, 147, 170)  # lines of objects.tsv, from 0
 LARGE = {"among": FEW, "sizes": (0.6, 0.9), "turn": 0.12}
+COUPLES = {"one": 0.35, "beside": 0.35, "above": 0.2, "same": 0.1}  # layouts of scenes.MANY: three in a row are too small for it
 JUDGE = {"rate": 1e-3, "muon_rate": 0.01, "warm_up": 50, "cool_down": 0, "world": {}}
 RECIPES = {
     "gpu": {
@@ -34,7 +35,7 @@ RECIPES = {
         "minutes": {"vae": 95, "decoder": 5, "class": 78, "prompt": 78, "judge": 10}, "keeps_pool": True, "compiles": True,
         "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0.15},
         "class": PAINTER | PLAIN | {"wordings": 1, "first": 512, "fresh": 8, "world": LARGE, "guidance": 2.0},
-        "prompt": PAINTER | PLAIN | {"world": {"among": FEW}},
+        "prompt": PAINTER | PLAIN | {"world": LARGE | {"pair": (0.38, 0.48)}, "layouts": COUPLES},
         "judge": JUDGE | {"batch": 32, "cool_down": 0.3, "world": {"among": FEW}}, "decoder": DECODER,
     },
     "smoke": {

@@ -12,7 +12,7 @@ from draw import save_grid
 from latents import Latents, Pool
 from muon import Muon
 from scenes import MANY, ONE
-from state import Training
+from state import Training, load_half
 from together import Together
 
 DROPPED = 0.1  # of the conditions, for guidance
@@ -56,7 +56,9 @@ def make_prompt(own, atlas, folder):
     def label(chance, scene):
         return encode_text(pieces, caption(chance, scene, atlas.words))
 
-    return Prompted(text, painter), label, torch.tensor(encode_text(pieces, "")), MANY
+    if (folder / "class.average.safetensors").exists():
+        painter.begin_with(load_half(folder / "class.average.safetensors")[0])
+    return Prompted(text, painter), label, torch.tensor(encode_text(pieces, "")), own.get("layouts", MANY)
 
 
 MAKERS = {"class": make_class, "prompt": make_prompt}
