@@ -166,7 +166,7 @@ pm_bench_run_starter (PmBench *bench, GError **error)
   plain->n_threads = shown->n_threads = cached->n_threads = bench->n_threads;
   plain->num_steps = shown->num_steps = cached->num_steps = 24;
   cached->cache = PM_CACHE_TAYLOR;
-  for (int i = 0; i < (bench->is_quick ? 2 : 5); i++)
+  for (int i = 0; i < (bench->is_quick ? 4 : 20); i++)
     {
       double start = pm_bench_now ();
       g_autoptr (PmResult) without = pm_generate (model, plain, bench->job, error);

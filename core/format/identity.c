@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 #define CHUNK (1 << 20)
-#define WAIT_US 20000
+#define WAIT_US 2000
+#define MOST_REMEMBERED 1000
 
 struct _PmIdentity
 {
@@ -64,14 +65,35 @@ find_sum (GKeyFile *known, const char *group, const char *stamp)
   return known_stamp && g_str_equal (stamp, known_stamp) ? g_key_file_get_string (known, group, "sha256", NULL) : NULL;
 }
 
+static gboolean
+is_news (const PmIdentity *identity)
+{
+  for (guint i = 0; i < identity->stamps->len; i++)
+    if (identity->stamps->pdata[i])
+      return TRUE;
+  return FALSE;
+}
+
+/* Forgets the oldest sums of too many: of files that are long gone, most of them. */
+static void
+forget_oldest (GKeyFile *known)
+{
+  gsize          n;
+  g_auto (GStrv) groups = g_key_file_get_groups (known, &n);
+
+  for (gsize i = 0; i + MOST_REMEMBERED < n; i++)
+    g_key_file_remove_group (known, groups[i], NULL);
+}
+
 /* Adds new sums to what is remembered by now: other programs add theirs, and other identities of this one. */
 static void
 remember (PmIdentity *identity)
 {
   g_autofree char     *cache = cache_path (), *folder = g_path_get_dirname (cache);
   g_autoptr (GKeyFile) known = g_key_file_new ();
-  gboolean             is_new = FALSE;
 
+  if (! is_news (identity))
+    return;
   g_key_file_load_from_file (known, cache, G_KEY_FILE_NONE, NULL);
   for (guint i = 0; i < identity->stamps->len; i++)
     if (identity->stamps->pdata[i])
@@ -79,9 +101,9 @@ remember (PmIdentity *identity)
         g_key_file_set_string (known, identity->groups->pdata[i], "stamp", identity->stamps->pdata[i]);
         g_key_file_set_string (known, identity->groups->pdata[i], "sha256", identity->sums->pdata[i]);
         g_clear_pointer (&identity->stamps->pdata[i], g_free);
-        is_new = TRUE;
       }
-  if (is_new && g_mkdir_with_parents (folder, 0700) == 0)
+  forget_oldest (known);
+  if (g_mkdir_with_parents (folder, 0700) == 0)
     g_key_file_save_to_file (known, cache, NULL);
 }
 

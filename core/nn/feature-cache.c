@@ -2,6 +2,7 @@
 #include "nn/feature-cache.h"
 
 #define N_TAGS 2 /* the condition, and what it is guided away from */
+#define REACH 0.5  /* of the way to a position: see feature-cache.h */
 #define N_POINTS (PM_FEATURE_CACHE_MAX_ORDER + 1)
 
 /* A ring of the last features of one half. */
@@ -90,6 +91,7 @@ pm_feature_cache_predict (PmFeatureCache *cache, PmItemTag tag, double position,
   PmFeatureRing *ring = find_ring (cache, tag);
   PmCombine      op = { .n = cache->n, .n_terms = 1 + ring->n, .x = { x }, .weights = { 1.f }, .y = x };
 
+  position = ring->positions[ring->newest] + REACH * (position - ring->positions[ring->newest]);
   for (int i = 0; i < ring->n; i++)
     {
       int    at = (ring->newest - i + cache->n_points) % cache->n_points;

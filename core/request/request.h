@@ -49,7 +49,7 @@ typedef struct
   float  *region;          /* [region_height, region_width] 0..1, for readings of a region; NULL: none. Owned */
   int     region_width, region_height;
   PmCache cache;
-  int     cache_interval;  /* every so many steps one is computed, after the first few; 2 at least */
+  int     cache_interval;  /* one step of so many is computed; 2 at least; see sampler/loop.h */
   int     n_threads;       /* 0: one per processor */
   gsize   map_budget;      /* bytes of recorded maps; 0: 256 MiB */
   float  *start;           /* what to begin with instead of pure noise; NULL: nothing. Owned */

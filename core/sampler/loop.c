@@ -21,13 +21,19 @@ pm_sampling_is_guided (const PmSampling *sampling, int i)
          && (low <= 0 || time > low) && (high >= 1 || time < high);
 }
 
-#define CACHE_WARM_UP 3
+/* In starter-pixel one predicted step of 20 costs 35 to 50 dB in the first quarter of the run, 50 to 60 in the second, 60 in the
+ * second half, and 48 where it is the last. */
+#define CACHE_WARM_UP(n_steps) MAX (4, (n_steps) / 4)
 
 gboolean
 pm_sampling_is_predicted (const PmSampling *sampling, int i)
 {
-  return sampling->cache && i > CACHE_WARM_UP && (i - CACHE_WARM_UP) % sampling->cache_interval != 0
-         && ! (sampling->tap && pm_tap_records_step (sampling->tap, i));
+  int n_steps = sampling->steps->n_steps, interval = sampling->cache_interval, first = CACHE_WARM_UP (n_steps);
+  int turn = first + MAX (0, n_steps / 2 - first) / interval * interval; /* from where on the interval is longer by one */
+
+  if (! sampling->cache || i < first || i == n_steps - 1 || (sampling->tap && pm_tap_records_step (sampling->tap, i)))
+    return FALSE;
+  return i < turn ? (i - first + 1) % interval != 0 : (i - turn + 1) % (interval + 1) != 0;
 }
 
 /* The first guidance_channels of condition become null + guidance * (condition - null). */

@@ -48,8 +48,8 @@ gboolean pm_sampling_run (const PmSampling *sampling, float *trajectory, GError 
  * then mean the same with any interval. It is what facebookresearch/DiT draws (sample_ddp.py: one item without guidance). */
 gboolean pm_sampling_is_guided (const PmSampling *sampling, int i);
 
-/* Whether the cache may stand in for step i: not among the first steps, where the picture is laid out, and not where maps
- * are recorded. */
+/* Whether the cache stands in for step i. The first quarter of the run, where the picture is laid out, is computed, and so are
+ * the last and those whose maps are recorded; up to the middle one step of cache_interval, then one of cache_interval + 1. */
 gboolean pm_sampling_is_predicted (const PmSampling *sampling, int i);
 
 #endif

@@ -116,7 +116,18 @@ ok "info takes a path" info_path
 
 # ---- generate
 show='layers=3,5;heads=all;steps=0,12,-1;read=received'
+# Of many remembered sums the oldest go, and the new one stays.
+forgets ()
+{
+  local file=$t/forget/pentimento/sha256.ini i sum
+  mkdir -p "${file%/*}"
+  for i in $(seq 1200); do printf '[%064d]\nstamp=1\nsha256=2\n' "$i"; done >"$file"
+  XDG_CACHE_HOME=$t/forget paint --out "$t/f.png" || return 1
+  sum=$(sha256sum <"$models/starter-pixel/model.safetensors" | cut -d ' ' -f 1)
+  [ "$(grep -c '^stamp=' "$file")" = 1000 ] && grep -q "^sha256=$sum" "$file" && grep -q '0001200\]' "$file"
+}
 ok "paints" paint --out "$t/a.png"
+ok "sums of files are remembered, the last thousand" forgets
 ok "the picture is a PNG of the model's size" files png "$t/a.png" 64 64
 ok "with maps on one thread" paint --threads 1 --show "$show" --out "$t/b1.png" --maps "$t/m1" --raw "$t/r1.safetensors"
 ok "with maps on two threads" paint --threads 2 --show "$show" --out "$t/b2.png" --maps "$t/m2" --raw "$t/r2.safetensors"
