@@ -51,7 +51,7 @@ cudaGetDeviceProperties (cudaDeviceProp *properties, int device)
   properties->totalGlobalMem = (size_t) pm_host_setting ("memory", 8L << 30);
   properties->major = capability / 10;
   properties->minor = capability % 10;
-  properties->multiProcessorCount = 4;
+  cudaDeviceGetAttribute (&properties->multiProcessorCount, cudaDevAttrMultiProcessorCount, device);
   properties->l2CacheSize = 1 << 20;
   return cudaSuccess;
 }
@@ -60,7 +60,7 @@ cudaError_t
 cudaDeviceGetAttribute (int *value, cudaDeviceAttr attribute, int device)
 {
   if (attribute == cudaDevAttrMultiProcessorCount)
-    *value = 4;
+    *value = (int) pm_host_setting ("processors", 4);
   else
     *value = pm_host_setting ("capability", 90) < 80 ? 64 << 10 : 227 << 10;
   return cudaSuccess;
