@@ -457,7 +457,7 @@ if [ -n "${4-}" ]; then
   ok "and the same picture" as_good "$t/started-gpu.png" "$t/started.png" 0.01
   words ()
   {
-    by_words 'words=snow,red fox;read=word,word-share,sink' "$1" --where "snow=$t/left.png" --weight 'red fox=2' "${@:2}"
+    by_words 'words=snow,red fox;read=word,sink' "$1" --where "snow=$t/left.png" --weight 'red fox=2' "${@:2}"
   }
   ok "words, weighed and placed, on the processor" words words --out "$t/words-cpu.png"
   export PENTIMENTO_CUDA_MODULE=$module
