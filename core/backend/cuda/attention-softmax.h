@@ -188,8 +188,7 @@ pm_rows_end (PmRows *rows, const PmAttentionArgs &args, int b, int h, int i, boo
           {
             float total = pm_row_total (rows->sums[r][k]);
             if (writes)
-              args.sums[b * args.sums_item + ((size_t) h * args.n_weights + args.first_sum + k) * args.Tq + query]
-                  = total * inverse[r];
+              args.sums[b * args.sums_item + ((size_t) h * args.n_weights + k) * args.Tq + query] = total * inverse[r];
           }
     }
 }

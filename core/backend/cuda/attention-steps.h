@@ -16,7 +16,7 @@ pm_weights_fetch (const PmAttentionArgs &args, int b, int j, float *held)
     {
       int at = n * PM_ATTENTION_THREADS + threadIdx.x, k = at / PM_KEYS, key = j + at % PM_KEYS;
       held[n] = k < args.n_sums && key < args.Tk
-                    ? args.weights[((size_t) b * args.n_weights + args.first_sum + k) * args.Tk + key]
+                    ? args.weights[((size_t) b * args.n_weights + k) * args.Tk + key]
                     : 0.f;
     }
 }

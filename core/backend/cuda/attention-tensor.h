@@ -42,19 +42,14 @@ pm_attention_tensor (const PmAttentionArgs args, int n_tiles)
   size_t   kv = b * args.kv_item + (size_t) h * args.d;
   const T *q = (const T *) args.q + b * args.q_item + first * args.q_row + (size_t) h * args.d;
   const T *k = (const T *) args.k + kv, *v = (const T *) args.v + kv;
-  bool     has_out = ! FULL || args.out != NULL;
   float    o[NM][NV][4], u[NM][PM_KEYS / 8][4], held[X::N_HELD], inverse[NM][2];
   uint32_t fq[NM][DK / 16][4];
   PmRows   rows[NM];
 
-  if (! has_out && ! pm_attention_is_recorded (args, b, h))
-    return;
-
   auto load = [&] (int j) {
     T *stage = shared + j / PM_KEYS % 2 * 2 * X::TILE;
     pm_tile_load<PM_KEYS, DK> (stage, k + j * args.kv_row, args.kv_row, n_keys - j, args.d, args.is_aligned);
-    if (has_out)
-      pm_tile_load<PM_KEYS, DK> (stage + X::TILE, v + j * args.kv_row, args.kv_row, n_keys - j, args.d, args.is_aligned);
+    pm_tile_load<PM_KEYS, DK> (stage + X::TILE, v + j * args.kv_row, args.kv_row, n_keys - j, args.d, args.is_aligned);
     pm_cp_async_commit ();
   };
 
@@ -87,8 +82,7 @@ pm_attention_tensor (const PmAttentionArgs args, int n_tiles)
         pm_weights_fetch<X::N_HELD> (args, b, j + PM_KEYS, held);
       pm_tensor_logits<T, DK, NM> (u, fq, keys);
       pm_tensor_soften<T, NV, NM, FULL> (rows, args, b, h, first + warp_row, j, u, weights + stage * X::WEIGHTS, o);
-      if (has_out)
-        pm_tensor_values<T, DK, NV, NM> (o, u, keys + X::TILE);
+      pm_tensor_values<T, DK, NV, NM> (o, u, keys + X::TILE);
       if (FULL && args.n_sums > 0 && goes_on)
         pm_weights_put<X::N_HELD> (weights + (1 - stage) * X::WEIGHTS, held);
       pm_cp_async_wait<0> ();
@@ -99,10 +93,9 @@ pm_attention_tensor (const PmAttentionArgs args, int n_tiles)
   for (int m = 0; m < NM; m++)
     pm_rows_end<FULL> (&rows[m], args, b, h, first + warp_row + m * 16 + pm_lane () / 4, pm_attention_is_recorded (args, b, h),
                        inverse[m]);
-  if (has_out)
-    pm_tensor_store<T, DK, NV, NM> (args, (T *) args.out + b * args.out_item + (first + warp_row) * args.out_row
-                                              + (size_t) h * args.d,
-                                    args.Tq - first - warp_row, o, inverse, shared + warp_row * X::STRIDE);
+  pm_tensor_store<T, DK, NV, NM> (args, (T *) args.out + b * args.out_item + (first + warp_row) * args.out_row
+                                            + (size_t) h * args.d,
+                                  args.Tq - first - warp_row, o, inverse, shared + warp_row * X::STRIDE);
 }
 
 template <typename T, int DK, int NV, int NM>
@@ -110,7 +103,7 @@ static bool
 pm_tensor_launch (const PmAttentionArgs *args, const PmLaunch *launch)
 {
   typedef PmTensor<T, DK, NV, NM> X;
-  bool   is_full = ! args->is_plain || args->base || args->entropy || args->n_sums > 0 || ! args->out;
+  bool   is_full = ! args->is_plain || args->base || args->entropy || args->n_sums > 0;
   size_t bytes = is_full ? X::BYTES_FULL : X::BYTES;
   int    n_tiles = (args->Tq + X::ROWS - 1) / X::ROWS, n_blocks = args->B * args->H * n_tiles;
 

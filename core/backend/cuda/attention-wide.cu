@@ -91,7 +91,7 @@ load_weights (const PmAttentionArgs &args, int b, int j, float *weights)
     {
       int k = at / KEYS, key = j + at % KEYS;
       weights[at] = k < args.n_sums && key < args.Tk
-                        ? args.weights[((size_t) b * args.n_weights + args.first_sum + k) * args.Tk + key]
+                        ? args.weights[((size_t) b * args.n_weights + k) * args.Tk + key]
                         : 0.f;
     }
 }
@@ -113,7 +113,7 @@ make_logits (const PmAttentionArgs &args, int b, int h, int i, int j, int col, T
       if (j == 0 || args.d > L::CHUNK)
         pm_tile_load<ROWS, L::CHUNK> (shared + L::Q, q + c, args.q_row, args.Tq - i, args.d - c, args.is_aligned);
       pm_tile_load<KEYS, L::CHUNK> (shared + L::K, k + c, args.kv_row, args.counts[b] - j, args.d - c, args.is_aligned);
-      if (c == 0 && args.out)
+      if (c == 0)
         load_values<KEYS> (shared + L::V, v, args.kv_row, args.counts[b] - j, args.d - col, args.is_aligned);
       if (c == 0 && args.n_sums > 0)
         load_weights<T> (args, b, j, (float *) (shared + L::WEIGHTS));
@@ -153,8 +153,6 @@ attention_wide (const PmAttentionArgs args, int n_tiles, int n_slices)
   float  o[VALUES / 8][4], u[KEYS / 8][4], shrink[2], inverse[2];
   PmRows rows;
 
-  if (! args.out && ! pm_attention_is_recorded (args, b, h))
-    return;
   pm_rows_clear (&rows);
   pm_tile_clear<VALUES / 8> (o);
   for (int j = 0; j < args.counts[b]; j += KEYS)
@@ -164,8 +162,6 @@ attention_wide (const PmAttentionArgs args, int n_tiles, int n_slices)
       for (int r = 0; r < 2; r++)
         shrink[r] = pm_rows_soften<KEYS / 8, true, T> (&rows, r, u, args.c);
       pm_rows_weigh<KEYS / 8> (&rows, u, shrink, (const float *) (shared + L::WEIGHTS), KEYS, args.n_sums);
-      if (! args.out)
-        continue;
 #pragma unroll
       for (int n = 0; n < VALUES / 8; n++)
 #pragma unroll
@@ -174,15 +170,14 @@ attention_wide (const PmAttentionArgs args, int n_tiles, int n_slices)
       add_values (o, u, shared + L::V, shared + L::P + pm_warp () * 16 * PmTile<T, KEYS>::STRIDE, args.d - col);
     }
   pm_rows_end<true> (&rows, args, b, h, i, slice == 0 && pm_attention_is_recorded (args, b, h), inverse);
-  if (args.out)
-    store_out<T> (args, b, h, i, col, o, inverse);
+  store_out<T> (args, b, h, i, col, o, inverse);
 }
 
 template <typename T>
 static void
 launch (const PmAttentionArgs *args, const PmLaunch *launch)
 {
-  int n_tiles = (args->Tq + ROWS - 1) / ROWS, n_slices = args->out ? (args->d + VALUES - 1) / VALUES : 1;
+  int n_tiles = (args->Tq + ROWS - 1) / ROWS, n_slices = (args->d + VALUES - 1) / VALUES;
 
   pm_attention_queue (launch, attention_wide<T>, args->B * args->H * n_tiles * n_slices, Layout<T>::BYTES, *args, n_tiles,
                       n_slices);

@@ -73,20 +73,17 @@ args_init (PmAttentionArgs *args, const PmAttention *op, int first, int n)
   args->items = collect_bits (reduce && reduce->items ? reduce->items + first : NULL, n);
 }
 
-/* Weights from number `at` on, as many as one pass sums up; [n_weights, n_in] to [H, n_weights, n_out] of each item. */
+/* Weights over queries or keys: [n_weights, n_in] to [H, n_weights, n_out] of each item. */
 static void
-args_set_sums (PmAttentionArgs *args, const PmReduce *reduce, int first_item, int at, bool is_of_queries)
+args_set_sums (PmAttentionArgs *args, const PmReduce *reduce, int first_item, bool are_of_keys)
 {
-  int          n_weights = is_of_queries ? reduce->n_query_weights : reduce->n_key_weights;
-  size_t       n_in = is_of_queries ? args->Tq : args->Tk, n_out = is_of_queries ? args->Tk : args->Tq;
-  const float *weights = is_of_queries ? reduce->query_weights : reduce->key_weights;
-  float       *sums = is_of_queries ? reduce->query_sums : reduce->key_sums;
+  size_t       n_in = are_of_keys ? args->Tk : args->Tq, n_out = are_of_keys ? args->Tq : args->Tk;
+  const float *weights = are_of_keys ? reduce->key_weights : reduce->query_weights;
+  float       *sums = are_of_keys ? reduce->key_sums : reduce->query_sums;
 
-  args->first_sum = at;
-  args->n_sums = n_weights - at < PM_ATTENTION_SUMS ? n_weights - at : PM_ATTENTION_SUMS;
-  args->n_weights = n_weights;
-  args->weights = weights + (size_t) first_item * n_weights * n_in;
-  args->sums_item = pm_reduce_at (reduce, 1, args->H * n_weights * n_out);
+  args->n_weights = are_of_keys ? reduce->n_key_weights : reduce->n_query_weights;
+  args->weights = weights + (size_t) first_item * args->n_weights * n_in;
+  args->sums_item = pm_reduce_at (reduce, 1, args->H * args->n_weights * n_out);
   args->sums = sums + first_item * args->sums_item;
 }
 
@@ -96,10 +93,14 @@ launch_second (PmAttentionArgs *args, const PmReduce *reduce, int first, PmDtype
 {
   PmAttentionProbs probs;
 
-  for (int k = 0; k < reduce->n_query_weights; k += PM_ATTENTION_SUMS)
+  args->first_sum = PM_ATTENTION_SUMS;
+  if (reduce->n_key_weights > PM_ATTENTION_SUMS)
+    pm_attention_launch_sums (args, true, dtype, launch);
+  args->first_sum = 0;
+  if (reduce->n_query_weights > 0)
     {
-      args_set_sums (args, reduce, first, k, true);
-      pm_attention_launch_columns (args, dtype, launch);
+      args_set_sums (args, reduce, first, false);
+      pm_attention_launch_sums (args, false, dtype, launch);
     }
   probs.n_all = reduce->n_rows;
   probs.to = reduce->row_probs + (size_t) first * args->H * reduce->n_rows * args->Tk;
@@ -128,7 +129,6 @@ launch_items (const PmAttention *op, int first, int n, float *stats, const PmLau
   const PmReduce *reduce = op->reduce;
   PmDtype         dtype = op->q.dtype;
   PmAttentionArgs args;
-  int             n_sums = reduce ? reduce->n_key_weights : 0;
 
   args_init (&args, op, first, n);
   if (reduce)
@@ -137,18 +137,11 @@ launch_items (const PmAttention *op, int first, int n, float *stats, const PmLau
       args.inverse = stats ? stats + (size_t) n * op->H * op->Tq : NULL;
       args.entropy_item = pm_reduce_at (reduce, 1, (size_t) op->H * op->Tq);
       args.entropy = reduce->entropy ? reduce->entropy + first * args.entropy_item : NULL;
-      if (n_sums > 0)
-        args_set_sums (&args, reduce, first, 0, false);
+      if (reduce->n_key_weights > 0)
+        args_set_sums (&args, reduce, first, true);
+      args.n_sums = reduce->n_key_weights < PM_ATTENTION_SUMS ? reduce->n_key_weights : PM_ATTENTION_SUMS;
     }
   pm_attention_launch (&args, dtype, launch);
-  for (int k = PM_ATTENTION_SUMS; k < n_sums; k += PM_ATTENTION_SUMS)
-    {
-      PmAttentionArgs more = args;
-      more.out = NULL;
-      more.base = more.inverse = more.entropy = NULL;
-      args_set_sums (&more, reduce, first, k, false);
-      pm_attention_launch (&more, dtype, launch);
-    }
   if (stats)
     launch_second (&args, reduce, first, dtype, launch);
 }
@@ -158,8 +151,10 @@ pm_attention_count_stats (const PmAttention *op)
 {
   const PmReduce *reduce = op->reduce;
   size_t          n_items = op->B < PM_ATTENTION_ITEMS ? op->B : PM_ATTENTION_ITEMS;
+  bool            is_seen_again = reduce && (reduce->n_query_weights > 0 || reduce->n_key_weights > PM_ATTENTION_SUMS
+                                             || reduce->n_rows > 0 || reduce->matrix);
 
-  return reduce && (reduce->n_query_weights > 0 || reduce->n_rows > 0 || reduce->matrix) ? 2 * n_items * op->H * op->Tq : 0;
+  return is_seen_again ? 2 * n_items * op->H * op->Tq : 0;
 }
 
 bool

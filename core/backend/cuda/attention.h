@@ -10,14 +10,15 @@
 
 #define PM_ATTENTION_THREADS 128 /* of a block: four warps, each with 16 rows of a tile, or 32 */
 #define PM_ATTENTION_ITEMS 64    /* of one launch: what is known of each travels with the arguments */
-#define PM_ATTENTION_SUMS 4      /* weights that are summed up in one pass */
+#define PM_ATTENTION_SUMS 4      /* weights over keys that attention itself sums up */
+#define PM_ATTENTION_MORE_SUMS 16 /* weights over keys that a block of a second pass does */
 #define PM_ATTENTION_ROWS 512    /* chosen rows of one launch */
 
 typedef struct
 {
   int         B, H, d, Tq, Tk;
   const void *q, *k, *v;
-  void       *out; /* NULL: only record */
+  void       *out;
   size_t      q_item, q_row, kv_item, kv_row, out_item, out_row;
   float       scale, c;
   bool        is_plain;                 /* u is the bare product */
@@ -36,8 +37,8 @@ typedef struct
   float             *base, *inverse; /* [B, H, Tq] each, or NULL */
   float             *entropy;        /* [B] of [H, Tq], entropy_item apart; or NULL */
   size_t             entropy_item, sums_item;
-  int                n_sums;         /* of weights: how many of these, .. */
-  int                first_sum;      /* .. from which on, are summed up now: PM_ATTENTION_SUMS at most, .. */
+  int                n_sums;         /* over keys that attention itself makes: PM_ATTENTION_SUMS at most */
+  int                first_sum;      /* that a second pass makes, .. */
   int                n_weights;      /* .. and how many there are in all */
   const float       *weights;        /* [B, n_weights, Tk or Tq] */
   float             *sums;           /* [B] of [H, n_weights, Tq or Tk], sums_item apart */
@@ -83,8 +84,9 @@ bool pm_attention_launch (const PmAttentionArgs *args, PmDtype dtype, const PmLa
 bool pm_attention_launch_bf16 (const PmAttentionArgs *args, const PmLaunch *launch);
 bool pm_attention_launch_f16 (const PmAttentionArgs *args, const PmLaunch *launch);
 
-/* Second passes, with base and inverse known: weights over queries, n_sums of them; chosen rows; heads added up. */
-void pm_attention_launch_columns (const PmAttentionArgs *args, PmDtype dtype, const PmLaunch *launch);
+/* Second passes, with base and inverse known: sums of weights over queries or keys, those from first_sum on; chosen rows; heads
+ * added up. */
+void pm_attention_launch_sums (const PmAttentionArgs *args, bool are_of_keys, PmDtype dtype, const PmLaunch *launch);
 void pm_attention_launch_rows (const PmAttentionArgs *args, const PmAttentionProbs *probs, PmDtype dtype, const PmLaunch *launch);
 void pm_attention_launch_matrix (const PmAttentionArgs *args, const PmAttentionProbs *probs, PmDtype dtype,
                                  const PmLaunch *launch);

@@ -16,6 +16,13 @@ driver_state (void)
 }
 
 cudaError_t
+pm_host_context_state (void)
+{
+  cudaError_t state = driver_state ();
+  return state == cudaSuccess && pm_host_setting ("contexts", 1) < 1 ? cudaErrorDevicesUnavailable : state;
+}
+
+cudaError_t
 cudaDriverGetVersion (int *version)
 {
   *version = (int) pm_host_setting ("driver", 13000);
@@ -51,7 +58,7 @@ cudaGetDeviceProperties (cudaDeviceProp *properties, int device)
   properties->totalGlobalMem = (size_t) pm_host_setting ("memory", 8L << 30);
   properties->major = capability / 10;
   properties->minor = capability % 10;
-  properties->multiProcessorCount = 4;
+  cudaDeviceGetAttribute (&properties->multiProcessorCount, cudaDevAttrMultiProcessorCount, device);
   properties->l2CacheSize = 1 << 20;
   return cudaSuccess;
 }
@@ -60,7 +67,7 @@ cudaError_t
 cudaDeviceGetAttribute (int *value, cudaDeviceAttr attribute, int device)
 {
   if (attribute == cudaDevAttrMultiProcessorCount)
-    *value = 4;
+    *value = (int) pm_host_setting ("processors", 4);
   else
     *value = pm_host_setting ("capability", 90) < 80 ? 64 << 10 : 227 << 10;
   return cudaSuccess;
@@ -70,7 +77,7 @@ cudaError_t
 cudaSetDevice (int device)
 {
   current_device = device;
-  return driver_state ();
+  return pm_host_context_state ();
 }
 
 cudaError_t
