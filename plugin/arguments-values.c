@@ -7,6 +7,8 @@
 #include "plugin/i18n.h"
 #include "ui/pairs.h"
 
+#define MIB ((guint64) 1 << 20)
+
 char *
 pm_arguments_auto_steps (int num_steps)
 {
@@ -105,8 +107,11 @@ static void
 set_advanced (GimpProcedureConfig *config, PmRequest *request)
 {
   double from, to;
+  int    vram_limit;
 
-  g_object_get (config, "guidance-from", &from, "guidance-to", &to, "cache-interval", &request->cache_interval, NULL);
+  g_object_get (config, "guidance-from", &from, "guidance-to", &to, "cache-interval", &request->cache_interval, "vram-limit",
+                &vram_limit, NULL);
+  request->vram_limit = (guint64) vram_limit * MIB;
   request->cache = gimp_procedure_config_get_choice_id (config, "cache");
   request->precision = gimp_procedure_config_get_choice_id (config, "precision");
   request->shortage = gimp_procedure_config_get_choice_id (config, "on-out-of-memory");
@@ -253,7 +258,8 @@ pm_arguments_set (GimpProcedureConfig *config, const PmRequest *request, const P
   g_object_set (config, "strength", CLAMP (request->strength, 0.0, 1.0), "guidance-from",
                 CLAMP (request->guidance_interval[0], 0.0, 1.0), "guidance-to", CLAMP (request->guidance_interval[1], 0.0, 1.0),
                 "cache", pm_cache_id (request->cache), "cache-interval", CLAMP (request->cache_interval, 2, 10), "precision",
-                pm_precision_id (request->precision), "on-out-of-memory", pm_shortage_id (request->shortage), NULL);
+                pm_precision_id (request->precision), "on-out-of-memory", pm_shortage_id (request->shortage), "vram-limit",
+                (int) MIN (request->vram_limit / MIB + (request->vram_limit % MIB > 0), PM_VRAM_LIMIT_MAX), NULL);
   g_object_set (config, "palette", pm_palette_id (look->palette), "blend-mode", pm_blend_mode_id (look->blend_mode), "opacity",
                 look->opacity, "target", pm_target_id (look->target), NULL);
   set_steer_arguments (config, request);

@@ -187,6 +187,9 @@ declare_device (GimpProcedure *procedure)
   gimp_procedure_add_choice_argument (procedure, "precision", _("Precision"),
                                       _("On a GPU: the type of weights and of what passes between operations; sums are f32"),
                                       precision, "auto", G_PARAM_READWRITE);
+  gimp_procedure_add_int_argument (procedure, "vram-limit", _("GPU memory (MiB)"),
+                                   _("How much of a GPU's memory to use at most, in MiB; 0 takes what is free"), 0,
+                                   PM_VRAM_LIMIT_MAX, 0, G_PARAM_READWRITE);
   for (guint i = 0; i < G_N_ELEMENTS (shortages); i++)
     gimp_choice_add (shortage, pm_shortage_id (i), i, _(shortages[i]), "");
   gimp_procedure_add_choice_argument (procedure, "on-out-of-memory", _("Out of memory"),

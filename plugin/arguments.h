@@ -8,6 +8,8 @@
 
 #define PM_GENERATE_PROCEDURE "plug-in-pentimento-generate"
 
+#define PM_VRAM_LIMIT_MAX (1 << 24) /* MiB */
+
 /* Where a word's region comes from, when not from a layer. */
 #define PM_REGION_SELECTION "[selection]"
 #define PM_REGION_RECORD "[record]"

@@ -204,6 +204,7 @@ add_advanced (PmDialog *self, GtkWidget *column)
   if (self->device)
     {
       add_argument (self, box, "precision");
+      add_argument (self, box, "vram-limit");
       add_argument (self, box, "on-out-of-memory");
     }
   gtk_box_pack_start (GTK_BOX (column), expander, FALSE, FALSE, 0);

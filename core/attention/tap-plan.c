@@ -319,6 +319,7 @@ pm_tap_estimate (const PmShow *show, const PmTapOptions *options, PmTapEstimate 
     {
       estimate->storage = plan.storage;
       estimate->n_bytes = pm_tap_plan_count_bytes (&plan);
+      estimate->n_device_bytes = plan.has_matrix_copy ? pm_tap_plan_count_device_bytes (&plan) : 0;
       estimate->n_file_bytes = pm_tap_store_count_file_bytes (plan.storage, plan.steps.n_slots, plan.n_rows, plan.N);
       estimate->n_maps = pm_tap_plan_count_maps (&plan);
     }

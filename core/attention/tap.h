@@ -54,6 +54,7 @@ void   pm_tap_free (PmTap *tap);
 typedef struct
 {
   gsize        n_bytes;      /* of memory */
+  gsize        n_device_bytes; /* of the backend's own, where it has some */
   gsize        n_file_bytes; /* of a temporary file: during the run, or at its end to spread f16 */
   int          n_maps;
   PmMapStorage storage;

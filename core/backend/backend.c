@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/i18n.h"
+#include "base/memory.h"
 #include "base/pool.h"
 
 extern const PmBackendClass pm_backend_ref;
@@ -15,6 +16,8 @@ extern const PmBackendClass pm_backend_ref;
 struct _PmBackend
 {
   const PmBackendClass *klass;
+  int                   index; /* of the device */
+  PmBackendOptions      options;
   gpointer              state;
   PmPool               *pool;
   PmJob                *job;
@@ -97,6 +100,25 @@ backend_fill_ops (PmBackend *backend)
 #undef X
 }
 
+static PmBackend *
+open_class (const PmBackendClass *klass, int index, const PmBackendOptions *options, GError **error)
+{
+  PmBackend *backend = g_new0 (PmBackend, 1);
+
+  backend->klass = klass;
+  backend->index = index;
+  backend->options = *options;
+  backend->pool = pm_pool_new (options->n_threads, error);
+  if (! backend->pool || (klass->open && ! (backend->state = klass->open (backend, index, options, error))))
+    {
+      pm_pool_free (backend->pool);
+      g_free (backend);
+      return NULL;
+    }
+  backend_fill_ops (backend);
+  return backend;
+}
+
 PmBackend *
 pm_backend_open (const char *device, int n_threads, GError **error)
 {
@@ -116,18 +138,18 @@ pm_backend_open_with (const char *device, const PmBackendOptions *options, GErro
       set_unknown (device, error);
       return NULL;
     }
+  return open_class (klass, index, options, error);
+}
 
-  PmBackend *backend = g_new0 (PmBackend, 1);
-  backend->klass = klass;
-  backend->pool = pm_pool_new (options->n_threads, error);
-  if (! backend->pool || (klass->open && ! (backend->state = klass->open (backend, index, options, error))))
-    {
-      pm_pool_free (backend->pool);
-      g_free (backend);
-      return NULL;
-    }
-  backend_fill_ops (backend);
-  return backend;
+PmBackend *
+pm_backend_open_wide (PmBackend *backend, GError **error)
+{
+  PmBackendOptions options = backend->options;
+
+  options.precision = pm_backend_get_wide_dtype (backend) == PM_DTYPE_BF16 ? PM_PRECISION_BF16 : PM_PRECISION_F32;
+  if (options.memory_limit > 0)
+    options.memory_limit -= MIN (options.memory_limit - 1, pm_backend_estimate_room (backend, 0, 0).needed_bytes);
+  return open_class (backend->klass, backend->index, &options, error);
 }
 
 void
@@ -204,10 +226,25 @@ pm_backend_get_activation_dtype (PmBackend *backend)
   return backend->klass->get_activation_dtype ? backend->klass->get_activation_dtype (backend) : PM_DTYPE_F32;
 }
 
+PmDtype
+pm_backend_get_wide_dtype (PmBackend *backend)
+{
+  return backend->klass->get_wide_dtype ? backend->klass->get_wide_dtype (backend) : pm_backend_get_activation_dtype (backend);
+}
+
 gboolean
 pm_backend_likes_panels (PmBackend *backend)
 {
   return backend->klass->likes_panels;
+}
+
+static void
+set_no_memory (gsize n_bytes, GError **error)
+{
+  g_autofree char *size = g_format_size (n_bytes);
+  g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
+               _("There is not enough memory for %s more; close other programs, or choose a smaller picture or fewer maps."),
+               size);
 }
 
 gpointer
@@ -219,13 +256,27 @@ pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error)
   void *memory = NULL;
   if (posix_memalign (&memory, 64, MAX (n_bytes, 64)) != 0)
     {
-      g_autofree char *size = g_format_size (n_bytes);
-      g_set_error (error, PM_ERROR, PM_ERROR_MEMORY,
-                   _("There is not enough memory for %s more; close other programs, or choose a smaller picture or fewer maps."),
-                   size);
+      set_no_memory (n_bytes, error);
       return NULL;
     }
   return memory;
+}
+
+gpointer
+pm_backend_alloc_far (PmBackend *backend, gsize n_bytes, GError **error)
+{
+  if (! backend->klass->alloc_far)
+    return pm_backend_alloc (backend, n_bytes, error);
+  if (n_bytes <= pm_memory_available ())
+    return backend->klass->alloc_far (backend, n_bytes, error);
+  set_no_memory (n_bytes, error);
+  return NULL;
+}
+
+gboolean
+pm_backend_has_memory (PmBackend *backend)
+{
+  return backend->klass->alloc != NULL;
 }
 
 void

@@ -63,6 +63,7 @@ typedef struct
 
   /* Memory; NULL where the backend's memory is the host's. */
   gpointer (*alloc) (PmBackend *backend, gsize n_bytes, GError **error);
+  gpointer (*alloc_far) (PmBackend *backend, gsize n_bytes, GError **error); /* see pm_backend_alloc_far */
   void (*free) (PmBackend *backend, gpointer memory);
   void (*upload) (PmBackend *backend, gpointer to, const void *from, gsize n_bytes);
   void (*download) (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes);
@@ -77,6 +78,7 @@ typedef struct
   void (*forget_steps) (PmBackend *backend);
 
   PmDtype (*get_activation_dtype) (PmBackend *backend); /* NULL: f32 */
+  PmDtype (*get_wide_dtype) (PmBackend *backend);       /* see pm_backend_get_wide_dtype; NULL: activations are wide */
   gboolean likes_panels;
   const char *(*get_name) (PmBackend *backend);         /* of its device; NULL: `device` */
 
@@ -107,6 +109,11 @@ void     pm_backend_forget_steps (PmBackend *backend); /* before memory or weigh
 /* The type of PmActs that the backend likes; it takes f32 everywhere, too. */
 PmDtype pm_backend_get_activation_dtype (PmBackend *backend);
 
+/* The same with the range of f32, for networks whose activations f16 cannot hold: bf16, or f32 where the device has no bf16. And
+ * another backend of the same device and pool size that likes this type, in what is left of the memory's limit. */
+PmDtype    pm_backend_get_wide_dtype (PmBackend *backend);
+PmBackend *pm_backend_open_wide (PmBackend *backend, GError **error);
+
 /* Whether PmActs that go from one operation to the next should be in_panels. */
 gboolean pm_backend_likes_panels (PmBackend *backend);
 
@@ -119,6 +126,11 @@ pm_acts_floats (PmActs acts)
 }
 
 gpointer pm_backend_alloc (PmBackend *backend, gsize n_bytes, GError **error); /* 64-byte aligned, uninitialised */
+
+/* The same of the host's memory for what a device's is too small for: operations reach it, slowly; nothing is uploaded to it or
+ * downloaded from it. PM_ERROR_MEMORY also where that is not to be: PM_SHORTAGE_STOP. */
+gpointer pm_backend_alloc_far (PmBackend *backend, gsize n_bytes, GError **error);
+gboolean pm_backend_has_memory (PmBackend *backend); /* of its own: not the host's */
 void     pm_backend_free (PmBackend *backend, gpointer memory);
 void     pm_backend_upload (PmBackend *backend, gpointer to, const void *from, gsize n_bytes);
 void     pm_backend_download (PmBackend *backend, void *to, gconstpointer from, gsize n_bytes);

@@ -182,7 +182,6 @@ cuda_list (void)
         {
           device->name = g_strdup (found.name);
           device->total_bytes = found.total_bytes;
-          device->free_bytes = found.free_bytes;
           continue;
         }
       g_autoptr (GError) problem = NULL;
@@ -238,14 +237,18 @@ cuda_open (PmBackend *backend, int index, const PmBackendOptions *options, GErro
   if (is_there && state->module->describe (index, &state->device, &failure))
     {
       state->compute = choose_compute (&state->device, options->precision);
-      state->limit = MIN (options->memory_limit ? options->memory_limit : G_MAXSIZE, state->device.free_bytes);
       state->never_streams = options->never_streams;
       state->ring = RING_WEIGHTS * options->n_largest * pm_dtype_size (state->compute);
       PmCudaOptions told = { .compute = state->compute, .resident_bytes = state->never_streams ? SIZE_MAX : 0,
                              .ring_bytes = state->ring, .limit_bytes = options->memory_limit,
                              .is_cancelled = is_cancelled_cb, .user = state };
       if (state->module->open (index, &told, &state->cuda, &failure))
-        return g_steal_pointer (&state);
+        {
+          PmCudaUsage usage;
+          state->module->get_usage (state->cuda, &usage);
+          state->limit = MIN (options->memory_limit ? options->memory_limit : G_MAXSIZE, usage.free_bytes);
+          return g_steal_pointer (&state);
+        }
     }
   set_failure (state->module, &failure, error);
   return NULL;
@@ -268,6 +271,19 @@ cuda_alloc (PmBackend *backend, gsize n_bytes, GError **error)
   void        *memory = NULL;
 
   if (state->module->alloc (state->cuda, n_bytes, &memory, &failure))
+    return memory;
+  set_failure (state->module, &failure, error);
+  return NULL;
+}
+
+static gpointer
+cuda_alloc_far (PmBackend *backend, gsize n_bytes, GError **error)
+{
+  PmCudaState *state = pm_backend_get_state (backend);
+  PmCudaError  failure = { 0 };
+  void        *memory = NULL;
+
+  if (state->module->alloc_far (state->cuda, n_bytes, &memory, &failure))
     return memory;
   set_failure (state->module, &failure, error);
   return NULL;
@@ -385,6 +401,16 @@ cuda_get_activation_dtype (PmBackend *backend)
   return state->compute;
 }
 
+static PmDtype
+cuda_get_wide_dtype (PmBackend *backend)
+{
+  PmCudaState *state = pm_backend_get_state (backend);
+
+  if (state->compute != PM_DTYPE_F16)
+    return state->compute;
+  return state->device.has_bf16 ? PM_DTYPE_BF16 : PM_DTYPE_F32;
+}
+
 static const char *
 cuda_get_name (PmBackend *backend)
 {
@@ -411,6 +437,7 @@ const PmBackendClass pm_backend_cuda = {
   .open = cuda_open,
   .close = cuda_close,
   .alloc = cuda_alloc,
+  .alloc_far = cuda_alloc_far,
   .free = cuda_free,
   .upload = cuda_upload,
   .download = cuda_download,
@@ -422,6 +449,7 @@ const PmBackendClass pm_backend_cuda = {
   .end_step = cuda_end_step,
   .forget_steps = cuda_forget_steps,
   .get_activation_dtype = cuda_get_activation_dtype,
+  .get_wide_dtype = cuda_get_wide_dtype,
   .get_name = cuda_get_name,
   .ops = {
 #define X(name, type) .name = cuda_##name,

@@ -10,7 +10,6 @@ typedef struct
   char   *name;        /* "cpu", "NVIDIA H200"; no two have the same */
   char   *problem;     /* why it cannot be used, and the remedy; NULL: it can */
   guint64 total_bytes; /* of its own memory; 0: it has none */
-  guint64 free_bytes;
 } PmDevice;
 
 void pm_device_free (PmDevice *device);

@@ -99,7 +99,7 @@ pm_bench_run_vae (PmBench *bench, GError **error)
 
   if (! vae)
     return FALSE;
-  PmVaeCost cost = pm_vae_measure (vae, &call);
+  PmVaeCost cost = pm_vae_measure (vae, NULL, &call);
   double flops = cost.flops;
   pm_random_init (&random, 1);
   pm_random_normal (&random, CHANNELS * LATENT * LATENT, latent);

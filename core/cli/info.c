@@ -198,7 +198,7 @@ info_work (PmJob *job, gpointer data, GError **error)
 static void
 print_device (const PmDevice *device, gboolean is_json)
 {
-  g_autofree char *total = pm_cli_format_bytes (device->total_bytes), *left = pm_cli_format_bytes (device->free_bytes);
+  g_autofree char *total = pm_cli_format_bytes (device->total_bytes);
 
   if (is_json)
     {
@@ -206,14 +206,13 @@ print_device (const PmDevice *device, gboolean is_json)
       pm_cli_json_string (line, "id", device->id);
       pm_cli_json_string (line, "name", device->name);
       pm_cli_json_int (line, "total_bytes", (gint64) device->total_bytes);
-      pm_cli_json_int (line, "free_bytes", (gint64) device->free_bytes);
       pm_cli_json_string (line, "problem", device->problem);
       pm_cli_json_end (line);
     }
   else if (device->problem)
     g_print ("%-8s %s\n", device->id, device->problem);
   else if (device->total_bytes > 0)
-    g_print (_("%-8s %s, %s of memory, %s free\n"), device->id, device->name, total, left);
+    g_print (_("%-8s %s, %s of memory\n"), device->id, device->name, total);
   else
     g_print ("%s\n", device->name);
 }

@@ -11,32 +11,22 @@
 #include "run/record.h"
 #include "run/run.h"
 
-/* Of the VAE in that direction; nothing where the run has none. */
+/* Of the VAE in that direction on a backend (NULL: the processor); nothing where the run has none. */
 static PmVaeCost
-vae_cost (const PmRun *run, PmVaeDirection direction)
+vae_cost (const PmRun *run, PmBackend *backend, PmVaeDirection direction)
 {
   PmVaeCall call = pm_run_vae_call (run, direction);
 
   if (run->model->vae && (direction == PM_VAE_DECODE ? ! run->request->maps_only : run->encodes))
-    return pm_vae_measure (run->model->vae, &call);
+    return pm_vae_measure (run->model->vae, backend, &call);
   return (PmVaeCost) { 0 };
-}
-
-static double
-text_flops (const PmRun *run)
-{
-  double flops;
-  gsize  bytes;
-
-  pm_run_measure_text (run, &flops, &bytes);
-  return flops;
 }
 
 /* It runs before there is a workspace of the sampler, and after that is free again. */
 static void
 add_vae (const PmRun *run, PmEstimate *estimate)
 {
-  PmVaeCost decode = vae_cost (run, PM_VAE_DECODE), encode = vae_cost (run, PM_VAE_ENCODE);
+  PmVaeCost decode = vae_cost (run, NULL, PM_VAE_DECODE), encode = vae_cost (run, NULL, PM_VAE_ENCODE);
 
   estimate->floor_flops = decode.flops + encode.flops;
   estimate->weight_bytes += pm_vae_get_info (run->model->vae)->n_bytes;
@@ -48,13 +38,11 @@ add_vae (const PmRun *run, PmEstimate *estimate)
 static void
 add_text (const PmRun *run, PmEstimate *estimate)
 {
-  double flops;
-  gsize  bytes;
+  PmTextCost cost = pm_run_measure_text (run, PM_DTYPE_F32);
 
-  pm_run_measure_text (run, &flops, &bytes);
-  estimate->floor_flops += flops;
-  estimate->work_bytes = MAX (estimate->work_bytes, bytes);
-  if (run->model->encoder && flops > 0)
+  estimate->floor_flops += cost.flops;
+  estimate->work_bytes = MAX (estimate->work_bytes, cost.work_bytes);
+  if (run->model->encoder && cost.flops > 0)
     estimate->weight_bytes += pm_text_encoder_get_info (run->model->encoder)->n_bytes;
 }
 
@@ -124,24 +112,58 @@ open_backend (const PmRun *run, GError **error)
   return pm_backend_open_with (request->device, &options, error);
 }
 
-/* What the run takes of a GPU's memory: while it paints, or while the picture is decoded. */
+/* Adds something that has the device to itself for a while. */
 static void
-estimate_device (PmRun *run, PmBackend *backend, PmEstimate *estimate)
+add_device (PmBackend *backend, gsize n_elements, gsize n_bytes, PmEstimate *estimate)
 {
-  PmDtype   acts = pm_backend_get_activation_dtype (backend);
-  gsize     n_bytes = run->model->family->work_bytes (run->model->network, &run->shape, acts) + pm_run_cache_bytes (run);
-  PmVaeCall call = pm_run_vae_call (run, PM_VAE_DECODE);
-  gsize     n_largest;
+  PmBackendRoom room = pm_backend_estimate_room (backend, n_elements, n_bytes);
 
-  PmBackendRoom room = pm_backend_estimate_room (backend, count_elements (run->model, &n_largest), n_bytes);
   estimate->device_free_bytes = room.limit_bytes;
-  estimate->device_bytes = room.needed_bytes;
-  estimate->streamed_bytes = room.streamed_bytes;
-  if (room.limit_bytes == 0 || ! run->model->vae || run->request->maps_only)
-    return;
-  call.memory.limit = G_MAXSIZE; /* there are no files behind it */
-  room = pm_backend_estimate_room (backend, 0, pm_vae_measure (run->model->vae, &call).work_bytes);
   estimate->device_bytes = MAX (estimate->device_bytes, room.needed_bytes);
+  estimate->streamed_bytes = MAX (estimate->streamed_bytes, room.streamed_bytes);
+}
+
+/* Where weights may be streamed, so may pictures inside the VAE lie in the host's memory. */
+static void
+add_device_vae (const PmRun *run, PmBackend *backend, PmVaeDirection direction, gsize map_bytes, PmEstimate *estimate)
+{
+  PmVaeCost  cost = vae_cost (run, backend, direction);
+  PmEstimate own = { 0 };
+
+  add_device (backend, cost.n_elements, map_bytes + cost.work_bytes, &own);
+  guint64 most = run->request->shortage == PM_SHORTAGE_STOP ? own.device_bytes : MIN (own.device_bytes, own.device_free_bytes);
+  estimate->device_bytes = MAX (estimate->device_bytes, most);
+  estimate->streamed_bytes = MAX (estimate->streamed_bytes, own.streamed_bytes + own.device_bytes - most);
+}
+
+/* What the run takes of a GPU's memory: while the prompt is read, while a start is encoded, while it paints, or while the
+ * picture is decoded, whichever is most. What is recorded has its memory all the time. */
+static gboolean
+estimate_device (PmRun *run, PmBackend *backend, PmEstimate *estimate, GError **error)
+{
+  PmDtype       acts = pm_backend_get_activation_dtype (backend), wide = pm_backend_get_wide_dtype (backend);
+  gsize         n_bytes = run->model->family->work_bytes (run->model->network, &run->shape, acts) + pm_run_cache_bytes (run);
+  PmTextCost    text = pm_run_measure_text (run, wide);
+  PmTapOptions  options = run->tap_options;
+  PmTapEstimate maps = { 0 };
+  gsize         n_largest, n_elements = count_elements (run->model, &n_largest);
+
+  if (! pm_backend_has_memory (backend))
+    return TRUE;
+  estimate->vae_file_bytes = 0;
+  options.backend = backend;
+  if (run->has_maps && ! pm_tap_estimate (&run->request->show, &options, &maps, error))
+    return FALSE;
+  add_device (backend, n_elements, maps.n_device_bytes + n_bytes, estimate);
+  if (text.flops > 0)
+    add_device (backend, text.n_elements * pm_dtype_size (wide) / pm_dtype_size (acts), maps.n_device_bytes + text.work_bytes,
+                estimate);
+  if (run->model->vae)
+    {
+      add_device_vae (run, backend, PM_VAE_ENCODE, maps.n_device_bytes, estimate);
+      add_device_vae (run, backend, PM_VAE_DECODE, maps.n_device_bytes, estimate);
+    }
+  return TRUE;
 }
 
 static gboolean
@@ -152,8 +174,7 @@ estimate_speed (PmRun *run, PmEstimate *estimate, GError **error)
     return FALSE;
   double rate = pm_backend_measure_rate (backend);
   estimate->seconds = rate > 0 ? estimate->floor_flops / rate : -1;
-  estimate_device (run, backend, estimate);
-  return TRUE;
+  return estimate_device (run, backend, estimate, error);
 }
 
 gboolean
@@ -230,9 +251,9 @@ fill_result (PmResult *result, PmRun *run, const float *noise, double flops, PmB
 {
   const PmNetworkInfo *info = &run->model->network_info;
   gsize                n = pm_run_size (run);
-  double               text = text_flops (run) / MAX (flops, 1);
-  double               begin = text + vae_cost (run, PM_VAE_ENCODE).flops / MAX (flops, 1);
-  double               end = 1 - vae_cost (run, PM_VAE_DECODE).flops / MAX (flops, 1);
+  double               text = pm_run_measure_text (run, PM_DTYPE_F32).flops / MAX (flops, 1);
+  double               begin = text + vae_cost (run, NULL, PM_VAE_ENCODE).flops / MAX (flops, 1);
+  double               end = 1 - vae_cost (run, NULL, PM_VAE_DECODE).flops / MAX (flops, 1);
 
   result->channels = info->in_channels;
   result->latent_width = pm_run_width (run);

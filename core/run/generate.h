@@ -21,7 +21,8 @@ typedef struct
   guint64 free_bytes;    /* what the system says is available now */
   guint64 device_bytes;  /* of a GPU's own memory; 0: of the processor, which has none, as the next two */
   guint64 device_free_bytes; /* what there is of it for the run */
-  guint64 streamed_bytes; /* weights that stay in the host's memory and are fetched at each use, because they do not fit */
+  guint64 streamed_bytes; /* weights, and of a VAE pictures, that stay in the host's memory and are fetched at each use,
+                           * because they do not fit */
   int     n_maps;
 } PmEstimate;
 

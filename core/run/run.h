@@ -47,8 +47,9 @@ gboolean pm_run_read_text (PmRun *run, const PmGiven *given /* or NULL */, GErro
 /* The words of the prompt that are shown and steered: words, and of told the edit of the half that is told the prompt. */
 gboolean pm_run_read_words (PmRun *run, GError **error);
 
-/* What encoding those prompts costs that are not found on disk: operations, and bytes at most at a time. */
-void pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes);
+/* What encoding those prompts costs that are not found on disk: all operations, and bytes and weights at most at a time. acts as
+ * pm_text_encoder_measure has it. */
+PmTextCost pm_run_measure_text (const PmRun *run, PmDtype acts);
 
 /* Runs the text encoder where an embedding is missing, and lets go of it. */
 gboolean pm_run_encode_text (PmRun *run, PmBackend *backend, double share /* of the job */, PmJob *job, GError **error);

@@ -97,23 +97,23 @@ pm_run_read_text (PmRun *run, const PmGiven *given, GError **error)
   return TRUE;
 }
 
-void
-pm_run_measure_text (const PmRun *run, double *flops, gsize *work_bytes)
+PmTextCost
+pm_run_measure_text (const PmRun *run, PmDtype acts)
 {
-  *flops = 0;
-  *work_bytes = 0;
+  PmTextCost cost = { 0 };
+
   for (int i = 0; i < 2; i++)
     if (run->prompts[i])
       {
         g_autofree char *kept = find_kept (run, i);
-        double           own_flops;
-        gsize            own_bytes;
         if (run->embeddings[i] || (kept && g_file_test (kept, G_FILE_TEST_EXISTS)))
           continue;
-        pm_text_encoder_measure (run->model->encoder, run->prompts[i]->n_tokens, &own_flops, &own_bytes);
-        *flops += own_flops;
-        *work_bytes = MAX (*work_bytes, own_bytes);
+        PmTextCost own = pm_text_encoder_measure (run->model->encoder, run->prompts[i]->n_tokens, acts);
+        cost.flops += own.flops;
+        cost.work_bytes = MAX (cost.work_bytes, own.work_bytes);
+        cost.n_elements = MAX (cost.n_elements, own.n_elements);
       }
+  return cost;
 }
 
 static gboolean

@@ -87,18 +87,16 @@ pm_text_encoder_get_checkpoint (PmTextEncoder *encoder)
   return encoder->checkpoint;
 }
 
-void
-pm_text_encoder_measure (PmTextEncoder *encoder, int n, double *flops, gsize *work_bytes)
+PmTextCost
+pm_text_encoder_measure (PmTextEncoder *encoder, int n, PmDtype acts)
 {
-  encoder->kind->measure (encoder->network, n, flops, work_bytes);
+  return encoder->kind->measure (encoder->network, n, acts);
 }
 
 static gboolean
 check (PmTextEncoder *encoder, const int *ids, int n, GError **error)
 {
   guint64 there = pm_memory_available ();
-  double  flops;
-  gsize   bytes;
 
   for (int i = 0; i < n; i++)
     if (ids[i] < 0 || ids[i] >= encoder->info.n_vocabulary)
@@ -109,7 +107,7 @@ check (PmTextEncoder *encoder, const int *ids, int n, GError **error)
                      ids[i], pm_checkpoint_get_path (encoder->checkpoint), encoder->info.n_vocabulary - 1);
         return FALSE;
       }
-  pm_text_encoder_measure (encoder, n, &flops, &bytes);
+  gsize bytes = pm_text_encoder_measure (encoder, n, PM_DTYPE_F32).work_bytes;
   if (bytes <= there)
     return pm_checkpoint_verify (encoder->checkpoint, error);
   g_autofree char *needed = g_format_size (bytes);
@@ -123,9 +121,17 @@ check (PmTextEncoder *encoder, const int *ids, int n, GError **error)
 gboolean
 pm_text_encoder_run (PmTextEncoder *encoder, PmBackend *backend, const int *ids, int n, float *out, PmJob *job, GError **error)
 {
+  g_autoptr (PmBackend) wide = NULL;
+
   g_assert (n > 0);
   if (! check (encoder, ids, n, error))
     return FALSE;
+  if (pm_backend_get_wide_dtype (backend) != pm_backend_get_activation_dtype (backend))
+    {
+      if (! (wide = pm_backend_open_wide (backend, error)))
+        return FALSE;
+      backend = wide;
+    }
   pm_backend_set_job (backend, job);
   gboolean done = encoder->kind->run (encoder->network, backend, ids, n, out, job, error);
   pm_backend_set_job (backend, NULL);

@@ -17,6 +17,14 @@ typedef struct
   guint64     n_parameters, n_bytes; /* of what the encoder uses */
 } PmTextEncoderInfo;
 
+/* Of a run. */
+typedef struct
+{
+  double flops;      /* multiplications and additions */
+  gsize  work_bytes; /* allocated */
+  gsize  n_elements; /* of weights that are there at a time */
+} PmTextCost;
+
 typedef struct _PmTextNetwork PmTextNetwork; /* defined by the kind */
 
 typedef struct
@@ -34,8 +42,8 @@ typedef struct
   /* See pm_text_encoder_run. */
   gboolean (*run) (PmTextNetwork *network, PmBackend *backend, const int *ids, int n, float *out, PmJob *job, GError **error);
 
-  /* Multiplications and additions of a run, and the bytes it allocates. */
-  void (*measure) (PmTextNetwork *network, int n, double *flops, gsize *work_bytes);
+  /* With PmActs of that type. */
+  PmTextCost (*measure) (PmTextNetwork *network, int n, PmDtype acts);
 } PmTextEncoderKind;
 
 extern const PmTextEncoderKind *const pm_text_encoders[]; /* written by core/meson.build */
@@ -54,11 +62,12 @@ PmCheckpoint            *pm_text_encoder_get_checkpoint (PmTextEncoder *encoder)
  * format/identity.h; else NULL), and the configuration. Free with g_free. */
 char *pm_text_encoder_identity (PmTextEncoder *encoder);
 
-/* See PmTextEncoderKind.measure. */
-void pm_text_encoder_measure (PmTextEncoder *encoder, int n, double *flops, gsize *work_bytes);
+/* acts: of the backend that runs it, pm_backend_get_wide_dtype. */
+PmTextCost pm_text_encoder_measure (PmTextEncoder *encoder, int n, PmDtype acts);
 
 /* ids [n], the end token included and no padding, to out [n, E] host memory. Layers of weights are let go of one by one: when it
- * returns, nothing of the encoder is resident. Reports progress. Errors: cancelled, PM_ERROR_MEMORY, PM_ERROR_USAGE for an id
+ * returns, nothing of the encoder is resident. A backend that likes f16 is not asked, but pm_backend_open_wide's: hidden layers
+ * of the largest encoders leave f16's range. Reports progress. Errors: cancelled, PM_ERROR_MEMORY, PM_ERROR_USAGE for an id
  * beyond the vocabulary, PM_ERROR_IO when the file changed. */
 gboolean pm_text_encoder_run (PmTextEncoder *encoder, PmBackend *backend, const int *ids, int n, float *out, PmJob *job,
                               GError **error);

@@ -44,14 +44,15 @@ work_sizes (const PmTextNetwork *network, gsize n, PmDtype acts, gsize sizes[9])
   return sum;
 }
 
-void
-pm_t5_measure (PmTextNetwork *network, int n, double *flops, gsize *work_bytes)
+PmTextCost
+pm_t5_measure (PmTextNetwork *network, int n, PmDtype acts)
 {
-  gsize  sizes[9];
-  double E = network->E, heads = (double) network->H * network->d, F = network->F;
+  gsize  sizes[9], E = network->E, heads = (gsize) network->H * network->d, F = network->F;
+  gsize  work_bytes = work_sizes (network, n, acts, sizes) + sizes[8]; /* fill_bias has a copy */
+  gsize  products = 4 * E * heads + (network->is_gated ? 3 : 2) * E * F;
+  double of_token = (double) products + 2.0 * heads * n;
 
-  *flops = 2.0 * network->L * n * (4 * E * heads + (network->is_gated ? 3 : 2) * E * F + 2 * heads * n);
-  *work_bytes = work_sizes (network, n, PM_DTYPE_F32, sizes) + sizes[8]; /* fill_bias has a copy */
+  return (PmTextCost) { .flops = 2.0 * network->L * n * of_token, .work_bytes = work_bytes, .n_elements = products + 2 * E };
 }
 
 /* The logits' bias of every head, from the table of distances. */

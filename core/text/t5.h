@@ -43,6 +43,6 @@ const PmTensor *pm_t5_find (const PmTextNetwork *network, int layer, PmT5Weight 
 int pm_t5_bucket (int distance, int K, int max_distance);
 
 gboolean pm_t5_run (PmTextNetwork *network, PmBackend *backend, const int *ids, int n, float *out, PmJob *job, GError **error);
-void     pm_t5_measure (PmTextNetwork *network, int n, double *flops, gsize *work_bytes);
+PmTextCost pm_t5_measure (PmTextNetwork *network, int n, PmDtype acts);
 
 #endif

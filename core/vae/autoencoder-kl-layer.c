@@ -1,6 +1,7 @@
 /* The layers of an AutoencoderKL: diffusers, models/resnet.py (ResnetBlock2D, Upsample2D, Downsample2D) and
- * models/attention_processor.py. Weights are put in the order of PmConv just before a layer runs and given back behind it:
- * that costs a hundredth of the time, and never more than the largest layer's memory. */
+ * models/attention_processor.py. Weights are put in the order of PmConv just before a layer runs. On the processor they are given
+ * back behind it: that costs a hundredth of the time, and never more than the largest layer's memory. On a device they stay
+ * until the end, so that nothing has to wait: while it computes a layer, the processor has the next one's in hand. */
 #include <math.h>
 
 #include "backend/features.h"
@@ -18,6 +19,10 @@
  * call, so that calls are not small. */
 #define QUERIES 128
 #define MOST_ITEMS 32
+
+/* As many operations are queued on a device at most: what a small one does in a sixth of a second, because what is queued cannot
+ * be cancelled. */
+#define MOST_QUEUED 5e11
 
 /* One convolution's weights on their way into PmConv's order. */
 typedef struct
@@ -44,6 +49,9 @@ pm_kl_walk_clear (PmKlWalk *walk)
   for (guint i = 0; walk->live && i < walk->live->len; i++)
     free_data (walk, &g_array_index (walk->live, PmFeatures, i));
   g_clear_pointer (&walk->live, g_array_unref);
+  for (guint i = 0; walk->weights && i < walk->weights->len; i++)
+    pm_backend_release (walk->backend, &g_array_index (walk->weights, PmWeight, i));
+  g_clear_pointer (&walk->weights, g_array_unref);
   if (walk->affine)
     pm_backend_free (walk->backend, walk->affine);
   walk->affine = NULL;
@@ -60,17 +68,23 @@ count_bytes (PmKlWalk *walk, gsize n)
 static gboolean
 is_mapped (const PmKlWalk *walk, gsize n_bytes)
 {
-  gboolean is_host = ! walk->backend || ! pm_backend_get_class (walk->backend)->alloc;
-  return is_host && ! walk->is_kept && walk->n_bytes + n_bytes > walk->limit - MIN (walk->band, walk->limit);
+  return ! walk->is_device && ! walk->is_kept && walk->n_bytes + n_bytes > walk->limit - MIN (walk->band, walk->limit);
+}
+
+static gpointer
+alloc_data (PmKlWalk *walk, gsize n_bytes, GError **error)
+{
+  return walk->is_far && ! walk->is_kept && ! walk->is_exact ? pm_backend_alloc_far (walk->backend, n_bytes, error)
+                                                            : pm_backend_alloc (walk->backend, n_bytes, error);
 }
 
 gboolean
 pm_kl_features_new (PmKlWalk *walk, int height, int width, int channels, PmFeatures *features, GError **error)
 {
-  gboolean is_large = (gsize) height * width > walk->latent_area && channels > 3; /* not the picture */
+  gboolean is_large = (gsize) height * width > walk->latent_area;
 
   *features = (PmFeatures) { .height = height, .width = width, .channels = channels, .stride = channels,
-                             .dtype = is_large ? walk->large : PM_DTYPE_F32 };
+                             .dtype = walk->is_exact ? PM_DTYPE_F32 : is_large ? walk->large : walk->small };
   gsize n_bytes = pm_features_bytes (features, height);
   features->band = is_mapped (walk, n_bytes) ? walk->band : 0;
   walk->n_file_bytes += features->band ? n_bytes : 0;
@@ -78,7 +92,7 @@ pm_kl_features_new (PmKlWalk *walk, int height, int width, int channels, PmFeatu
   count_bytes (walk, features->band ? 0 : n_bytes);
   if (! walk->backend)
     return TRUE;
-  features->data = features->band ? pm_spill_map (n_bytes, error) : pm_backend_alloc (walk->backend, n_bytes, error);
+  features->data = features->band ? pm_spill_map (n_bytes, error) : alloc_data (walk, n_bytes, error);
   if (! features->data)
     return FALSE;
   if (! walk->live)
@@ -196,10 +210,35 @@ require_weight (PmKlWalk *walk, const char *key, const PmConv *op, int N, GError
   return tensor && pm_nn_require (checkpoint, error, bias, 1, rows) ? tensor : NULL;
 }
 
-static void
-report (PmKlWalk *walk)
+/* What was queued took so many operations. Waits for it, unless there is a device that may have more to do. */
+static gboolean
+go_on (PmKlWalk *walk, double flops, GError **error)
 {
+  walk->flops += flops;
+  walk->queued += flops;
+  if (! walk->backend)
+    return TRUE;
   pm_job_report (walk->job, _("Decoding"), 0, 0, MIN (walk->flops / MAX (walk->all_flops, 1), 1));
+  if (! walk->is_device || walk->queued > MOST_QUEUED)
+    {
+      walk->queued = 0;
+      if (! pm_backend_finish (walk->backend, error))
+        return FALSE;
+    }
+  return pm_job_check (walk->job, error);
+}
+
+static void
+let_go (PmKlWalk *walk, PmWeight *weight)
+{
+  if (! walk->is_device)
+    pm_backend_release (walk->backend, weight);
+  else if (weight->owned)
+    {
+      if (! walk->weights)
+        walk->weights = g_array_new (FALSE, FALSE, sizeof (PmWeight));
+      g_array_append_val (walk->weights, *weight);
+    }
 }
 
 /* Runs op, whose x and y are there. */
@@ -213,12 +252,13 @@ run_conv (PmKlWalk *walk, const char *key, const PmTensor *tensor, PmConv op, GE
                                 .n_elements = N * taps * C };
   PmWeight          weight = { 0 }, bias = { 0 };
 
-  gsize places = op.is_doubled ? (gsize) op.x.height * op.x.width : (gsize) op.y.height * op.y.width;
-  walk->flops += 2.0 * places * N * C * taps;
-  count_bytes (walk, ordered.n_elements * sizeof (float));
-  walk->n_bytes -= ordered.n_elements * sizeof (float);
+  gsize  places = op.is_doubled ? (gsize) op.x.height * op.x.width : (gsize) op.y.height * op.y.width;
+  double flops = 2.0 * places * N * C * taps;
+  walk->n_elements += ordered.n_elements + N;
+  count_bytes (walk, walk->is_device ? 0 : ordered.n_elements * sizeof (float));
+  walk->n_bytes -= walk->is_device ? 0 : ordered.n_elements * sizeof (float);
   if (! walk->backend)
-    return TRUE;
+    return go_on (walk, flops, error);
   if (! pm_job_check (walk->job, error) || ! pack (walk, tensor, &op, &packed, error))
     return FALSE;
   ordered.data = packed;
@@ -229,12 +269,11 @@ run_conv (PmKlWalk *walk, const char *key, const PmTensor *tensor, PmConv op, GE
       op.w = &weight;
       op.bias = &bias;
       pm_backend_conv (walk->backend, &op);
-      done = pm_backend_finish (walk->backend, error); /* before the weights go */
+      done = go_on (walk, flops, error); /* before the weights go */
     }
-  pm_backend_release (walk->backend, &weight);
-  pm_backend_release (walk->backend, &bias);
-  report (walk);
-  return done && pm_job_check (walk->job, error);
+  let_go (walk, &weight);
+  let_go (walk, &bias);
+  return done;
 }
 
 /* A new y of the size that op makes of x. */
@@ -284,6 +323,7 @@ pm_kl_norm (PmKlWalk *walk, const char *key, const PmFeatures *x, PmConv *op, GE
   PmWeight         prepared[2] = { { 0 } };
 
   note_names (walk, weight_name, bias_name);
+  walk->n_elements += 2 * (gsize) x->channels;
   if (! bias)
     return FALSE;
   if (x->channels % n_groups != 0 || x->channels > PM_KL_MAX_CHANNELS)
@@ -305,9 +345,9 @@ pm_kl_norm (PmKlWalk *walk, const char *key, const PmFeatures *x, PmConv *op, GE
                                                            .weight = &prepared[0], .bias = &prepared[1],
                                                            .scale = walk->affine,
                                                            .shift = walk->affine + PM_KL_MAX_CHANNELS });
-  done = done && pm_backend_finish (walk->backend, error);
-  pm_backend_release (walk->backend, &prepared[0]);
-  pm_backend_release (walk->backend, &prepared[1]);
+  done = done && go_on (walk, 0, error);
+  let_go (walk, &prepared[0]);
+  let_go (walk, &prepared[1]);
   return done;
 }
 
@@ -350,6 +390,13 @@ pm_kl_resnet (PmKlWalk *walk, const char *key, PmFeatures *x, GError **error)
   return TRUE;
 }
 
+/* Features as an attention's operand: what was stored, whatever unit it has. */
+static PmActs
+acts (const PmFeatures *features)
+{
+  return (PmActs) { .data = features->data, .dtype = features->dtype };
+}
+
 /* Queries from `first` on, as many items as make a call. Returns how many queries they are. */
 static int
 attend_some (PmKlWalk *walk, int first, const PmFeatures *q, const PmFeatures *k, const PmFeatures *v, const PmFeatures *out)
@@ -357,10 +404,10 @@ attend_some (PmKlWalk *walk, int first, const PmFeatures *q, const PmFeatures *k
   int         T = q->height * q->width, d = q->channels, left = T - first;
   int         n = MIN (left, QUERIES), B = MIN (left / n, MOST_ITEMS);
   gsize       offset = (gsize) first * d;
-  PmAttention op = { .B = B, .H = 1, .d = d, .Tq = n, .Tk = T, .q = pm_acts_f32 ((float *) q->data + offset),
-                     .k = pm_acts_f32 (k->data), .v = pm_acts_f32 (v->data), .q_item = (gsize) n * d, .q_row = d, .kv_item = 0,
-                     .kv_row = d, .scale = 1.f / sqrtf (d), .out = pm_acts_f32 ((float *) out->data + offset),
-                     .out_item = (gsize) n * d, .out_row = d };
+  float       unit = q->dtype == PM_DTYPE_F16 ? PM_FEATURES_UNIT : 1; /* of all four alike */
+  PmAttention op = { .B = B, .H = 1, .d = d, .Tq = n, .Tk = T, .q = pm_acts_at (acts (q), offset), .k = acts (k), .v = acts (v),
+                     .q_item = (gsize) n * d, .q_row = d, .kv_item = 0, .kv_row = d, .scale = unit * unit / sqrtf (d),
+                     .out = pm_acts_at (acts (out), offset), .out_item = (gsize) n * d, .out_row = d };
 
   pm_nn_attention (walk->backend, NULL, NULL, &op);
   pm_features_release (q, first / q->width, (gint64) B * n / q->width + 2);
@@ -376,16 +423,14 @@ run_attention (PmKlWalk *walk, const PmFeatures *q, const PmFeatures *k, const P
   int   T = q->height * q->width, d = q->channels;
   gsize turned = (gsize) T * d * sizeof (float); /* the values, which the backend turns round */
 
-  count_bytes (walk, turned);
-  walk->n_bytes -= turned;
+  count_bytes (walk, walk->is_device ? 0 : turned);
+  walk->n_bytes -= walk->is_device ? 0 : turned;
   if (! walk->backend)
-    walk->flops += 4.0 * T * T * d;
-  for (int first = 0, n; walk->backend && first < T; first += n)
+    return go_on (walk, 4.0 * T * T * d, error);
+  for (int first = 0, n; first < T; first += n)
     {
       n = attend_some (walk, first, q, k, v, out);
-      walk->flops += 4.0 * n * T * d;
-      report (walk);
-      if (! pm_job_check (walk->job, error))
+      if (! go_on (walk, 4.0 * n * T * d, error))
         return FALSE;
     }
   return TRUE;

@@ -60,6 +60,16 @@ walk_levels (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **e
   return TRUE;
 }
 
+/* A convolution whose result is no part of the network any more. */
+static gboolean
+walk_out (PmKlWalk *walk, const char *key, PmConv op, int N, PmFeatures *x, GError **error)
+{
+  walk->is_exact = TRUE;
+  gboolean done = pm_kl_conv (walk, key, op, N, x, error);
+  walk->is_exact = FALSE;
+  return done;
+}
+
 /* From what goes in to what comes out; x is replaced. */
 static gboolean
 walk_all (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **error)
@@ -73,55 +83,71 @@ walk_all (PmKlWalk *walk, PmVaeDirection direction, PmFeatures *x, GError **erro
   g_autofree char    *out = g_strconcat (network->sides[direction], ".conv_out", NULL);
   g_autofree char    *norm = g_strconcat (network->sides[direction], ".", network->dialect->norm_out, NULL);
 
-  if (decodes && network->config.has_post_quant_conv && ! pm_kl_conv (walk, network->quant[direction], point, z, x, error))
+  if (decodes && network->config.has_post_quant_conv && ! walk_out (walk, network->quant[direction], point, z, x, error))
     return FALSE;
   if (! pm_kl_conv (walk, in, plain, 0, x, error) || (decodes && ! walk_middle (walk, direction, x, error))
       || ! walk_levels (walk, direction, x, error) || (! decodes && ! walk_middle (walk, direction, x, error)))
     return FALSE;
   last.activation = PM_ACTIVATION_SILU;
-  if (! pm_kl_norm (walk, norm, x, &last, error) || ! pm_kl_conv (walk, out, last, decodes ? 3 : 2 * z, x, error))
+  if (! pm_kl_norm (walk, norm, x, &last, error) || ! walk_out (walk, out, last, decodes ? 3 : 2 * z, x, error))
     return FALSE;
-  return decodes || ! network->config.has_quant_conv || pm_kl_conv (walk, network->quant[direction], point, 2 * z, x, error);
+  return decodes || ! network->config.has_quant_conv || walk_out (walk, network->quant[direction], point, 2 * z, x, error);
 }
 
-/* Sizes and types of a call's walk; nothing is allocated. */
+/* Sizes and types of a call's walk; nothing is allocated. On a device that computes with 16 bits all that it keeps are f16
+ * features, also where it computes with bf16: they have three bits more, and range enough by their unit. */
 static PmKlWalk
-walk_begin (const PmVaeNetwork *network, const PmVaeCall *call)
+walk_begin (const PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call)
 {
-  gsize limit = call->memory.limit ? call->memory.limit : PM_VAE_LIMIT;
+  gsize    limit = call->memory.limit ? call->memory.limit : PM_VAE_LIMIT;
+  gboolean is_device = backend && pm_backend_has_memory (backend);
+  gboolean is_narrow = is_device && pm_backend_get_activation_dtype (backend) != PM_DTYPE_F32;
+
   return (PmKlWalk) { .network = network,
                       .latent_area = (gsize) call->h * call->w,
-                      .large = call->memory.is_half ? PM_DTYPE_F16 : PM_DTYPE_F32,
+                      .is_device = is_device,
+                      .small = is_narrow ? PM_DTYPE_F16 : PM_DTYPE_F32,
+                      .large = is_narrow || call->memory.is_half ? PM_DTYPE_F16 : PM_DTYPE_F32,
                       .limit = limit,
                       .band = CLAMP (limit / 8, LEAST_BAND, MOST_BAND) };
 }
 
-/* Checks and counts: the plan without a backend. */
+/* What goes in. */
 static gboolean
-walk_dry (const PmVaeNetwork *network, const PmVaeCall *call, PmVaeCost *cost, GError **error)
+walk_in (PmKlWalk *walk, const PmVaeCall *call, PmFeatures *x, GError **error)
 {
-  PmKlWalk   walk = walk_begin (network, call);
-  gboolean   decodes = call->direction == PM_VAE_DECODE;
-  int        scale = decodes ? 1 : network->info.factor;
+  gboolean decodes = call->direction == PM_VAE_DECODE;
+  int      scale = decodes ? 1 : walk->network->info.factor, channels = decodes ? walk->network->info.latent_channels : 3;
+
+  walk->is_exact = TRUE;
+  gboolean done = pm_kl_features_new (walk, call->h * scale, call->w * scale, channels, x, error);
+  walk->is_exact = FALSE;
+  return done;
+}
+
+/* Checks and counts: the plan, and nothing is run on the backend (NULL: the processor). */
+static gboolean
+walk_dry (const PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, PmVaeCost *cost, GError **error)
+{
+  PmKlWalk   walk = walk_begin (network, backend, call);
   PmFeatures x;
-  gboolean   done = pm_kl_features_new (&walk, call->h * scale, call->w * scale, decodes ? network->info.latent_channels : 3, &x,
-                                        error)
-                  && walk_all (&walk, call->direction, &x, error);
+  gboolean   done = walk_in (&walk, call, &x, error) && walk_all (&walk, call->direction, &x, error);
 
   pm_kl_walk_clear (&walk);
-  *cost = (PmVaeCost) { .flops = walk.flops, .file_bytes = walk.most_file_bytes,
+  *cost = (PmVaeCost) { .flops = walk.flops, .file_bytes = walk.most_file_bytes, .n_elements = walk.n_elements,
                         .work_bytes = walk.most_bytes + (walk.most_file_bytes > 0 ? walk.band : 0) };
   return done;
 }
 
 static PmVaeCost
-kl_measure (PmVaeNetwork *network, const PmVaeCall *call)
+kl_measure (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call)
 {
   PmVaeCost cost = { 0 };
   gsize     scale = call->direction == PM_VAE_DECODE ? 1 : network->info.factor;
 
-  walk_dry (network, call, &cost, NULL);
-  cost.work_bytes += (gsize) call->h * call->w * scale * scale * 3 * sizeof (float); /* the copy that is turned round */
+  walk_dry (network, backend, call, &cost, NULL);
+  if (! backend || ! pm_backend_has_memory (backend))
+    cost.work_bytes += (gsize) call->h * call->w * scale * scale * 3 * sizeof (float); /* the copy that is turned round */
   return cost;
 }
 
@@ -135,18 +161,21 @@ turn (const float *from, gsize rows, gsize cols, float *to /* [cols, rows] */)
 }
 
 static gboolean
-run_walk (PmKlWalk *walk, const PmVaeCall *call, int scale, int channels, GError **error)
+run_walk (PmKlWalk *walk, const PmVaeCall *call, GError **error)
 {
-  gsize             n = (gsize) call->h * scale * call->w * scale * channels;
-  g_autofree float *turned = g_try_new (float, n);
-  PmFeatures        x;
+  PmFeatures x;
 
-  if (! turned)
-    g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
-                         _("There is not enough memory for the picture; close other programs, or choose a smaller size."));
-  if (! turned || ! pm_kl_features_new (walk, call->h * scale, call->w * scale, channels, &x, error))
+  if (! walk_in (walk, call, &x, error))
     return FALSE;
-  turn (call->in, channels, n / channels, turned);
+  gsize             n = (gsize) x.height * x.width * x.channels;
+  g_autofree float *turned = g_try_new (float, n);
+  if (! turned)
+    {
+      g_set_error_literal (error, PM_ERROR, PM_ERROR_MEMORY,
+                           _("There is not enough memory for the picture; close other programs, or choose a smaller size."));
+      return FALSE;
+    }
+  turn (call->in, x.channels, n / x.channels, turned);
   pm_backend_upload (walk->backend, x.data, turned, n * sizeof (float));
   g_clear_pointer (&turned, g_free);
   if (! walk_all (walk, call->direction, &x, error) || ! pm_backend_finish (walk->backend, error)
@@ -167,22 +196,39 @@ run_walk (PmKlWalk *walk, const PmVaeCall *call, int scale, int channels, GError
 }
 
 static gboolean
-kl_run (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError **error)
+run_once (const PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, double flops, gboolean is_far, GError **error)
 {
-  PmKlWalk  walk = walk_begin (network, call);
-  gboolean  decodes = call->direction == PM_VAE_DECODE;
-  PmVaeCost cost;
+  PmKlWalk walk = walk_begin (network, backend, call);
 
-  if (! pm_checkpoint_verify (network->checkpoint, error) || ! walk_dry (network, call, &cost, error))
-    return FALSE;
-  walk.all_flops = cost.flops;
+  walk.all_flops = flops;
+  walk.is_far = is_far;
   walk.backend = backend;
   walk.job = call->job;
   walk.affine = pm_backend_alloc (backend, 2 * PM_KL_MAX_CHANNELS * sizeof (float), error);
-  int      scale = decodes ? 1 : network->info.factor, channels = decodes ? network->info.latent_channels : 3;
-  gboolean done = walk.affine && run_walk (&walk, call, scale, channels, error);
+  gboolean done = walk.affine && run_walk (&walk, call, error);
   pm_kl_walk_clear (&walk);
+  if (! done)
+    pm_backend_finish (backend, NULL); /* what else went wrong is of no use to the next run */
   return done;
+}
+
+/* Pictures cannot make room for one another, so that a device whose memory is too small for them begins anew, and gets none. */
+static gboolean
+kl_run (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError **error)
+{
+  g_autoptr (GError) failure = NULL, second = NULL;
+  PmVaeCost          cost;
+
+  if (! pm_checkpoint_verify (network->checkpoint, error) || ! walk_dry (network, backend, call, &cost, error))
+    return FALSE;
+  gboolean done = run_once (network, backend, call, cost.flops, FALSE, &failure);
+  if (! done && pm_backend_has_memory (backend) && g_error_matches (failure, PM_ERROR, PM_ERROR_MEMORY))
+    done = run_once (network, backend, call, cost.flops, TRUE, &second);
+  if (done)
+    return TRUE;
+  gboolean is_first = ! second || g_error_matches (second, PM_ERROR, PM_ERROR_MEMORY); /* which then tells more */
+  g_propagate_error (error, is_first ? g_steal_pointer (&failure) : g_steal_pointer (&second));
+  return FALSE;
 }
 
 static gboolean
@@ -308,10 +354,10 @@ check (PmVaeNetwork *network, GError **error)
   PmVaeCall call = { .direction = PM_VAE_DECODE, .h = 1, .w = 1 };
   PmVaeCost cost;
 
-  if (! read_plan (network, error) || ! walk_dry (network, &call, &cost, error))
+  if (! read_plan (network, error) || ! walk_dry (network, NULL, &call, &cost, error))
     return FALSE;
   call.direction = PM_VAE_ENCODE;
-  return (! network->info.has_encoder || walk_dry (network, &call, &cost, error)) && check_tensors (network, error);
+  return (! network->info.has_encoder || walk_dry (network, NULL, &call, &cost, error)) && check_tensors (network, error);
 }
 
 static PmVaeNetwork *

@@ -36,12 +36,18 @@ typedef struct
   const PmVaeNetwork *network;
   PmBackend          *backend; /* NULL: check and count only */
   PmJob              *job;
-  PmDtype             large;       /* type of what is larger than the latent */
+  PmDtype             small, large; /* types of what is as large as the latent, and larger */
+  gboolean            is_device;   /* computed there: weights stay until the walk is over, work is queued, no file is mapped */
+  gboolean            is_far;      /* a device's memory is too small for pictures */
+  gboolean            is_exact;    /* what is new now is f32: it comes from or goes to the host */
   gsize               latent_area;
   gsize               limit;       /* bytes in memory, beyond which pictures are mapped from files */
   gsize               band;        /* PmFeatures.band of those, less than limit */
   gboolean            is_kept;     /* what is new now stays in memory: it is needed as a whole */
   GArray             *live;        /* of PmFeatures: pictures that are in use */
+  GArray             *weights;     /* of PmWeight: those that stay */
+  gsize               n_elements;  /* of weights, as PmConv has them */
+  double              queued;      /* operations since the device was waited for */
   float              *affine;      /* [2, PM_KL_MAX_CHANNELS] scale and shift of the norm at hand, the backend's */
   double              flops, all_flops; /* done so far; of the whole walk, 0 when not known */
   gsize               n_bytes, most_bytes; /* of memory */

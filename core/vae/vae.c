@@ -82,9 +82,9 @@ pm_vae_get_checkpoint (PmVae *vae)
 }
 
 PmVaeCost
-pm_vae_measure (PmVae *vae, const PmVaeCall *call)
+pm_vae_measure (PmVae *vae, PmBackend *backend, const PmVaeCall *call)
 {
-  return vae->kind->measure (vae->network, call);
+  return vae->kind->measure (vae->network, backend, call);
 }
 
 static float *
@@ -97,13 +97,14 @@ new_floats (gsize n, GError **error)
   return values;
 }
 
+/* A device's memory is asked for when it is needed, because other things in it can make room. */
 static gboolean
-check_size (PmVae *vae, const PmVaeCall *call, GError **error)
+check_size (PmVae *vae, PmBackend *backend, const PmVaeCall *call, GError **error)
 {
   int      factor = vae->info.factor;
   guint64  there = pm_memory_available ();
   gboolean is_possible = (gint64) call->h * call->w <= MAX_PIXELS;
-  gsize    bytes = is_possible ? pm_vae_measure (vae, call).work_bytes : 0;
+  gsize    bytes = is_possible && ! pm_backend_has_memory (backend) ? pm_vae_measure (vae, backend, call).work_bytes : 0;
 
   if (is_possible && bytes <= there)
     return TRUE;
@@ -123,7 +124,7 @@ check_size (PmVae *vae, const PmVaeCall *call, GError **error)
 static gboolean
 run (PmVae *vae, PmBackend *backend, const PmVaeCall *call, GError **error)
 {
-  if (! check_size (vae, call, error))
+  if (! check_size (vae, backend, call, error))
     return FALSE;
   pm_backend_set_job (backend, call->job);
   gboolean done = vae->kind->run (vae->network, backend, call, error);

@@ -30,6 +30,8 @@ typedef enum
 /* Where pictures inside the network lie. They are worked on in blocks of the whole picture, so there are no seams, every norm
  * sees all of it, and results do not depend on the limit. All zero is what people get. */
 #define PM_VAE_LIMIT ((gsize) 1 << 30)
+/* A device has its own memory to the end, and pinned memory of the host where that does not do: files, and so the limit, are the
+ * processor's; and with 16-bit weights its features are f16 as with is_half. */
 typedef struct
 {
   gsize    limit;   /* bytes in memory; what is beyond lies in temporary files. 0: PM_VAE_LIMIT; G_MAXSIZE: no files */
@@ -51,8 +53,9 @@ typedef struct
 typedef struct
 {
   double flops;      /* multiplications and additions */
-  gsize  work_bytes; /* of memory at most */
+  gsize  work_bytes; /* of memory at most; on a device beside the weights */
   gsize  file_bytes; /* of temporary files at most */
+  gsize  n_elements; /* of weights */
 } PmVaeCost;
 
 typedef struct
@@ -76,8 +79,8 @@ typedef struct
   void (*free) (PmVaeNetwork *network);
   gboolean (*run) (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call, GError **error);
 
-  /* `in`, `out` and `job` are not looked at. */
-  PmVaeCost (*measure) (PmVaeNetwork *network, const PmVaeCall *call);
+  /* On a backend, NULL: the processor. `in`, `out` and `job` are not looked at. */
+  PmVaeCost (*measure) (PmVaeNetwork *network, PmBackend *backend, const PmVaeCall *call);
 } PmVaeKind;
 
 extern const PmVaeKind *const pm_vaes[]; /* written by core/meson.build */
@@ -97,7 +100,7 @@ const PmVaeInfo *pm_vae_get_info (PmVae *vae);
 PmCheckpoint    *pm_vae_get_checkpoint (PmVae *vae); /* borrowed */
 
 /* See PmVaeKind.measure. */
-PmVaeCost pm_vae_measure (PmVae *vae, const PmVaeCall *call);
+PmVaeCost pm_vae_measure (PmVae *vae, PmBackend *backend, const PmVaeCall *call);
 
 /* latent [z, h, w] as the model that paints has it, scaled; picture [3, h * factor, w * factor] in about -1..1, unclamped.
  * Errors: cancelled, PM_ERROR_MEMORY, PM_ERROR_IO when there is no room for temporary files. */

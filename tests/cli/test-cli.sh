@@ -1,6 +1,7 @@
 #!/bin/bash
 # The program `pentimento` from the outside: files, exit codes, messages, JSON, signals. TAP on standard output.
-# usage: test-cli.sh PENTIMENTO MODELS MAKE   (the program, the folder that holds starter-pixel, make-prompt-model)
+# usage: test-cli.sh PENTIMENTO MODELS MAKE [MODULE]   (the program, the folder that holds starter-pixel, make-prompt-model, and
+# the module for GPUs of NVIDIA that was built for the host)
 set -u
 program=$1
 models=$(cd "$2" && pwd)
@@ -430,6 +431,45 @@ files make-input "$t/bad.safetensors" 3,25
 ok "eval of a class row outside" fails 2 '24' eval denoise --model starter-pixel --in "$t/bad.safetensors" --out "$t/x"
 ok "eval of a damaged file" fails 1 'bad.json' eval denoise --model starter-pixel --in "$t/bad.json" --out "$t/x"
 ok "eval leaves nothing behind" absent "$t/x"
+
+# ---- a GPU, its kernels built for the host: what is painted, steered and recorded; no pointer of the device may be followed
+if [ -n "${4-}" ]; then
+  gpu () { PENTIMENTO_CUDA_MODULE=$module "$@" --device cuda --precision f32; }
+  module=$4
+  as_good () { cmp -s "$1" "$2" || files near "$@"; }
+  listed () { PENTIMENTO_CUDA_MODULE=$module "$program" info --devices | grep '^cuda:0 .* of memory$'; }
+  ok "a GPU is listed with its memory" listed
+  ok "eval denoise on it" gpu denoise "$t/g.safetensors" --capture received,entropy,probs:4,subject,from
+  for tensor in out received entropy probs subject from; do
+    ok "cpu and GPU agree: $tensor" files close "$t/g.safetensors" $tensor "$t/o.safetensors" $tensor 1e-4
+  done
+  shown='layers=2-3;heads=all;steps=all;read=subject,received,entropy,distance,from,to'
+  started ()
+  {
+    "$@" generate --model starter-pixel --class fox --seed 7 --quiet --num-steps 4 --start "$t/a.png" --strength 0.8 \
+      --mask "$t/mask.png" --cache taylor:2 --region-mask "$t/mask.png" --show "$shown" "${own[@]}"
+  }
+  own=(--raw "$t/started.safetensors" --out "$t/started.png")
+  ok "a start, a mask, steps between and maps on the processor" started "$program"
+  own=(--raw "$t/started-gpu.safetensors" --out "$t/started-gpu.png" --device cuda --precision f32)
+  ok "and on the GPU" started env PENTIMENTO_CUDA_MODULE="$module" "$program"
+  ok "are the same maps" files same_maps "$t/started-gpu.safetensors" "$t/started.safetensors" 1e-3
+  ok "and the same picture" as_good "$t/started-gpu.png" "$t/started.png" 0.01
+  words ()
+  {
+    by_words 'words=snow,red fox;read=word,sink' "$1" --where "snow=$t/left.png" --weight 'red fox=2' "${@:2}"
+  }
+  ok "words, weighed and placed, on the processor" words words --out "$t/words-cpu.png"
+  export PENTIMENTO_CUDA_MODULE=$module
+  ok "and on the GPU" words words-gpu --device cuda --precision f32 --out "$t/words-gpu.png"
+  ok "are the same maps" files same_maps "$t/words-gpu.safetensors" "$t/words.safetensors" 1e-3
+  ok "and the same picture" as_good "$t/words-gpu.png" "$t/words-cpu.png" 0.01
+  ok "in 16 bits nearly" words words-bf16 --device cuda --precision bf16 --out "$t/words-bf16.png"
+  ok "too" files near "$t/words-bf16.png" "$t/words-cpu.png" 0.1
+  ok "memory that is too small" fails 1 'memory' generate --model "$t/reads" --prompt 'a fox' --device cuda --vram-limit 1MiB \
+    --on-out-of-memory stop --out "$t/none.png"
+  unset PENTIMENTO_CUDA_MODULE
+fi
 
 # ---- bench
 ok "an unknown measurement" fails 2 'sgemm' bench speed

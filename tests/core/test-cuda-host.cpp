@@ -1,8 +1,10 @@
 /* The host build of kernels tested by itself: do its barriers, warps, fragments, copies, streams and graphs mean what CUDA's
  * mean, and does it catch what it is there to catch? */
 #include <glib.h>
+#include <glib/gstdio.h>
 
 #include "backend/cuda/device.h"
+#include "backend/cuda/lt.h"
 
 static const int sizes[] = { 1, 31, 32, 33, 255, 1000, 4097 };
 
@@ -330,6 +332,41 @@ test_graph (void)
   cudaGetLastError ();
 }
 
+/* What only queued work may do ends the program elsewhere: reading and writing a device's memory, and a kernel that runs over the
+ * end of its own. */
+static void
+trespass (int how)
+{
+  Device          device;
+  const float     zeros[64] = {};
+  float           values[64];
+  volatile float *x = device.put (zeros, 64);
+
+  g_assert_cmpint (cudaStreamSynchronize (device.stream), ==, cudaSuccess);
+  if (how == 0)
+    values[0] = x[63];
+  else if (how == 1)
+    x[0] = 1;
+  else
+    PM_LAUNCH (scale_kernel, dim3 (how == 2 ? 3 : 2), dim3 (32), (size_t) 0, device.stream, (float *) x, 96, 2.f);
+  device.take (values, (float *) x, 64);
+}
+
+static void
+test_memory (gconstpointer data)
+{
+  if (g_test_subprocess ())
+    {
+      trespass (GPOINTER_TO_INT (data));
+      return;
+    }
+  g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+  if (GPOINTER_TO_INT (data) == 3)
+    g_test_trap_assert_passed ();
+  else
+    g_test_trap_assert_failed ();
+}
+
 /* What a launch may not be, and a device that is lost. */
 static void
 test_refusals (void)
@@ -351,6 +388,59 @@ test_refusals (void)
   cudaGetLastError ();
 }
 
+/* FOLDER/REST with all that is above it; free with g_free. */
+static char *
+make_folder (const char *folder, const char *rest)
+{
+  char *path = g_build_filename (folder, rest, NULL);
+  g_assert_cmpint (g_mkdir_with_parents (path, 0700), ==, 0);
+  return path;
+}
+
+static int
+find_folder (const std::vector<std::string> &folders, const char *path)
+{
+  for (size_t i = 0; i < folders.size (); i++)
+    if (folders[i] == path)
+      return (int) i;
+  return -1;
+}
+
+/* cuBLASLt is looked for in the environment that is active, and in that of any python3 that would be found. */
+static void
+test_folders (void)
+{
+  g_autofree char *top = g_dir_make_tmp ("pentimento-XXXXXX", NULL), *before = g_strdup (g_getenv ("PATH"));
+  g_autofree char *active = make_folder (top, "active/lib/python3.12/site-packages/nvidia/cu13/lib");
+  g_autofree char *other = make_folder (top, "other/lib/python3.13/site-packages/nvidia/cublas/lib");
+  g_autofree char *none = make_folder (top, "none/lib/python3.13/site-packages/nvidia/cublas/lib");
+  g_autofree char *bin = make_folder (top, "other/bin"), *bare = make_folder (top, "none/bin");
+  g_autofree char *program = g_build_filename (bin, "python3", NULL), *environment = g_build_filename (top, "active", NULL);
+  g_autofree char *path = g_strjoin (":", bare, bin, NULL);
+  char            *remove[] = { (char *) "rm", (char *) "-r", top, NULL };
+  PmCudaError      error = {};
+
+  g_assert_true (g_file_set_contents (program, "", 0, NULL));
+  g_assert_cmpint (g_chmod (program, 0700), ==, 0);
+  g_setenv ("PATH", path, TRUE);
+  g_setenv ("VIRTUAL_ENV", environment, TRUE);
+  std::vector<std::string> folders = pm_lt_folders ({ "/given" });
+  g_setenv ("PATH", before, TRUE);
+  g_unsetenv ("VIRTUAL_ENV");
+  g_assert_cmpint (find_folder (folders, "/given"), ==, 0);
+  g_assert_cmpint (find_folder (folders, ""), >, 0);
+  g_assert_cmpint (find_folder (folders, active), >, find_folder (folders, ""));
+  g_assert_cmpint (find_folder (folders, other), >, find_folder (folders, active));
+  g_assert_cmpint (find_folder (folders, none), ==, -1); /* there is no Python */
+  g_assert_true (g_spawn_sync (NULL, remove, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL));
+
+  pm_lt_set_missing (&error, "libcublasLt.so.13", { "/given" });
+  g_assert_cmpint (error.status, ==, PM_CUDA_NO_LIBRARY);
+  g_assert_nonnull (strstr (error.text, "libcublasLt.so.13 is not in /given, "));
+  for (const char *place : { "/usr/local/cuda*", "VIRTUAL_ENV", "CONDA_PREFIX", "PATH", "/opt/*/.venv)" })
+    g_assert_nonnull (strstr (error.text, place)); /* to the end: it was not cut */
+}
+
 int
 main (int argc, char **argv)
 {
@@ -364,5 +454,10 @@ main (int argc, char **argv)
   g_test_add_func ("/cuda-host/streams", test_streams);
   g_test_add_func ("/cuda-host/graph", test_graph);
   g_test_add_func ("/cuda-host/refusals", test_refusals);
+  g_test_add_func ("/cuda-host/folders", test_folders);
+  g_test_add_data_func ("/cuda-host/memory/read", GINT_TO_POINTER (0), test_memory);
+  g_test_add_data_func ("/cuda-host/memory/write", GINT_TO_POINTER (1), test_memory);
+  g_test_add_data_func ("/cuda-host/memory/overrun", GINT_TO_POINTER (2), test_memory);
+  g_test_add_data_func ("/cuda-host/memory/inside", GINT_TO_POINTER (3), test_memory);
   return g_test_run ();
 }

@@ -146,6 +146,76 @@ test_graph (gconstpointer data)
   module->close (cuda);
 }
 
+/* A norm and a convolution over a picture of f16, which lies with its result in the device's memory or in the host's. Free with
+ * g_free. */
+static float *
+run_picture (const PmCudaModule *module, gboolean is_far, gboolean has_norm, PmCudaUsage *usage)
+{
+  const int           side = 19, C = 16, N = 24;
+  const gsize         n_x = (gsize) side * side * C, n_y = (gsize) side * side * N;
+  const PmCudaOptions options = { .compute = PM_DTYPE_F16 };
+  PmCuda             *cuda = pm_test_cuda_open (module, &options);
+  PmWeight            w, row;
+  PmCudaError         error = { 0 };
+  PmRandom            random;
+  void               *pictures[2], *affine;
+
+  pm_random_init (&random, 8);
+  g_autofree float *x = pm_test_cuda_normals (&random, n_x, 1), *weights = pm_test_cuda_normals (&random, N * C * 9, 0.1f);
+  gpointer          near = pm_test_cuda_put (module, cuda, x, n_x, PM_DTYPE_F16), back;
+  PmFeatures        from = { side, side, C, C, PM_DTYPE_F16, near, 0 }, to = { side, side, N, N, PM_DTYPE_F16, NULL, 0 };
+  for (int i = 0; i < 2; i++)
+    g_assert_true ((is_far ? module->alloc_far : module->alloc) (cuda, 2 * (i ? n_y : n_x), &pictures[i], &error));
+  g_assert_true (module->alloc (cuda, 2 * C * sizeof (float), &affine, &error));
+  g_assert_true (module->alloc (cuda, 2 * n_y, &back, &error));
+  g_assert_true (module->weight_new (cuda, PM_DTYPE_F32, N, C * 9, weights, &w, &error));
+  g_assert_true (module->weight_new (cuda, PM_DTYPE_F32, 1, C, weights, &row, &error));
+  module->copy (cuda, pictures[0], near, 2 * n_x);
+  from.data = pictures[0];
+  to.data = pictures[1];
+  PmConv op = { .x = from, .y = to, .side = 3, .stride = 1, .pad = 1, .w = &w, .activation = PM_ACTIVATION_SILU };
+  if (has_norm)
+    {
+      op.scale = affine;
+      op.shift = (float *) affine + C;
+      module->group_norm (cuda, &(PmGroupNorm) { .x = from, .n_groups = 4, .eps = 1e-6f, .weight = &row, .bias = &row,
+                                                 .scale = affine, .shift = (float *) affine + C });
+    }
+  module->conv (cuda, &op);
+  op.adds = true;
+  module->conv (cuda, &op);
+  module->copy (cuda, back, pictures[1], 2 * n_y);
+  module->free (cuda, pictures[1]); /* behind the work on it */
+  pm_test_cuda_finish (module, cuda);
+  module->get_usage (cuda, usage);
+  float *result = pm_test_cuda_take (module, cuda, back, n_y, PM_DTYPE_F16);
+  module->close (cuda); /* with what is left */
+  return result;
+}
+
+static void
+test_far (gconstpointer data)
+{
+  const PmCudaModule *module = data;
+  const PmCudaOptions never = { .resident_bytes = SIZE_MAX };
+  PmCudaUsage         usage, far_usage;
+  PmCudaError         error = { 0 };
+  void               *memory;
+
+  for (int has_norm = 0; has_norm < 2; has_norm++)
+    {
+      g_autofree float *near = run_picture (module, FALSE, has_norm, &usage);
+      g_autofree float *far = run_picture (module, TRUE, has_norm, &far_usage);
+      g_assert_cmpmem (far, sizeof (float) * 19 * 19 * 24, near, sizeof (float) * 19 * 19 * 24);
+      g_assert_cmpuint (usage.peak_far_bytes, ==, 0);
+      g_assert_cmpuint (far_usage.peak_far_bytes, >=, 2 * 19 * 19 * (16 + 24));
+    }
+  PmCuda *cuda = pm_test_cuda_open (module, &never);
+  g_assert_false (module->alloc_far (cuda, 1000, &memory, &error));
+  g_assert_cmpint (error.status, ==, PM_CUDA_OUT_OF_MEMORY);
+  module->close (cuda);
+}
+
 static bool
 is_cancelled_cb (void *user)
 {
@@ -249,7 +319,8 @@ main (int argc, char **argv)
     const char   *name;
     GTestDataFunc run;
   } tests[] = { { "streaming", test_streaming }, { "making-room", test_making_room }, { "graph", test_graph },
-                { "cancel", test_cancel },       { "errors", test_errors },           { "lost", test_lost } };
+                { "far", test_far },             { "cancel", test_cancel },           { "errors", test_errors },
+                { "lost", test_lost } };
 
   g_test_init (&argc, &argv, NULL);
   const PmCudaModule *module = pm_test_cuda_load ();

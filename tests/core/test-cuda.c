@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "compare.h"
+#include "fixture.h"
 #include "pentimento.h"
+#include "prompt-model.h"
 
 #define MODULE "PENTIMENTO_CUDA_MODULE"
 #define DEVICE "PM_CUDA_HOST"
@@ -122,6 +124,58 @@ test_text (void)
     }
 }
 
+/* The file with what the pattern finds replaced, once at least. */
+static void
+change (const char *folder, const char *name, const char *pattern, const char *replacement)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GRegex) regex = g_regex_new (pattern, 0, 0, &error);
+  g_autofree char   *path = g_build_filename (folder, name, NULL), *text = NULL;
+
+  g_assert_no_error (error);
+  g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+  g_autofree char *changed = g_regex_replace (regex, text, -1, 0, replacement, 0, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (changed, !=, text);
+  fixture_write (folder, name, changed, -1);
+}
+
+/* Hidden layers of 4e5 and more, as the largest encoders have them, which f16 cannot hold: it is not used for them. */
+static void
+test_text_range (void)
+{
+  static const gint32 ids[] = { 3, 7, 20, 5, 9, 11, 1 };
+  static const struct
+  {
+    const char *device;
+    double      limit; /* of what stands in for f16: bf16, or f32 on a card that has no bf16 */
+  } cases[] = { { "capability=90", 2e-2 }, { "capability=75", LIMIT } };
+  g_autoptr (GError)   error = NULL;
+  g_autoptr (PmBundle) inputs = pm_bundle_new ();
+  PmEvalOptions        narrow = on_gpu;
+  char                *folder = fixture_folder ();
+
+  prompt_model_copy ("t5-gated/text_encoder/config.json", folder, "config.json");
+  prompt_model_copy ("t5-gated/text_encoder/model.hash.json", folder, "model.hash.json");
+  change (folder, "model.hash.json", "(\\.wi_1\\.weight[^}]*\"scale\": )[0-9.]+", "\\g<1>100000");
+  change (folder, "model.hash.json", "(\\.wo\\.weight[^}]*\"scale\": )[0-9.]+", "\\g<1>0.000002");
+  narrow.precision = PM_PRECISION_F16;
+  pm_test_add (inputs, "ids", PM_DTYPE_I32, G_N_ELEMENTS (ids), ids);
+  g_autoptr (PmBundle) expected = pm_eval_text_encode (folder, inputs, &on_cpu, NULL, &error);
+  g_assert_no_error (error);
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_setenv (DEVICE, cases[i].device, TRUE);
+      g_autoptr (PmBundle) got = pm_eval_text_encode (folder, inputs, &narrow, NULL, &error);
+      g_assert_no_error (error);
+      gsize        n;
+      const float *values = pm_test_array (expected, "embedding", &n);
+      pm_test_compare_rms (cases[i].device, pm_test_array_of (got, "embedding", n), values, n, cases[i].limit);
+    }
+  g_setenv (DEVICE, "", TRUE);
+  fixture_remove (folder);
+}
+
 /* Guided in the middle only, so that batches differ; read in three steps of six, so that all kinds of steps are remembered. */
 static PmRequest *
 new_request (PmModel *model, const char *device)
@@ -219,6 +273,15 @@ test_streaming (void)
   g_assert_cmpuint (estimate.device_bytes, >, estimate.weight_bytes);
   g_assert_cmpuint (estimate.device_bytes, <=, estimate.device_free_bytes);
 
+  PmEstimate plain, matrix;
+  g_assert_true (pm_request_set_show (request, "read=", NULL) && pm_generate_estimate (model, request, &plain, &error));
+  g_assert_true (pm_request_set_show (request, "layers=0,3;heads=all;steps=1-3;read=subject", NULL)
+                 && pm_generate_estimate (model, request, &matrix, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (estimate.device_bytes, >, plain.device_bytes); /* what is recorded lies there, too */
+  g_assert_cmpuint (matrix.device_bytes, >=, plain.device_bytes + 64 * 64 * sizeof (float));
+  g_assert_true (pm_request_set_show (request, "layers=0,3;heads=all;steps=1-3;read=received,entropy", NULL));
+
   request->vram_limit = estimate.device_bytes - 31 * MIB; /* of which 24 are room that a small model hardly takes */
   g_assert_true (pm_generate_estimate (model, request, &estimate, &error));
   g_assert_cmpuint (estimate.device_free_bytes, ==, request->vram_limit);
@@ -236,6 +299,50 @@ test_streaming (void)
   g_assert_cmpmem (fallen->trajectory, count_numbers (there) * sizeof (float), there->trajectory,
                    count_numbers (there) * sizeof (float));
   g_assert_nonnull (strstr (fallen->record, "\"backend\":\"cpu\",\"device\":\"cpu\""));
+}
+
+/* What a prompt is read with counts: it has the device to itself before the network, which in this model is much smaller. */
+static void
+test_estimate_text (void)
+{
+  g_autoptr (GError) error = NULL;
+  char              *folder = fixture_folder ();
+  guint64            bytes[2];
+
+  prompt_model_make (folder, TRUE);
+  for (int i = 0; i < 2; i++)
+    {
+      if (i == 1)
+        {
+          change (folder, "text_encoder/config.json", "(\"d_ff\": )[0-9]+", "\\g<1>150000");
+          change (folder, "text_encoder/model.hash.json", "(\\.wi_[01]\\.weight\": \\{\"shape\": \\[)[0-9]+", "\\g<1>150000");
+          change (folder, "text_encoder/model.hash.json", "(\\.wo\\.weight\": \\{\"shape\": \\[[0-9]+, )[0-9]+", "\\g<1>150000");
+        }
+      g_autoptr (PmModel)   model = prompt_model_open (folder);
+      g_autoptr (PmRequest) request = pm_request_new_for_model (model);
+      PmEstimate            estimate;
+
+      g_set_str (&request->device, "cuda");
+      g_set_str (&request->prompt, "a cat");
+      request->precision = PM_PRECISION_F32;
+      request->shortage = PM_SHORTAGE_STOP;
+      request->num_steps = 2;
+      request->width = request->height = 64;
+      g_assert_true (pm_generate_estimate (model, request, &estimate, &error));
+      g_assert_no_error (error);
+      bytes[i] = estimate.device_bytes;
+      if (i == 0)
+        continue;
+      request->vram_limit = bytes[0];
+      g_assert_null (pm_generate (model, request, NULL, &error));
+      g_assert_error (error, PM_ERROR, PM_ERROR_MEMORY);
+      g_clear_error (&error);
+      request->vram_limit = bytes[1];
+      g_autoptr (PmResult) result = paint (model, request);
+      g_assert_nonnull (result->picture);
+    }
+  g_test_message ("%" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT " bytes", bytes[0], bytes[1]);
+  fixture_remove (folder);
 }
 
 static void
@@ -291,6 +398,7 @@ static const struct
   { "an old driver", NULL, "driver=11040", PM_ERROR_DEVICE, { "too old", "580", "cpu" } },
   { "no device", NULL, "devices=0", PM_ERROR_DEVICE, { "no GPU", "cpu" } },
   { "no library", NULL, "library=0", PM_ERROR_DEVICE, { "cuBLASLt", "pip install nvidia-cublas", "beside" } },
+  { "a device that is taken", NULL, "contexts=0", PM_ERROR_DEVICE, { "GPU", "cpu" } },
   { "small memory", NULL, "memory=1000000", PM_ERROR_MEMORY, { "memory", "cpu" } },
 };
 
@@ -343,7 +451,7 @@ test_names (void)
 {
   g_autofree char *module = g_strdup (g_getenv (MODULE));
 
-  g_setenv (DEVICE, "devices=2", TRUE);
+  g_setenv (DEVICE, "devices=2,contexts=0", TRUE); /* to list them costs them nothing */
   g_auto (GStrv) two = pm_device_list ();
   g_assert_cmpuint (g_strv_length (two), ==, 3);
   g_assert_cmpstr (two[0], ==, "cpu");
@@ -378,6 +486,8 @@ main (int argc, char **argv)
     { "/cuda/sample", test_sample },
     { "/cuda/sample-text", test_sample_text },
     { "/cuda/streaming", test_streaming },
+    { "/cuda/text-range", test_text_range },
+    { "/cuda/estimate-text", test_estimate_text },
     { "/cuda/precision", test_precision },
     { "/cuda/cancel", test_cancel },
     { "/cuda/obstacles", test_obstacles },
@@ -385,8 +495,13 @@ main (int argc, char **argv)
     { "/cuda/names", test_names },
   };
 
+  char *cache = fixture_folder ();
+
+  g_assert_true (g_setenv ("XDG_CACHE_HOME", cache, TRUE)); /* before GLib reads it */
   g_test_init (&argc, &argv, NULL);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
     g_test_add_func (tests[i].path, tests[i].run);
-  return g_test_run ();
+  int status = g_test_run ();
+  fixture_remove (cache);
+  return status;
 }

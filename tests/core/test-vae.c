@@ -174,20 +174,20 @@ test_memory (void)
   const gsize        picture = 3 * 1024 * 1024 * sizeof (float);
 
   g_assert_no_error (error);
-  PmVaeCost full = pm_vae_measure (vae, &call);
+  PmVaeCost full = pm_vae_measure (vae, NULL, &call);
   g_assert_cmpuint (full.file_bytes, ==, 0);
   call.memory.is_half = TRUE;
-  PmVaeCost half = pm_vae_measure (vae, &call);
+  PmVaeCost half = pm_vae_measure (vae, NULL, &call);
   g_assert_cmpfloat (full.flops, ==, half.flops);
   g_assert_cmpuint (half.work_bytes, <, full.work_bytes * 6 / 10);
   call.memory = (PmVaeMemory) { .limit = 64 << 20 };
-  PmVaeCost bounded = pm_vae_measure (vae, &call);
+  PmVaeCost bounded = pm_vae_measure (vae, NULL, &call);
   g_assert_cmpfloat (full.flops, ==, bounded.flops);
   g_assert_cmpuint (bounded.work_bytes, <=, (64 << 20) + picture);
   g_assert_cmpuint (bounded.work_bytes + bounded.file_bytes, >=, full.work_bytes);
   call.h = call.w = 512;
   call.memory.limit = 0;
-  g_assert_cmpuint (pm_vae_measure (vae, &call).work_bytes, <=, PM_VAE_LIMIT + 16 * picture);
+  g_assert_cmpuint (pm_vae_measure (vae, NULL, &call).work_bytes, <=, PM_VAE_LIMIT + 16 * picture);
 }
 
 /* No room for files is a sentence. */

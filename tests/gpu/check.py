@@ -27,7 +27,7 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 # Tests of the core that take a device, and which of their cases are of a GPU.
 OPERATIONS = [("backend", "/backend/cuda:0"), ("backend-attention", "/backend-attention/cuda:0"),
               ("backend-conv", "/backend-conv/cuda:0"), ("cuda-attention", None)]
-NETWORKS = [("cuda-network", None)]
+NETWORKS = [("cuda-network", None), ("cuda-vae", None)]
 
 
 class Check:
@@ -164,7 +164,7 @@ class Check:
         self.row(stage, "glibc %s, Python %s, %d processors" % (library, sys.version.split()[0], processors), "")
         status, output = self.run([self.program, "info", "--devices"], 60)
         lines = output.strip().splitlines()
-        usable = status == 0 and any(re.match(r"cuda:0 .* free$", line) for line in lines)
+        usable = status == 0 and any(re.match(r"cuda:0 .* of memory$", line) for line in lines)
         for line in lines:
             self.row(stage, line[:160], "")
         self.row(stage, "a GPU can be used", "", "ok" if usable else "FAILED")

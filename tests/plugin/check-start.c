@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#define VRAM_LIMIT 300 /* MiB */
 #define BEGIN_CALL "class", "fox", "seed", 7, "num-steps", 8, "read", "", "guidance", 1.0
 
 /* Colours that tell the place, in an image of its own: a layer with an offset on white. */
@@ -86,13 +87,26 @@ check_same (const Call *first, const Call *again, const char *what)
     check_near (largest_difference (a, b, width * height, FALSE), 0.0, 0.0, what);
 }
 
+/* The record holds the limit of a GPU's memory in bytes. */
+static void
+check_limit (Call *paint)
+{
+  g_autoptr (JsonParser) parser = NULL;
+  JsonObject *record = record_of (NULL, GIMP_ITEM (paint->picture), &parser);
+  JsonObject *request = record ? json_object_get_object_member (record, "request") : NULL;
+
+  check (request && json_object_get_int_member_with_default (request, "vram-limit", 0) == (gint64) VRAM_LIMIT << 20,
+         "the record holds the limit of the GPU's memory");
+}
+
 /* Little strength keeps the layer, place for place; full strength does not; and the record repeats it without the layer. */
 static void
 test_over_layer (const char *folder)
 {
   GimpLayer *layer;
   GimpImage *image = image_with_layer (120, 40, 160, 90, &layer);
-  Call   faint = call ("plug-in-pentimento-generate", image, layer, BEGIN_CALL, "target", "over-layer", "strength", 0.13, NULL);
+  Call   faint = call ("plug-in-pentimento-generate", image, layer, BEGIN_CALL, "target", "over-layer", "strength", 0.13,
+                       "vram-limit", VRAM_LIMIT, NULL);
   Call   strong = call ("plug-in-pentimento-generate", image, layer, BEGIN_CALL, "target", "over-layer", "strength", 1.0, NULL);
   Call   again;
   double kept, lost;
@@ -109,6 +123,8 @@ test_over_layer (const char *folder)
   check (lost > 4.0 * kept, "full strength does not (%g)", lost);
   again = call ("plug-in-pentimento-run-again", image, faint.picture, "target", "over-layer", NULL);
   check_same (&faint, &again, "the repeated start");
+  check_limit (&faint);
+  check_limit (&again);
   gimp_image_remove_layer (image, layer);
   check (gimp_file_save (GIMP_RUN_NONINTERACTIVE, image, file, NULL), "the image is saved without the layer");
   gimp_image_delete (image);

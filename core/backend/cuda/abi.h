@@ -12,7 +12,7 @@
 
 #include "backend/ops.h"
 
-#define PM_CUDA_ABI 3
+#define PM_CUDA_ABI 4
 
 typedef enum
 {
@@ -38,7 +38,7 @@ typedef struct
   char   name[256];   /* "NVIDIA H200" */
   int    major, minor; /* compute capability */
   int    n_processors;
-  size_t total_bytes, free_bytes;
+  size_t total_bytes;
   bool   has_bf16;
 } PmCudaDevice;
 
@@ -63,8 +63,10 @@ typedef struct
 
 typedef struct
 {
-  size_t used_bytes, peak_bytes;            /* of device memory, all that follows included */
+  size_t free_bytes;                        /* of device memory, when the device was opened */
+  size_t used_bytes, peak_bytes;            /* of it, all that follows included */
   size_t resident_bytes, streamed_bytes;    /* weights */
+  size_t peak_far_bytes;                    /* of alloc_far */
   size_t n_uploaded_bytes;                  /* of streamed weights, since the device was opened */
   int    n_operations, n_graphs, n_replays; /* queued one by one; captured; graphs launched again */
 } PmCudaUsage;
@@ -79,6 +81,8 @@ typedef struct
   const char *least_driver; /* "580" */
   const char *toolkit;      /* "13.0" */
 
+  /* Both open no context on the device, which would take a second and some hundred megabytes of it: nobody but a context is told
+   * how much is free. */
   bool (*count) (int *n_devices, PmCudaError *error);
   bool (*describe) (int index, PmCudaDevice *device, PmCudaError *error);
 
@@ -94,6 +98,10 @@ typedef struct
    * still use it. */
   bool (*alloc) (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error);
   void (*free) (PmCuda *cuda, void *memory);
+
+  /* The same of the host's memory, pinned, where operations reach it over the bus: slowly, and only with weights that may be
+   * streamed (resident_bytes not SIZE_MAX). For large things that are gone through once and in order. No uploads or downloads. */
+  bool (*alloc_far) (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error);
 
   /* `from` and `to` of the host may be reused on return; download waits for what was queued before. copy stays on the device. */
   void (*upload) (PmCuda *cuda, void *to, const void *from, size_t n_bytes);

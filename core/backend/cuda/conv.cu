@@ -80,12 +80,13 @@ input_factor (const PmCuda *cuda, const PmConv *op)
   return cuda->compute == PM_DTYPE_F16 && ! op->scale ? PM_FEATURES_UNIT : 1.f;
 }
 
-/* Such features are what the product wants already. */
+/* Such features are what the product wants already; but it looks at each many times. */
 static bool
 is_ready (const PmCuda *cuda, const PmConv *op)
 {
   return cuda->compute == PM_DTYPE_F16 && op->x.dtype == PM_DTYPE_F16 && ! op->scale && op->x.channels % 8 == 0
-         && op->x.stride % 8 == 0 && op->x.data != op->y.data && pm_is_aligned (op->x.data);
+         && op->x.stride % 8 == 0 && op->x.data != op->y.data && pm_is_aligned (op->x.data)
+         && ! pm_cuda_is_far (cuda, op->x.data);
 }
 
 /* [N, taps, C] of the compute type, C rounded up. */

@@ -30,7 +30,13 @@ typedef struct
 #undef X
 } PmLt;
 
-/* folders are searched first; PM_CUDA_NO_LIBRARY says where it was looked for. The library stays open as long as the process. */
-bool pm_lt_open (PmLt *lt, const std::vector<std::string> &folders, PmCudaError *error);
+/* Folders that may hold it, in the order in which they are tried; "" is the loader's own search. given come first. */
+std::vector<std::string> pm_lt_folders (std::vector<std::string> given);
+
+/* PM_CUDA_NO_LIBRARY, and where it was looked for. */
+void pm_lt_set_missing (PmCudaError *error, const char *name, const std::vector<std::string> &given);
+
+/* The library stays open as long as the process. */
+bool pm_lt_open (PmLt *lt, const std::vector<std::string> &given, PmCudaError *error);
 
 #endif

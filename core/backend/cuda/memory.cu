@@ -28,7 +28,10 @@ pm_cuda_memory_clear (PmCuda *cuda)
   cudaMemPool_t pool;
 
   for (auto &memory : cuda->memory)
-    cudaFreeAsync (memory.first, cuda->stream);
+    if (memory.second.is_far)
+      cudaFreeHost (memory.first);
+    else
+      cudaFreeAsync (memory.first, cuda->stream);
   cuda->memory.clear ();
   cudaDeviceSynchronize ();
   for (int i = 0; i < PM_CUDA_STAGES; i++)
@@ -76,11 +79,41 @@ pm_cuda_alloc (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error)
                          cuda->usage.used_bytes, cuda->options.limit_bytes, cudaGetErrorName (result));
       return false;
     }
-  cuda->memory[*memory] = PmCudaMemory { size, ++cuda->serial };
+  cuda->memory[*memory] = PmCudaMemory { size, ++cuda->serial, false };
   cuda->usage.used_bytes += size;
   if (cuda->usage.used_bytes > cuda->usage.peak_bytes)
     cuda->usage.peak_bytes = cuda->usage.used_bytes;
   return true;
+}
+
+bool
+pm_cuda_alloc_far (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error)
+{
+  size_t      size = PM_CUDA_ROUND (n_bytes > 0 ? n_bytes : 1);
+  cudaError_t result = n_bytes > SIZE_MAX / 2 || cuda->options.resident_bytes == SIZE_MAX ? cudaErrorMemoryAllocation
+                                                                                          : cudaSetDevice (cuda->device);
+
+  *memory = NULL;
+  result = result == cudaSuccess ? cudaHostAlloc (memory, size, cudaHostAllocDefault) : result;
+  if (result != cudaSuccess)
+    {
+      cudaGetLastError ();
+      *memory = NULL;
+      pm_cuda_set_error (error, pm_cuda_status (result), "%zu bytes of pinned memory: %s", size, cudaGetErrorName (result));
+      return false;
+    }
+  cuda->memory[*memory] = PmCudaMemory { size, ++cuda->serial, true };
+  cuda->far_bytes += size;
+  if (cuda->far_bytes > cuda->usage.peak_far_bytes)
+    cuda->usage.peak_far_bytes = cuda->far_bytes;
+  return true;
+}
+
+bool
+pm_cuda_is_far (const PmCuda *cuda, const void *memory)
+{
+  auto found = cuda->memory.find ((void *) memory);
+  return found != cuda->memory.end () && found->second.is_far;
 }
 
 void
@@ -90,10 +123,18 @@ pm_cuda_free (PmCuda *cuda, void *memory)
 
   if (found == cuda->memory.end ())
     return;
-  pm_cuda_forget_graphs_of (cuda, found->second.serial);
-  cuda->usage.used_bytes -= found->second.n_bytes;
+  PmCudaMemory freed = found->second;
+  pm_cuda_forget_graphs_of (cuda, freed.serial);
   cuda->memory.erase (found);
   cudaSetDevice (cuda->device);
+  if (freed.is_far)
+    {
+      cuda->far_bytes -= freed.n_bytes;
+      pm_cuda_check (cuda, cudaStreamSynchronize (cuda->stream), "work that was queued before");
+      cudaFreeHost (memory);
+      return;
+    }
+  cuda->usage.used_bytes -= freed.n_bytes;
   pm_cuda_check (cuda, cudaFreeAsync (memory, cuda->stream), "cudaFreeAsync");
 }
 
@@ -186,5 +227,5 @@ void
 pm_cuda_copy (PmCuda *cuda, void *to, const void *from, size_t n_bytes)
 {
   if (pm_cuda_begin (cuda))
-    pm_cuda_check (cuda, cudaMemcpyAsync (to, from, n_bytes, cudaMemcpyDeviceToDevice, cuda->stream), "cudaMemcpyAsync");
+    pm_cuda_check (cuda, cudaMemcpyAsync (to, from, n_bytes, cudaMemcpyDefault, cuda->stream), "cudaMemcpyAsync");
 }

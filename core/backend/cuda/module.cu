@@ -113,14 +113,9 @@ static bool
 module_describe (int index, PmCudaDevice *device, PmCudaError *error)
 {
   cudaDeviceProp properties;
-  int            before = 0;
 
   memset (device, 0, sizeof *device);
   cudaError_t result = cudaGetDeviceProperties (&properties, index);
-  cudaGetDevice (&before);
-  result = result == cudaSuccess ? cudaSetDevice (index) : result;
-  result = result == cudaSuccess ? cudaMemGetInfo (&device->free_bytes, &device->total_bytes) : result;
-  cudaSetDevice (before);
   if (result != cudaSuccess)
     {
       cudaGetLastError ();
@@ -131,6 +126,7 @@ module_describe (int index, PmCudaDevice *device, PmCudaError *error)
   device->major = properties.major;
   device->minor = properties.minor;
   device->n_processors = properties.multiProcessorCount;
+  device->total_bytes = properties.totalGlobalMem;
   device->has_bf16 = properties.major >= 8;
   if (properties.major * 10 + properties.minor >= LEAST_CAPABILITY)
     return true;
@@ -167,9 +163,11 @@ module_close (PmCuda *cuda)
 static bool
 open_streams (PmCuda *cuda)
 {
-  int limit = 0;
+  int    limit = 0;
+  size_t total;
 
   if (! pm_cuda_check (cuda, cudaSetDevice (cuda->device), "cudaSetDevice")
+      || ! pm_cuda_check (cuda, cudaMemGetInfo (&cuda->usage.free_bytes, &total), "cudaMemGetInfo")
       || ! pm_cuda_check (cuda, cudaDeviceGetAttribute (&limit, cudaDevAttrMaxSharedMemoryPerBlockOptin, cuda->device),
                           "cudaDeviceGetAttribute")
       || ! pm_cuda_check (cuda, cudaStreamCreateWithFlags (&cuda->stream, cudaStreamNonBlocking), "cudaStreamCreate")
@@ -254,6 +252,7 @@ pentimento_cuda_module (const PmCudaHost *host)
     module_get_usage,
     pm_cuda_alloc,
     pm_cuda_free,
+    pm_cuda_alloc_far,
     pm_cuda_upload,
     pm_cuda_download,
     pm_cuda_copy,

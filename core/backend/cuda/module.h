@@ -70,6 +70,7 @@ struct PmCudaMemory
 {
   size_t   n_bytes;
   uint64_t serial;
+  bool     is_far;
 };
 
 struct PmCuda
@@ -88,6 +89,7 @@ struct PmCuda
 
   std::unordered_map<void *, PmCudaMemory> memory;
   uint64_t                                 serial;
+  size_t                                   far_bytes;
   void                                    *scratch[PM_N_SCRATCH];
   size_t                                   scratch_bytes[PM_N_SCRATCH];
 
@@ -117,7 +119,9 @@ bool pm_cuda_begin (PmCuda *cuda);
 bool  pm_cuda_memory_init (PmCuda *cuda, PmCudaError *error);
 void  pm_cuda_memory_clear (PmCuda *cuda);
 bool  pm_cuda_alloc (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error);
+bool  pm_cuda_alloc_far (PmCuda *cuda, size_t n_bytes, void **memory, PmCudaError *error);
 void  pm_cuda_free (PmCuda *cuda, void *memory);
+bool  pm_cuda_is_far (const PmCuda *cuda, const void *memory); /* its beginning */
 void *pm_cuda_scratch (PmCuda *cuda, PmScratch which, size_t n_bytes); /* NULL: the error is kept */
 void  pm_cuda_upload (PmCuda *cuda, void *to, const void *from, size_t n_bytes);
 void  pm_cuda_download (PmCuda *cuda, void *to, const void *from, size_t n_bytes);

@@ -16,6 +16,13 @@ driver_state (void)
 }
 
 cudaError_t
+pm_host_context_state (void)
+{
+  cudaError_t state = driver_state ();
+  return state == cudaSuccess && pm_host_setting ("contexts", 1) < 1 ? cudaErrorDevicesUnavailable : state;
+}
+
+cudaError_t
 cudaDriverGetVersion (int *version)
 {
   *version = (int) pm_host_setting ("driver", 13000);
@@ -70,7 +77,7 @@ cudaError_t
 cudaSetDevice (int device)
 {
   current_device = device;
-  return driver_state ();
+  return pm_host_context_state ();
 }
 
 cudaError_t

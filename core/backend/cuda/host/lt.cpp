@@ -36,12 +36,11 @@ struct PmHostPreference
 };
 
 bool
-pm_lt_open (PmLt *lt, const std::vector<std::string> &folders, PmCudaError *error)
+pm_lt_open (PmLt *lt, const std::vector<std::string> &given, PmCudaError *error)
 {
   if (pm_host_setting ("library", 1) == 0)
     {
-      error->status = PM_CUDA_NO_LIBRARY;
-      snprintf (error->text, sizeof error->text, "libcublasLt.so.13: the host build was told that it is not there");
+      pm_lt_set_missing (error, "libcublasLt.so.13", given);
       return false;
     }
 #define X(name) lt->name = name;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
@@ -128,8 +129,10 @@ advance (void)
   PmHostStream *stream = ready[random_below ((unsigned) ready.size ())];
   Task          task = std::move (stream->tasks.front ());
   stream->tasks.pop_front ();
-  if (task.run && ! machine ().is_lost)
-    task.run ();
+  if (! task.run || machine ().is_lost)
+    return;
+  pm_host_memory_open (true);
+  task.run ();
 }
 
 static void
@@ -137,6 +140,7 @@ drain (PmHostStream *stream)
 {
   while (! stream->tasks.empty ())
     advance ();
+  pm_host_memory_open (false);
 }
 
 static cudaError_t
@@ -207,18 +211,6 @@ pm_host_set_shared_limit (const void *kernel, int n_bytes)
 
 static const size_t most_poisoned = 4 << 20; /* bytes of one allocation: the rest takes longer than what it finds is worth */
 
-static void *
-allocate (size_t n_bytes, std::map<void *, size_t> *list)
-{
-  void *memory = aligned_alloc (256, (n_bytes + 255) / 256 * 256);
-  if (memory)
-    {
-      memset (memory, 0xff, n_bytes < most_poisoned ? n_bytes : most_poisoned);
-      (*list)[memory] = n_bytes;
-    }
-  return memory;
-}
-
 static size_t
 total_memory (void)
 {
@@ -234,8 +226,9 @@ cudaMallocAsync (void **memory, size_t n_bytes, cudaStream_t stream)
   *memory = nullptr;
   if (is_capturing ())
     return report (cudaErrorStreamCaptureUnsupported);
-  if (n_bytes > total_memory () - m.n_used || ! (*memory = allocate (n_bytes, &m.memory)))
+  if (n_bytes > total_memory () - m.n_used || ! (*memory = pm_host_memory_take (n_bytes, most_poisoned)))
     return report (cudaErrorMemoryAllocation);
+  m.memory[*memory] = n_bytes;
   m.n_used += n_bytes;
   return alive ();
 }
@@ -255,7 +248,7 @@ release (void *memory)
     pm_host_fail ("memory is freed that was not allocated");
   m.n_used -= found->second;
   m.memory.erase (found);
-  free (memory);
+  pm_host_memory_give (memory);
 }
 
 cudaError_t
@@ -293,8 +286,12 @@ cudaError_t
 cudaHostAlloc (void **memory, size_t n_bytes, unsigned flags)
 {
   Locked locked (machine ().lock);
-  *memory = allocate (n_bytes, &machine ().pinned);
-  return report (*memory ? cudaSuccess : cudaErrorMemoryAllocation);
+  *memory = aligned_alloc (256, (n_bytes + 255) / 256 * 256);
+  if (! *memory)
+    return report (cudaErrorMemoryAllocation);
+  memset (*memory, 0xff, std::min (n_bytes, most_poisoned));
+  machine ().pinned[*memory] = n_bytes;
+  return cudaSuccess;
 }
 
 cudaError_t
@@ -326,6 +323,11 @@ cudaMemcpyAsync (void *to, const void *from, size_t n_bytes, cudaMemcpyKind kind
   bool     from_device = kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
   bool     to_device = kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
 
+  if (kind == cudaMemcpyDefault)
+    {
+      from_device = ! is_within (m.pinned, from, n_bytes);
+      to_device = ! is_within (m.pinned, to, n_bytes);
+    }
   if ((from_device && ! is_within (m.memory, from, n_bytes)) || (to_device && ! is_within (m.memory, to, n_bytes)))
     return report (cudaErrorInvalidValue);
   if (from_device || is_within (m.pinned, from, n_bytes) || stream->captured)
@@ -415,6 +417,7 @@ cudaEventSynchronize (cudaEvent_t event)
   uint64_t n = event->n_recorded;
   while (event->n_done < n && ! machine ().is_lost)
     advance ();
+  pm_host_memory_open (false);
   return alive ();
 }
 
@@ -478,7 +481,10 @@ cudaGraphExecDestroy (cudaGraphExec_t exec)
 cudaError_t
 cudaMemGetInfo (size_t *free_bytes, size_t *total_bytes)
 {
-  Locked locked (machine ().lock);
+  Locked      locked (machine ().lock);
+  cudaError_t state = pm_host_context_state ();
+  if (state != cudaSuccess)
+    return report (state);
   *total_bytes = total_memory ();
   *free_bytes = *total_bytes - machine ().n_used;
   return alive ();

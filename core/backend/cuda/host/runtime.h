@@ -1,10 +1,12 @@
 /* The part of CUDA's runtime API that the module calls, for its host build.
  *
  * Streams are queues: nothing runs before something waits, and then the queues advance in an order that a seed decides, as far as
- * events allow. What works here only because two streams happened to be in step fails for some seed. Memory is filled with NaN.
- * The environment's PM_CUDA_HOST sets a device's behaviour, for tests of errors: "seed=7,devices=2,memory=100000000,driver=13000,
- * capability=90,processors=4,lost=500,library=0" (lost: that many launches succeed; library=0: there is no cuBLASLt). devices=0
- * and driver=0 are what machines without a device or a driver say. */
+ * events allow. What works here only because two streams happened to be in step fails for some seed. Memory is filled with NaN,
+ * and a device's is out of the program's reach (memory.cpp).
+ * The environment's PM_CUDA_HOST sets a device's behaviour, for tests of errors: "seed=7,devices=2,memory=100000000,
+ * driver=13000,capability=90,processors=4,lost=500,library=0,contexts=0" (lost: that many launches succeed; library=0: there is
+ * no cuBLASLt; contexts=0: what needs a context on a device fails). devices=0 and driver=0 are what machines without a device or
+ * a driver say. */
 #ifndef PM_HOST_RUNTIME_H
 #define PM_HOST_RUNTIME_H
 
