@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host.h"
+#include "toolchain.h"
 
 #if defined __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
@@ -45,7 +46,7 @@ struct Fiber
   State         state;
   void         *jump[5];
   ucontext_t    context;
-  void         *stack, *fake_stack;
+  void         *stack, *fake_stack, *watched;
   bool          is_started;
   PmHostCombine combine; /* of the exchange that it waits for */
   unsigned      mask;
@@ -62,7 +63,7 @@ struct Worker
   std::vector<int>     runnable;
   Fiber               *running = nullptr;
   void                *jump[5];
-  void                *fake_stack = nullptr;
+  void                *fake_stack = nullptr, *watched = nullptr;
   const void          *own_stack = nullptr;
   size_t               own_stack_bytes = 0;
   const std::function<void (void)> *thread = nullptr;
@@ -77,6 +78,7 @@ struct Worker
     for (Fiber *fiber : fibers)
       {
         munmap (fiber->stack, stack_bytes);
+        PM_WATCH_FREE (fiber->watched);
         delete fiber;
       }
   }
@@ -107,7 +109,8 @@ random_below (Worker *w, unsigned n)
   return (unsigned) ((w->random >> 11) % n);
 }
 
-__attribute__ ((noinline, noreturn)) static void
+/* Not watched: it is begun in one place and never ends. */
+__attribute__ ((noinline, noreturn, no_sanitize ("thread"))) static void
 jump_to (void **where)
 {
   __builtin_longjmp (where, 1);
@@ -119,27 +122,36 @@ static void fiber_main (void);
 __attribute__ ((noinline)) static void
 enter (Worker *w, Fiber *fiber)
 {
+  bool is_new = ! fiber->is_started;
+
+  PM_WATCH_PAUSE ();
   w->running = fiber;
+  w->watched = PM_WATCH_HERE ();
   pm_host_lane = &fiber->lane;
+  fiber->is_started = true;
   PM_HOST_SWITCH_BEGIN (&w->fake_stack, fiber->stack, stack_bytes);
   if (! __builtin_setjmp (w->jump))
     {
-      if (fiber->is_started)
+      PM_WATCH_ENTER (fiber->watched);
+      if (! is_new)
         jump_to (fiber->jump);
-      fiber->is_started = true;
       setcontext (&fiber->context);
     }
   PM_HOST_SWITCH_END (worker->fake_stack, nullptr, nullptr);
   worker->running = nullptr;
+  PM_WATCH_RESUME ();
 }
 
-/* From a fiber to the worker's loop, until that enters it again. */
-__attribute__ ((noinline)) static void
+/* From a fiber to the worker's loop, until that enters it again. Not watched: what it reads is the host's. */
+__attribute__ ((noinline, no_sanitize ("thread"))) static void
 leave (Fiber *fiber)
 {
   PM_HOST_SWITCH_BEGIN (&fiber->fake_stack, worker->own_stack, worker->own_stack_bytes);
   if (! __builtin_setjmp (fiber->jump))
-    jump_to (worker->jump);
+    {
+      PM_WATCH_LEAVE (worker->watched);
+      jump_to (worker->jump);
+    }
   PM_HOST_SWITCH_END (worker->running->fake_stack, &worker->own_stack, &worker->own_stack_bytes);
 }
 
@@ -153,7 +165,10 @@ fiber_main (void)
       (*worker->thread) ();
       if (! fiber->copies.empty () || ! fiber->open.empty ())
         pm_host_fail ("a thread ends with copies that it has not waited for");
+      PM_WATCH_RELEASE (worker);
+      PM_WATCH_PAUSE ();
       fiber->state = DONE;
+      PM_WATCH_RESUME ();
       leave (fiber);
     }
 }
@@ -168,6 +183,7 @@ fiber_new (int index)
   fiber->context.uc_stack.ss_sp = fiber->stack;
   fiber->context.uc_stack.ss_size = stack_bytes;
   fiber->lane.index = index;
+  fiber->watched = PM_WATCH_NEW ();
   makecontext (&fiber->context, fiber_main, 0);
   return fiber;
 }
@@ -196,6 +212,8 @@ pm_host_barrier (const char *file, int line)
   Worker *w = worker;
   Fiber  *fiber = w->running;
 
+  PM_WATCH_RELEASE (&w->n_at_barrier);
+  PM_WATCH_PAUSE ();
   if (w->barrier_file && (w->barrier_file != file || w->barrier_line != line))
     {
       fprintf (stderr, "host kernel: barriers at %s:%d and %s:%d\n", file, line, w->barrier_file, w->barrier_line);
@@ -206,6 +224,8 @@ pm_host_barrier (const char *file, int line)
   fiber->state = AT_BARRIER;
   w->n_at_barrier++;
   leave (fiber);
+  PM_WATCH_RESUME ();
+  PM_WATCH_ACQUIRE (&w->n_at_barrier);
 }
 
 int
@@ -214,8 +234,8 @@ pm_host_lane_id (void)
   return worker->running->lane.index % 32;
 }
 
-void
-pm_host_exchange (PmHostCombine combine, unsigned mask, const void *in, void *out)
+static void
+exchange (PmHostCombine combine, unsigned mask, const void *in, void *out)
 {
   Worker     *w = worker;
   Fiber      *fiber = w->running;
@@ -256,6 +276,20 @@ pm_host_exchange (PmHostCombine combine, unsigned mask, const void *in, void *ou
   for (int i = 0; i < 32; i++)
     if (mask >> i & 1 && warp + i != fiber->lane.index)
       make_runnable (w, w->fibers[warp + i]);
+}
+
+void
+pm_host_exchange (PmHostCombine combine, unsigned mask, const void *in, void *out)
+{
+  void *warp = worker->fibers[worker->running->lane.index & ~31];
+
+  if (combine == pm_host_meet)
+    PM_WATCH_RELEASE (warp);
+  PM_WATCH_PAUSE ();
+  exchange (combine, mask, in, out);
+  PM_WATCH_RESUME ();
+  if (combine == pm_host_meet)
+    PM_WATCH_ACQUIRE (warp);
 }
 
 void
@@ -342,6 +376,7 @@ pm_host_run_grid (dim3 grid, dim3 block, size_t shared_bytes, uint64_t seed, con
           own.block.block = dim3 (x, y, z);
           memset (end_aligned, 0xff, shared_bytes);
           run_block (&own);
+          PM_WATCH_ACQUIRE (&own);
         }
   free (shared);
 }

@@ -7,6 +7,7 @@
 #include "block.h"
 #include "runtime.h"
 #include "types.h"
+#include "watch.h"
 
 template <typename T>
 static inline T
@@ -183,15 +184,17 @@ pm_mma (float *c, const uint32_t *a, const uint32_t *b, const __nv_bfloat16 *)
   pm_host_exchange (pm_host_mma_bfloat, 0xffffffffu, &registers, NULL);
 }
 
-#define PM_HOST_LDMATRIX(name)                                                     \
+#define PM_HOST_LDMATRIX(name, n_rows)                                             \
   static inline void pm_##name (uint32_t *registers, const void *row)              \
   {                                                                                \
+    if (pm_host_lane_id () < n_rows)                                               \
+      PM_WATCH_READ_16 (row);                                                      \
     pm_host_exchange (pm_host_##name, 0xffffffffu, row, registers);                \
   }
-PM_HOST_LDMATRIX (ldmatrix_x2)
-PM_HOST_LDMATRIX (ldmatrix_x4)
-PM_HOST_LDMATRIX (ldmatrix_x2_trans)
-PM_HOST_LDMATRIX (ldmatrix_x4_trans)
+PM_HOST_LDMATRIX (ldmatrix_x2, 16)
+PM_HOST_LDMATRIX (ldmatrix_x4, 32)
+PM_HOST_LDMATRIX (ldmatrix_x2_trans, 16)
+PM_HOST_LDMATRIX (ldmatrix_x4_trans, 32)
 #undef PM_HOST_LDMATRIX
 
 static inline void
