@@ -20,9 +20,10 @@ meadow". It began with what `starter-class` had learned (as PixArt-alpha, arXiv 
 }
 LIMITS = """It knows nothing but the {n} things, few ways to say where they are, and eleven kinds of ground; it was trained on
 nothing else than scenes composed of pictures of Noto Color Emoji (`data/LICENSES.md`)."""
-SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture%s, 64
-tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
+SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture%s,
+64 tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
 outlines wander, and thin or many-coloured things come out least well (whale, rocket, flying saucer, guitar, unicorn, rabbit)."""
+AT_ONCE = {"class": "", "prompt": ", one or two of them"}
 BARS = {
     "vae": (("psnr", "PSNR on scenes with pairs that training did not have, dB", 30),
             ("decode_seconds", "a decoded picture, seconds", 0.4)),
@@ -84,7 +85,7 @@ def main():
             found %= (", ".join(map(str, figures["subject"]["layers"])), figures["subject"]["scenes"],
                       ", ".join("%.2f" % a for a in figures["subject"]["area_of_each_layer"]))
         text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
-                *((SMALL % (n, N_THINGS, ", one or two of them" if name == "prompt" else ""),) if options.recipe == "cpu" else ()),
+                *((SMALL % (n, N_THINGS, AT_ONCE[name]),) if options.recipe == "cpu" else ()),
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,
                 "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,

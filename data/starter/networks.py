@@ -120,8 +120,13 @@ class Attention(nn.Module):
         self.to_q, self.to_k, self.to_v = nn.Linear(D, D), nn.Linear(other, D), nn.Linear(other, D)
         self.to_out = nn.ModuleList([nn.Linear(D, D)])
 
-    def forward(self, x, other, mask=None):
+    def forward(self, x, other, mask=None, seen=None):
+        """seen: a list that gets how much each of x looks at each of other, [B, H, T, S]."""
         q, k, v = split(self.to_q(x), self.H), split(self.to_k(other), self.H), split(self.to_v(other), self.H)
+        if seen is not None:
+            weights = (q * q.shape[-1] ** -0.5) @ k.mT
+            seen.append(torch.softmax(weights.float().masked_fill(~mask, -math.inf), -1))
+            return self.to_out[0](join(seen[-1].to(v.dtype) @ v))
         return self.to_out[0](join(attend(q, k, v, mask)))
 
 
@@ -144,11 +149,11 @@ class PixArtBlock(nn.Module):
         self.scale_shift_table = nn.Parameter(torch.randn(6, D) / D ** 0.5)
         self.attn1, self.attn2, self.ff = Attention(D, H, D), Attention(D, H, D), FeedForward(D)
 
-    def forward(self, x, six, text, mask):
+    def forward(self, x, six, text, mask, seen=None):
         shift, scale, gate, shift2, scale2, gate2 = (self.scale_shift_table + six).chunk(6, 1)
         h = norm(x) * (1 + scale) + shift
         x = x + gate * self.attn1(h, h)
-        x = x + self.attn2(x, text, mask)
+        x = x + self.attn2(x, text, mask, seen)
         return x + gate2 * self.ff(norm(x) * (1 + scale2) + shift2)
 
 
@@ -171,10 +176,10 @@ class PixArt(nn.Module):
 
     @torch.no_grad()
     def begin_with(self, known):
-        """Takes over what a Dit of the same sizes knows, its tensors by name, if it has these sizes: it paints what that one paints of
-        no class in particular, and has to learn only words. One modulation for all blocks takes the place of theirs as in
-        PixArt-alpha (arXiv 2310.00426, 2.3): the mean of theirs here, and in each block's table what is left of it in the mean over
-        times. The last layer's follows the time in another way, and learns it."""
+        """Takes over what a Dit of the same sizes knows, its tensors by name, if it has these sizes: it paints what that one
+        paints of no class in particular, and has to learn only words. One modulation for all blocks takes the place of theirs
+        as in PixArt-alpha (arXiv 2310.00426, 2.3): the mean of theirs here, and in each block's table what is left of it in the
+        mean over times. The last layer's follows the time in another way, and learns it."""
         blocks, own = self.transformer_blocks, self.state_dict()
         renamed = {"x_embedder.proj": "pos_embed.proj", "t_embedder.mlp.0": "adaln_single.emb.timestep_embedder.linear_1",
                    "t_embedder.mlp.2": "adaln_single.emb.timestep_embedder.linear_2", "final_layer.linear": "proj_out"}
@@ -206,16 +211,18 @@ class PixArt(nn.Module):
         last = known["final_layer.adaLN_modulation.1.weight"] @ mean + known["final_layer.adaLN_modulation.1.bias"]
         self.scale_shift_table.copy_(last.unflatten(0, (2, -1)) - time.mean(0))
 
-    def forward(self, x, t, text, there):
-        """text [B, S, caption]; there [B, S]: TRUE where it is a token and not what fills up."""
+    def forward(self, x, t, text, there, seen=None):
+        """text [B, S, caption]; there [B, S]: TRUE where it is a token and not what fills up. seen: a list that gets the
+        attention of the middle half of the blocks to the text."""
         x = self.pos_embed.proj(x).flatten(2).transpose(1, 2) + self.places
         embedder = self.adaln_single.emb.timestep_embedder
         time = embedder.linear_2(F.silu(embedder.linear_1(wave_of_time(t, 128))))
         six = self.adaln_single.linear(F.silu(time)).unflatten(-1, (6, -1))
         text = self.caption_projection.linear_2(gelu(self.caption_projection.linear_1(text)))
         mask = there[:, None, None, :]
-        for block in self.transformer_blocks:
-            x = block(x, six, text, mask)
+        n = len(self.transformer_blocks)
+        for i, block in enumerate(self.transformer_blocks):
+            x = block(x, six, text, mask, seen if n // 4 <= i < n - n // 4 else None)
         shift, scale = (self.scale_shift_table + time[:, None]).chunk(2, 1)
         return unpatch(self.proj_out(norm(x) * (1 + scale) + shift).float(), self.side, self.patch)
 

@@ -18,7 +18,8 @@ env -u DISPLAY -u WAYLAND_DISPLAY gimp-console-3.0 --new-instance --no-interface
       (if (> n 0)
           (let* ((start (microseconds))
                  (image (car (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:model \"starter-pixel\"
-                               #:class \"fox\" #:seed n #:read \"received\" #:show-layers \"3,5\" #:show-heads \"all\" #:show-steps \"4,9,14,19\"))))
+                               #:class \"fox\" #:seed n #:read \"received\"
+                               #:show-layers \"3,5\" #:show-heads \"all\" #:show-steps \"4,9,14,19\"))))
             (display (- (microseconds) start) port)
             (newline port)
             (gimp-image-delete image)
