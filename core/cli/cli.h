@@ -98,8 +98,8 @@ gboolean pm_cli_parse_rectangle (const char *text, int rectangle[4], GError **er
 gboolean pm_cli_parse_precision (const char *text, PmPrecision *precision, GError **error); /* "bf16" */
 gboolean pm_cli_parse_bytes (const char *text, guint64 *n_bytes, GError **error); /* "6GiB" */
 
-/* The model that name names; without a name the only installed one. */
-PmModel *pm_cli_open_model (const char *name, GError **error);
+/* The model that name names; without a name the only installed one, or the bundled one: that of prompts where one is given. */
+PmModel *pm_cli_open_model (const char *name, const char *prompt, GError **error);
 
 /* "11.2 MiB"; free with g_free. */
 char *pm_cli_format_bytes (guint64 n_bytes);

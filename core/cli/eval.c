@@ -153,7 +153,7 @@ eval_work (PmJob *job, gpointer data, GError **error)
 {
   const Eval  *self = data;
   const Stage *stage = find_stage (self->stage);
-  g_autoptr (PmModel) model = stage->takes_path ? NULL : pm_cli_open_model (self->model, error);
+  g_autoptr (PmModel) model = stage->takes_path ? NULL : pm_cli_open_model (self->model, self->prompt, error);
   g_autoptr (PmBundle) in = NULL;
 
   if ((! stage->takes_path && ! model) || (self->in && ! (in = pm_bundle_load (self->in, error))))

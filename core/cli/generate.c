@@ -168,7 +168,7 @@ make_request (const PmGenerateOptions *options, PmModel **model, GError **error)
 
   if (options->from_record && ! (request = pm_generate_options_load_record (options->from_record, error)))
     return NULL;
-  *model = pm_cli_open_model (options->model || ! request ? options->model : request->model, error);
+  *model = pm_cli_open_model (options->model || ! request ? options->model : request->model, options->prompt, error);
   if (! *model)
     return NULL;
   if (! request)

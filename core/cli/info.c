@@ -180,7 +180,7 @@ static gboolean
 info_work (PmJob *job, gpointer data, GError **error)
 {
   const Info *self = data;
-  g_autoptr (PmModel) model = pm_cli_open_model (self->name, error);
+  g_autoptr (PmModel) model = pm_cli_open_model (self->name, NULL, error);
   g_auto (GStrv) fallbacks = NULL;
 
   if (! model)

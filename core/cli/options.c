@@ -127,16 +127,18 @@ pm_cli_parse_bytes (const char *text, guint64 *n_bytes, GError **error)
 }
 
 PmModel *
-pm_cli_open_model (const char *name, GError **error)
+pm_cli_open_model (const char *name, const char *prompt, GError **error)
 {
+  const char *bundled = prompt ? PM_MODEL_DEFAULT_PROMPT : PM_MODEL_DEFAULT;
+
   if (name && *name)
     return pm_model_open (name, error);
 
   g_auto (GStrv) names = pm_model_list ();
   if (g_strv_length (names) == 1)
     return pm_model_open (names[0], error);
-  if (g_strv_contains ((const char *const *) names, PM_MODEL_DEFAULT))
-    return pm_model_open (PM_MODEL_DEFAULT, error);
+  if (g_strv_contains ((const char *const *) names, bundled))
+    return pm_model_open (bundled, error);
 
   g_autofree char *list = g_strjoinv (", ", names);
   if (names[0])

@@ -56,7 +56,7 @@ who_named_work (PmJob *job, gpointer data, GError **error)
     return FALSE;
   g_autofree float *picture = read_picture (self->in, &width, &height, error);
   gboolean is_inside = picture && pm_words_at_check (width, height, place[0], place[1], self->radius, error);
-  g_autoptr (PmModel) model = is_inside ? pm_cli_open_model (self->model, error) : NULL;
+  g_autoptr (PmModel) model = is_inside ? pm_cli_open_model (self->model, self->prompt, error) : NULL;
   g_autoptr (PmRequest) request = model ? pm_words_at_request (model, self->prompt, picture, width, height, error) : NULL;
   if (! request)
     return FALSE;

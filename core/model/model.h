@@ -87,8 +87,10 @@ char **pm_model_folders (void);
  * latter only pipelines that this version knows. Free with g_strfreev. */
 char **pm_model_list (void);
 
-/* The model that is meant where none is named and it is installed: it comes with Pentimento. */
-#define PM_MODEL_DEFAULT "starter-pixel"
+/* The models that are meant where none is named and they are installed, the second where there is a prompt: they come with
+ * Pentimento. */
+#define PM_MODEL_DEFAULT        "starter-class"
+#define PM_MODEL_DEFAULT_PROMPT "starter-prompt"
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (PmModel, pm_model_unref)
 

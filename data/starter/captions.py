@@ -100,3 +100,14 @@ def caption(chance, scene, words, held=False):
         colours = [COLOURS[c][0] for c in scene.colours]
         text += " " + _choose(chance, GROUNDS[scene.ground], held).format(*colours).replace(" a orange", " an orange")
     return text
+
+
+def named(text, scene, words):
+    """[(first, end, which)]: where a caption names a thing, which counts from 1; of two of one kind both are the first."""
+    found = []
+    for which, thing in enumerate(dict.fromkeys(scene.objects), 1):
+        forms = [form for name in words[thing] for form in (name, plural(name)) if form in text]
+        if forms:
+            longest = max(forms, key=len)
+            found.append((text.index(longest), text.index(longest) + len(longest), which))
+    return found

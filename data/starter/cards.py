@@ -15,14 +15,15 @@ ABOUT = {
     "class": """A small class-conditioned diffusion transformer in the layout of facebookresearch/DiT: it paints one of
 {n} things (`classes.json`) on plain, patterned or scenic grounds, 256 x 256 pixels, through the autoencoder in `vae/`.""",
     "prompt": """A small PixArt (cross-attention, adaLN-single; a folder of diffusers' pipeline) with a T5 encoder of its own. It
-paints one to three things on a ground, 256 x 256 pixels, from a sentence such as "a red apple to the left of an owl on a green
-meadow".""",
+paints one or two things on a ground, 256 x 256 pixels, from a sentence such as "a red apple to the left of an owl on a green
+meadow". It began with what `starter-class` had learned (as PixArt-alpha, arXiv 2310.00426, 2.3) and had to learn only words.""",
 }
 LIMITS = """It knows nothing but the {n} things, few ways to say where they are, and eleven kinds of ground; it was trained on
 nothing else than scenes composed of pictures of Noto Color Emoji (`data/LICENSES.md`)."""
-SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture, 64
-tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
-outlines wander, and thin or many-coloured things (whale, rocket, flying saucer, guitar, unicorn, rabbit) come out least well."""
+SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture%s,
+64 tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
+outlines wander, and thin or many-coloured things come out least well (whale, rocket, flying saucer, guitar, unicorn, rabbit)."""
+AT_ONCE = {"class": "", "prompt": ", one or two of them"}
 BARS = {
     "vae": (("psnr", "PSNR on scenes with pairs that training did not have, dB", 30),
             ("decode_seconds", "a decoded picture, seconds", 0.4)),
@@ -84,7 +85,7 @@ def main():
             found %= (", ".join(map(str, figures["subject"]["layers"])), figures["subject"]["scenes"],
                       ", ".join("%.2f" % a for a in figures["subject"]["area_of_each_layer"]))
         text = ["# starter-" + name, ABOUT[name].format(n=n), LIMITS.format(n=n),
-                *((SMALL % (n, N_THINGS),) if options.recipe == "cpu" and name == "class" else ()),
+                *((SMALL % (n, N_THINGS, AT_ONCE[name]),) if options.recipe == "cpu" else ()),
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,
                 "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,

@@ -8,9 +8,10 @@ import os
 import random
 
 import torch
+import torch.nn.functional as F
 
 import vae as model
-from draw import draw
+from draw import K, draw
 from scenes import room, scene
 from state import load_half
 
@@ -45,11 +46,16 @@ class Latents:
             return self.network.encode(pictures.contiguous(memory_format=torch.channels_last))[0]
 
     def encode(self, scenes, margin=0):
-        """[B, 4, 32 + 2 margin, 32 + 2 margin]: with so much of what lies around the picture."""
+        """[B, 4, 32 + 2 margin, 32 + 2 margin]: with so much of what lies around the picture; and as many covers [B, K, ...]:
+        which part of a cell each thing covers, of 255."""
         n, side, out = 64 if self.atlas.device.type == "cuda" else 4, 256 + 16 * margin, -8.0 * margin
         parts = (scenes[i : i + n] for i in range(0, len(scenes), n))
-        pictures = (draw(self.atlas, part, side, [(out, out)] * len(part))[0] for part in parts)
-        return torch.cat([(self._raw(own) - self.mean) / self.spread for own in pictures])
+        made = [draw(self.atlas, part, side, [(out, out)] * len(part)) for part in parts]
+        z = torch.cat([(self._raw(own) - self.mean) / self.spread for own, _ in made])
+        covers = torch.cat([(F.avg_pool2d(masks, 8) * 255).round().byte() for _, masks in made])
+        for i in (i for i, one in enumerate(scenes) if one.layout == "same"):  # named together
+            covers[i, 0] = torch.maximum(covers[i, 0], covers[i, 1])
+        return z, covers
 
     @torch.no_grad()
     def decode(self, z):
@@ -75,12 +81,15 @@ class Pool:
     every time, so that fewer have to be made where that takes long.
     """
 
+    PARTS = ("z", "covers", "labels", "rooms")
+
     def __init__(self, latents, size, layouts, label, seed, margin=0, wordings=1, world=None):
         """label (chance, scene) gives a list of whole numbers, as many for every scene; world: more for scene()."""
         self.world = world or {}
         self.latents, self.size, self.layouts, self.label = latents, size, layouts, label
         self.margin, self.wordings, self.chance, self.at, self.full = margin, wordings, random.Random(seed), 0, 0
         self.z = torch.empty(size, 4, 32 + 2 * margin, 32 + 2 * margin, dtype=torch.float16, device=latents.atlas.device)
+        self.covers = torch.zeros(size, K, *self.z.shape[2:], dtype=torch.uint8, device=self.z.device)
         self.rooms = torch.zeros(size, 4, dtype=torch.long, device=self.z.device)  # in cells: left, right, up, down
         self.labels = None  # [size, wordings, numbers]
 
@@ -92,14 +101,15 @@ class Pool:
         if self.labels is None:
             self.labels = torch.zeros(self.size, *labels.shape[1:], dtype=torch.long, device=self.z.device)
         own = slice(self.at, self.at + n)
-        self.z[own], self.labels[own] = self.latents.encode(made, self.margin), labels
+        (self.z[own], self.covers[own]), self.labels[own] = self.latents.encode(made, self.margin), labels
         self.rooms[own] = torch.tensor([[min(self.margin, int(32 * part)) for part in room(one)] for one in made],
                                        device=self.z.device)
         self.full, self.at = max(self.full, self.at + n), (self.at + n) % self.size
 
     def draw(self, n):
+        """(latents, labels, covers 0..1)"""
         own = torch.randint(0, self.full, (n,), device=self.z.device)
-        z, labels = self.z[own], self.labels[own]
+        z, covers, labels = self.z[own], self.covers[own], self.labels[own]
         if self.wordings > 1:
             labels = labels[torch.arange(n, device=own.device), torch.randint(0, self.wordings, (n,), device=own.device)]
         else:
@@ -107,13 +117,14 @@ class Pool:
         if self.margin:
             less, more = self.rooms[own][:, 0::2], self.rooms[own][:, 1::2]
             first = self.margin - less + (torch.rand(n, 2, device=own.device) * (less + more + 1)).long()
-            z = torch.stack([one[:, y : y + 32, x : x + 32] for one, (x, y) in zip(z, first.tolist())])
-        return z.float(), labels
+            z, covers = (torch.stack([one[:, y : y + 32, x : x + 32] for one, (x, y) in zip(part, first.tolist())])
+                         for part in (z, covers))
+        return z.float(), labels, covers / 255
 
     def save(self, path, about):
         new = path.with_name(path.name + ".new")
-        z, labels, rooms = (own[: self.full].cpu().clone() for own in (self.z, self.labels, self.rooms))  # views would be whole
-        torch.save({"z": z, "labels": labels, "rooms": rooms, "at": self.at, "about": about}, new)
+        parts = {name: getattr(self, name)[: self.full].cpu().clone() for name in self.PARTS}  # views would be whole
+        torch.save(parts | {"at": self.at, "about": about}, new)
         os.replace(new, path)
 
     def load(self, path, about):
@@ -121,9 +132,9 @@ class Pool:
         kept = torch.load(path, weights_only=True) if path.exists() else {"about": None}
         if kept["about"] != about or len(kept["z"]) > self.size or kept["z"].shape[1:] != self.z.shape[1:]:
             return
-        if "rooms" not in kept or kept["labels"].shape[1] != self.wordings:
+        if any(name not in kept for name in self.PARTS) or kept["labels"].shape[1] != self.wordings:
             return
         self.full, self.at = len(kept["z"]), kept["at"]
-        self.z[: self.full], self.rooms[: self.full] = kept["z"].to(self.z.device), kept["rooms"].to(self.z.device)
         self.labels = torch.zeros(self.size, *kept["labels"].shape[1:], dtype=torch.long, device=self.z.device)
-        self.labels[: self.full] = kept["labels"].to(self.z.device)
+        for name in self.PARTS:
+            getattr(self, name)[: self.full] = kept[name].to(self.z.device)

@@ -119,7 +119,7 @@ def measure_prompt(program, atlas, model, options):
         order = relation(scene, found)
         related += order is not None
         held += bool(order)
-    wordings = scenes(33, max(2, int(32 * options.share)), len(atlas), MANY, **world)
+    wordings = scenes(33, max(2, int(32 * options.share)), len(atlas), options.recipe["prompt"].get("layouts", MANY), **world)
     said = [caption(chance, scene, atlas.words, held=True) for scene in wordings]
     others = torch.stack([program.paint(model, 500 + i, "--prompt", text) for i, text in enumerate(said)])
     found = [judge.objects(options.judge, one[None])[0] for one in others]

@@ -120,8 +120,13 @@ class Attention(nn.Module):
         self.to_q, self.to_k, self.to_v = nn.Linear(D, D), nn.Linear(other, D), nn.Linear(other, D)
         self.to_out = nn.ModuleList([nn.Linear(D, D)])
 
-    def forward(self, x, other, mask=None):
+    def forward(self, x, other, mask=None, seen=None):
+        """seen: a list that gets how much each of x looks at each of other, [B, H, T, S]."""
         q, k, v = split(self.to_q(x), self.H), split(self.to_k(other), self.H), split(self.to_v(other), self.H)
+        if seen is not None:
+            weights = (q * q.shape[-1] ** -0.5) @ k.mT
+            seen.append(torch.softmax(weights.float().masked_fill(~mask, -math.inf), -1))
+            return self.to_out[0](join(seen[-1].to(v.dtype) @ v))
         return self.to_out[0](join(attend(q, k, v, mask)))
 
 
@@ -144,11 +149,11 @@ class PixArtBlock(nn.Module):
         self.scale_shift_table = nn.Parameter(torch.randn(6, D) / D ** 0.5)
         self.attn1, self.attn2, self.ff = Attention(D, H, D), Attention(D, H, D), FeedForward(D)
 
-    def forward(self, x, six, text, mask):
+    def forward(self, x, six, text, mask, seen=None):
         shift, scale, gate, shift2, scale2, gate2 = (self.scale_shift_table + six).chunk(6, 1)
         h = norm(x) * (1 + scale) + shift
         x = x + gate * self.attn1(h, h)
-        x = x + self.attn2(x, text, mask)
+        x = x + self.attn2(x, text, mask, seen)
         return x + gate2 * self.ff(norm(x) * (1 + scale2) + shift2)
 
 
@@ -169,16 +174,55 @@ class PixArt(nn.Module):
         self.proj_out = nn.Linear(width, patch * patch * out)
         start(self, [self.proj_out] + [b.attn2.to_out[0] for b in self.transformer_blocks])
 
-    def forward(self, x, t, text, there):
-        """text [B, S, caption]; there [B, S]: TRUE where it is a token and not what fills up."""
+    @torch.no_grad()
+    def begin_with(self, known):
+        """Takes over what a Dit of the same sizes knows, its tensors by name, if it has these sizes: it paints what that one
+        paints of no class in particular, and has to learn only words. One modulation for all blocks takes the place of theirs
+        as in PixArt-alpha (arXiv 2310.00426, 2.3): the mean of theirs here, and in each block's table what is left of it in the
+        mean over times. The last layer's follows the time in another way, and learns it."""
+        blocks, own = self.transformer_blocks, self.state_dict()
+        renamed = {"x_embedder.proj": "pos_embed.proj", "t_embedder.mlp.0": "adaln_single.emb.timestep_embedder.linear_1",
+                   "t_embedder.mlp.2": "adaln_single.emb.timestep_embedder.linear_2", "final_layer.linear": "proj_out"}
+        for i in range(len(blocks)):
+            there, here = "blocks.%d." % i, "transformer_blocks.%d." % i
+            renamed |= {there + "attn.proj": here + "attn1.to_out.0", there + "mlp.fc1": here + "ff.net.0.proj",
+                        there + "mlp.fc2": here + "ff.net.2"}
+        pairs = {new + end: known.get(old + end) for old, new in renamed.items() for end in (".weight", ".bias")}
+        if any(value is None or value.shape != own[name].shape for name, value in pairs.items()):
+            return
+        for name, value in pairs.items():
+            own[name].copy_(value)
+        for i, block in enumerate(blocks):
+            for end in ("weight", "bias"):
+                parts = known["blocks.%d.attn.qkv.%s" % (i, end)].chunk(3)
+                for module, part in zip((block.attn1.to_q, block.attn1.to_k, block.attn1.to_v), parts):
+                    getattr(module, end).copy_(part)
+        embedder = self.adaln_single.emb.timestep_embedder
+        embedder.linear_2.bias += known["y_embedder.embedding_table.weight"].mean(0)
+        weights, biases = (torch.stack([known["blocks.%d.adaLN_modulation.1.%s" % (i, end)] for i in range(len(blocks))])
+                           for end in ("weight", "bias"))
+        self.adaln_single.linear.weight.copy_(weights.mean(0))
+        self.adaln_single.linear.bias.copy_(biases.mean(0))
+        waves = wave_of_time(torch.arange(0, 1000, 10), 128)
+        time = embedder.linear_2(F.silu(embedder.linear_1(waves)))
+        mean = F.silu(time).mean(0)
+        for block, weight, bias in zip(blocks, weights - weights.mean(0), biases - biases.mean(0)):
+            block.scale_shift_table.copy_((weight @ mean + bias).unflatten(0, (6, -1)))
+        last = known["final_layer.adaLN_modulation.1.weight"] @ mean + known["final_layer.adaLN_modulation.1.bias"]
+        self.scale_shift_table.copy_(last.unflatten(0, (2, -1)) - time.mean(0))
+
+    def forward(self, x, t, text, there, seen=None):
+        """text [B, S, caption]; there [B, S]: TRUE where it is a token and not what fills up. seen: a list that gets the
+        attention of the middle half of the blocks to the text."""
         x = self.pos_embed.proj(x).flatten(2).transpose(1, 2) + self.places
         embedder = self.adaln_single.emb.timestep_embedder
         time = embedder.linear_2(F.silu(embedder.linear_1(wave_of_time(t, 128))))
         six = self.adaln_single.linear(F.silu(time)).unflatten(-1, (6, -1))
         text = self.caption_projection.linear_2(gelu(self.caption_projection.linear_1(text)))
         mask = there[:, None, None, :]
-        for block in self.transformer_blocks:
-            x = block(x, six, text, mask)
+        n = len(self.transformer_blocks)
+        for i, block in enumerate(self.transformer_blocks):
+            x = block(x, six, text, mask, seen if n // 4 <= i < n - n // 4 else None)
         shift, scale = (self.scale_shift_table + time[:, None]).chunk(2, 1)
         return unpatch(self.proj_out(norm(x) * (1 + scale) + shift).float(), self.side, self.patch)
 

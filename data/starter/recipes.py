@@ -2,7 +2,7 @@
 
 cool_down: the last part of a stage in which the learning rate falls to nothing; 0 where no end is known. pool: latents kept;
 first: how many before training begins; fresh: new ones every fresh_every steps. world: what scenes are limited to (scenes.scene);
-a painter knows no more than that.
+a painter knows no more than that. attention: how much it counts that words are looked at where the things are that they name.
 """
 VAE = {"channels": (16, 32, 64, 80), "rate": 2e-3, "muon_rate": 0.01, "warm_up": 50, "kl": 5e-5, "noise": 0.0, "edges": 0.5,
        "crops": ((96, 0.8), (256, 0.2)), "held_out": 32}
@@ -13,14 +13,15 @@ PAINTER = {"width": 192, "depth": 8, "heads": 6, "rate": 1e-3, "muon_rate": 0.01
 TEXT = (192, 4, 6, 384)  # width, depth, heads, width of the MLP
 TINY = {"width": 64, "depth": 2, "heads": 2, "patch": 4, "out": 4, "prediction": "v", "batch": 4, "pool": 32, "first": 16,
         "fresh": 2, "fresh_every": 4, "margin": 2, "wordings": 2, "warm_up": 2, "cool_down": 0.5, "shown": 2,
-        "text": (64, 1, 2, 64)}
+        "text": (64, 1, 2, 64), "attention": 0.2}
 LEARNED = {"patch": 2, "out": 8, "prediction": "eps_learned_range", "batch": 512, "pool": 200000, "first": 60000, "fresh": 256,
-           "fresh_every": 8, "margin": 0, "wordings": 1, "cool_down": 0.25, "text": TEXT}
+           "fresh_every": 8, "margin": 0, "wordings": 1, "cool_down": 0.25, "text": TEXT, "attention": 0.2}
 PLAIN = {"patch": 4, "out": 4, "prediction": "v", "batch": 48, "pool": 30000, "first": 1024, "fresh": 16, "fresh_every": 8,
-         "margin": 4, "wordings": 4, "cool_down": 0.35, "text": TEXT}
+         "margin": 4, "wordings": 4, "cool_down": 0.35, "text": TEXT, "attention": 0.2}
 FEW = (0, 2, 4, 6, 7, 8, 10, 13, 21, 24, 26, 31, 32, 36, 40, 42, 47, 49, 52, 54, 57, 58, 66, 67, 68, 71, 74, 76, 77, 78, 79, 80,
        81, 82, 86, 87, 93, 101, 108, 111, 124, 129, 133, 134, 135, 140, 147, 170)  # lines of objects.tsv, from 0
 LARGE = {"among": FEW, "sizes": (0.6, 0.9), "turn": 0.12}
+COUPLES = {"one": 0.35, "beside": 0.35, "above": 0.2, "same": 0.1}  # layouts of scenes.MANY: three in a row are too small for it
 JUDGE = {"rate": 1e-3, "muon_rate": 0.01, "warm_up": 50, "cool_down": 0, "world": {}}
 RECIPES = {
     "gpu": {
@@ -34,7 +35,7 @@ RECIPES = {
         "minutes": {"vae": 95, "decoder": 5, "class": 78, "prompt": 78, "judge": 10}, "keeps_pool": True, "compiles": True,
         "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0.15},
         "class": PAINTER | PLAIN | {"wordings": 1, "first": 512, "fresh": 8, "world": LARGE, "guidance": 2.0},
-        "prompt": PAINTER | PLAIN | {"world": {"among": FEW}},
+        "prompt": PAINTER | PLAIN | {"world": LARGE | {"pair": (0.38, 0.48)}, "layouts": COUPLES},
         "judge": JUDGE | {"batch": 32, "cool_down": 0.3, "world": {"among": FEW}}, "decoder": DECODER,
     },
     "smoke": {

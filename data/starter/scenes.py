@@ -58,9 +58,9 @@ def _alone(chance, sizes, turn):
     return _place(chance, 0.5 + free * chance.uniform(-0.5, 0.5), 0.5 + free * chance.uniform(-0.5, 0.5), size, turn)
 
 
-def _two(chance, layout):
+def _two(chance, layout, pair):
     """Two that do not overlap: one behind the other along one axis, anywhere along the other."""
-    sizes = [chance.uniform(LEAST, 0.46), chance.uniform(LEAST, 0.46)]
+    sizes = [chance.uniform(*pair), chance.uniform(*pair)]
     if layout == "same" and chance.random() < 0.5:
         sizes = [sizes[0]] * 2
     along = [0.26 + chance.uniform(-0.03, 0.04), 0.74 + chance.uniform(-0.04, 0.03)]
@@ -93,9 +93,10 @@ def _objects(chance, among, layout, held):
         return things * 2 if layout == "same" else things
 
 
-def scene(chance, n_objects, layouts, held="", grounds=GROUNDS, among=None, sizes=(0.42, 0.85), turn=0.26):
+def scene(chance, n_objects, layouts, held="", grounds=GROUNDS, among=None, sizes=(0.42, 0.85), turn=0.26,
+          pair=(LEAST, 0.46)):
     """layouts: {name: weight}. held: "": nothing that is held out; "pairs" or "places": only such, where the layout can.
-    among: the only objects that there are; sizes and turn (radians at most): of one that is alone."""
+    among: the only objects that there are; sizes and turn (radians at most): of one that is alone; pair: sizes of two."""
     among = among or range(n_objects)
     layout = chance.choices(list(layouts), list(layouts.values()))[0]
     things = _objects(chance, among, layout, held)
@@ -107,7 +108,7 @@ def scene(chance, n_objects, layouts, held="", grounds=GROUNDS, among=None, size
             if is_place_held_out(things[0], places[0]) == (held == "places"):
                 break
     else:
-        places = _row(chance) if layout == "row" else _two(chance, layout)
+        places = _row(chance) if layout == "row" else _two(chance, layout, pair)
     return Scene(layout, things, places, *_ground(chance, grounds))
 
 

@@ -3,19 +3,21 @@ import pathlib
 import random
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import networks
-from captions import caption
+from captions import caption, named
 from diffusion import Schedule, loss, sample
 from draw import save_grid
 from latents import Latents, Pool
 from muon import Muon
 from scenes import MANY, ONE
-from state import Training
+from state import Training, load_half
 from together import Together
 
 DROPPED = 0.1  # of the conditions, for guidance
+OWNER = 4096  # more than there are pieces
 N_TOKENS = 40  # of a caption, the end included; the longest have fewer
 
 
@@ -26,9 +28,27 @@ class Prompted(nn.Module):
         super().__init__()
         self.text, self.painter = text, painter
 
-    def forward(self, z, t, ids):
+    def forward(self, z, t, labels, seen=None):
+        ids = labels % OWNER
         there = ids > 0
-        return self.painter(z, t, self.text(ids, there), there)
+        return self.painter(z, t, self.text(ids, there), there, seen)
+
+
+def attention_loss(seen, labels, covers):
+    """Words should be looked at where the things are that they name: cross entropy between a word's share of what a patch looks
+    at in the prompt, the mean of all heads and layers of `seen` [B, H, T, S], and the part of the patch that the thing covers."""
+    ids, owner = labels % OWNER, labels // OWNER
+    side = int(seen[0].shape[2] ** 0.5)
+    covers = F.adaptive_avg_pool2d(covers, side).flatten(2)
+    content = (ids > 1)[:, None, None].float()
+    total = 0.0
+    for k in range(covers.shape[1]):
+        word = (owner == k + 1)[:, None, None].float()
+        shares = [((p * word).sum(-1) / ((p * content).sum(-1) + 1e-6)).mean(1) for p in seen]
+        share = torch.stack(shares).mean(0).clamp(1e-3, 1 - 1e-3)
+        cross = -(covers[:, k] * share.log() + (1 - covers[:, k]) * (1 - share).log()).mean(1)
+        total = total + (cross * word.amax((1, 2, 3))).mean()
+    return total
 
 
 def is_matrix(name, p):
@@ -40,9 +60,14 @@ def make_class(own, atlas, folder):
     return network, lambda chance, scene: [scene.objects[0]], torch.tensor([len(atlas)]), ONE
 
 
-def encode_text(pieces, text):
-    """Padded ids of a caption, the end (1) included."""
-    ids = pieces.encode(text)[: N_TOKENS - 1] + [1]
+def encode_text(pieces, text, named=()):
+    """Padded ids of a caption, the end (1) included, plus OWNER times the number of the thing that a token names."""
+    ids, at = [], -1  # the first piece begins with a space that the text has not
+    for piece in pieces.encode(text, out_type=str)[: N_TOKENS - 1]:
+        which = next((which for first, end, which in named if at < end and at + len(piece) > first), 0)
+        ids.append(pieces.piece_to_id(piece) + OWNER * which)
+        at += len(piece)
+    ids.append(1)
     return ids + [0] * (N_TOKENS - len(ids))
 
 
@@ -54,9 +79,12 @@ def make_prompt(own, atlas, folder):
     painter = networks.PixArt(own["width"], own["depth"], own["heads"], own["patch"], text.sizes["d_model"], own["out"])
 
     def label(chance, scene):
-        return encode_text(pieces, caption(chance, scene, atlas.words))
+        text = caption(chance, scene, atlas.words)
+        return encode_text(pieces, text, named(text, scene, atlas.words))
 
-    return Prompted(text, painter), label, torch.tensor(encode_text(pieces, "")), MANY
+    if (folder / "class.average.safetensors").exists():
+        painter.begin_with(load_half(folder / "class.average.safetensors")[0])
+    return Prompted(text, painter), label, torch.tensor(encode_text(pieces, "")), own.get("layouts", MANY)
 
 
 MAKERS = {"class": make_class, "prompt": make_prompt}
@@ -115,11 +143,14 @@ def train(name, atlas, recipe, folder, minutes, together=Together()):
     while not ends:
         if training.step % own["fresh_every"] == 0:
             pool.add(own["fresh"])
-        z, labels = pool.draw(own["batch"])
+        z, labels, covers = pool.draw(own["batch"])
         dropped = torch.rand(len(z), 1, device=device) < DROPPED
         labels = trim(torch.where(dropped, null.to(device), labels))
         with torch.autocast(device.type, torch.bfloat16):
-            value = loss(schedule, own["prediction"], network, z, (labels,))
+            looks = [] if name == "prompt" else None
+            value = loss(schedule, own["prediction"], network, z, (labels,) if looks is None else (labels, looks))
+            if looks:
+                value = value + own["attention"] * attention_loss(looks, labels, covers)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         ends, optimiser.rate = together.mean(network.parameters(), training.is_done(1), training.rate(own))

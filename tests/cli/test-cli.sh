@@ -81,7 +81,7 @@ ok "a stray argument" fails 2 'stray' generate stray
 models_listed ()
 {
   "$program" models >"$t/l" && grep -q 'starter-pixel.*dit' "$t/l" &&
-    "$program" models --json >"$t/l" && files lines "$t/l" model=2 folders=1
+    "$program" models --json >"$t/l" && files lines "$t/l" model=3 folders=1
 }
 info_text () { "$program" info starter-pixel >"$t/i" && grep -q '8 layers, 6 heads' "$t/i" && grep -q 'lady beetle' "$t/i"; }
 info_json ()
@@ -104,8 +104,10 @@ info_local ()
 unnamed ()
 {
   "$program" generate --class fox --num-steps 2 --quiet --out "$t/unnamed.png" --record "$t/unnamed" &&
-    grep -q '"model" *: *"starter-pixel"' "$t/unnamed" && "$program" generate --model starter-class --class fox --num-steps 2 \
-    --quiet --out "$t/other.png" && ! same "$t/unnamed.png" "$t/other.png"
+    grep -q '"model" *: *"starter-class"' "$t/unnamed" && "$program" generate --model starter-pixel --class fox --num-steps 2 \
+    --quiet --out "$t/other.png" && ! same "$t/unnamed.png" "$t/other.png" &&
+    "$program" generate --prompt 'a lemon' --num-steps 2 --quiet --out "$t/other.png" --record "$t/unnamed" &&
+    grep -q '"model" *: *"starter-prompt"' "$t/unnamed"
 }
 ok "models lists the starters" models_listed
 ok "the model that is meant where none is named" unnamed

@@ -93,8 +93,11 @@ attend (PmTestTextNetwork *network, PmTap *tap, int s, PmAttention *op, gboolean
   const PmReduce *reduce = is_repeated ? NULL : pm_tap_want (tap, &network->sites[s]);
 
   if (reduce)
-    network->known[s] = *reduce;
-  op->reduce = is_repeated ? &network->known[s] : reduce;
+    {
+      network->known[s] = *reduce;
+      network->is_known[s] = TRUE;
+    }
+  op->reduce = ! is_repeated ? reduce : network->is_known[s] ? &network->known[s] : NULL;
   pm_backend_attention (network->backend, op);
   if (reduce)
     pm_tap_collect (tap, &network->sites[s]);
@@ -112,6 +115,7 @@ run (PmTestTextNetwork *network, PmTap *tap, gboolean null_first)
   g_autoptr (GRand) rand = g_rand_new_with_seed (11);
 
   g_assert_nonnull (memory);
+  memset (network->is_known, 0, sizeof network->is_known); /* what another tap wanted is gone with it */
   for (int item = 0; item < N_ITEMS; item++)
     network->counts[item] = text_lengths[null_first ? N_ITEMS - 1 - item : item];
 

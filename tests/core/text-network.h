@@ -16,6 +16,7 @@ typedef struct
   PmSite     sites[2 * N_LAYERS];
   int        counts[N_ITEMS]; /* text tokens of the items, in the order of the batch */
   double    *P;               /* [N_STEPS, 2 N_LAYERS, N_ITEMS, N_HEADS, N, N]; texts take the first MAX_TEXT of N columns */
+  gboolean   is_known[2 * N_LAYERS]; /* in this run, of what follows: */
   PmReduce   known[2 * N_LAYERS]; /* what was wanted of each attention in the first step that was recorded, */
   gboolean   remembers;           /* to be used again in the others, as backends do that remember steps */
   int        n_repeated;          /* steps */

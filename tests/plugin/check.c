@@ -103,6 +103,8 @@ call (const char *name, GimpImage *image, GimpLayer *layer, const char *first, .
   config = gimp_procedure_create_config (procedure);
   g_object_set (config, "run-mode", GIMP_RUN_NONINTERACTIVE, "image", image, NULL);
   gimp_procedure_config_set_core_object_array (config, "drawables", (GObject **) drawables, layer ? 1 : 0);
+  if (g_str_has_suffix (name, "-generate"))
+    g_object_set (config, "model", "starter-pixel", NULL); /* small and quick; first and what follows may say another */
   va_start (args, first);
   if (first)
     g_object_set_valist (G_OBJECT (config), first, args);

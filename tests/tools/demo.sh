@@ -1,11 +1,13 @@
 #!/bin/bash
-# demo.sh BUILD PROFILE OUT: paints a fox with the plug-in in a GIMP without windows; leaves demo.xcf, demo.png and
-# contact-sheet.png in OUT and prints a line per layer. The sheet shows the same run from the command line: one row a layer of
-# the model, one column an attention head. Called by ./dev demo, which has put `pentimento` on PATH.
+# demo.sh BUILD PROFILE OUT: paints a hamburger with the plug-in in a GIMP without windows; leaves demo.xcf, demo.png,
+# contact-sheet.png and words.png in OUT and prints a line per layer. The first sheet shows the same run from the command line:
+# one row a layer of the model, one column an attention head; the second what a prompt's words looked at. Called by ./dev demo,
+# which has put `pentimento` on PATH.
 set -euo pipefail
 build=$1 profile=$2 out=$3
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-class=fox seed=7 layers=3,5 step=12
+class=hamburger seed=7 layers=4,6 step=10
+prompt='a watermelon to the left of a red apple on a green meadow'
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
@@ -35,7 +37,14 @@ sheet ()
     --sheet "$scratch/contact-sheet.png" --sheet-by heads
 }
 
+words ()
+{
+  pentimento generate --quiet --prompt "$prompt" --seed 2 --sheet "$scratch/words.png" \
+    --show "layers=2,3;heads=mean;steps=$step;read=word-share;words=watermelon,apple,meadow"
+}
+
 paint
 sheet
-mv "$scratch/demo.xcf" "$scratch/demo.png" "$scratch/contact-sheet.png" "$out/"
+words
+mv "$scratch/demo.xcf" "$scratch/demo.png" "$scratch/contact-sheet.png" "$scratch/words.png" "$out/"
 cat "$scratch/layers"

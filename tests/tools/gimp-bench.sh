@@ -17,8 +17,9 @@ env -u DISPLAY -u WAYLAND_DISPLAY gimp-console-3.0 --new-instance --no-interface
     (define (turn n)
       (if (> n 0)
           (let* ((start (microseconds))
-                 (image (car (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:class \"fox\" #:seed n
-                               #:read \"received\" #:show-layers \"3,5\" #:show-heads \"all\" #:show-steps \"4,9,14,19\"))))
+                 (image (car (plug-in-pentimento-generate #:run-mode RUN-NONINTERACTIVE #:model \"starter-pixel\"
+                               #:class \"fox\" #:seed n #:read \"received\"
+                               #:show-layers \"3,5\" #:show-heads \"all\" #:show-steps \"4,9,14,19\"))))
             (display (- (microseconds) start) port)
             (newline port)
             (gimp-image-delete image)
