@@ -91,7 +91,7 @@ test_cancel (void)
       g_assert_cmpint (g_atomic_int_get (&run.n_inside), ==, 0);
       for (int i = 0; i < MAX_TASKS; i++)
         n += run.n_runs[i];
-      g_assert_cmpint (n, >, round % 20);
+      g_assert_cmpint (n, >, round % 20 - 3); /* the other workers may each leave one that they had taken */
       g_assert_cmpint (n, <=, MAX_TASKS);
       g_atomic_int_set (&run.cancel, 1);
       pm_pool_run (pool, MAX_TASKS, task_cb, &run); /* nothing more */

@@ -40,7 +40,7 @@ sheet ()
 words ()
 {
   pentimento generate --quiet --prompt "$prompt" --seed 2 --sheet "$scratch/words.png" \
-    --show "layers=2,3;heads=mean;steps=$step;read=word-share;words=watermelon,apple,meadow"
+    --show "layers=recommended;heads=mean;steps=$step;read=word-share;words=watermelon,apple"
 }
 
 paint
