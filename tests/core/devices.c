@@ -65,3 +65,33 @@ pm_test_from_backend (PmBackend *backend, float *memory, gsize n)
   pm_backend_free (backend, memory);
   return values;
 }
+
+void
+pm_test_pair_open (PmTestPair *pair, gconstpointer device)
+{
+  pm_random_init (&pair->random, 11);
+  pair->ref = pm_test_open ("ref", 1);
+  pair->backend = pm_test_open (device, 2);
+}
+
+void
+pm_test_pair_close (PmTestPair *pair, gconstpointer device)
+{
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv)     fallbacks = pm_backend_get_fallbacks (pair->backend);
+  g_assert_true (pm_backend_finish (pair->backend, &error));
+  g_assert_no_error (error);
+  g_assert_cmpuint (g_strv_length (fallbacks), ==, 0);
+  pm_backend_close (pair->ref);
+  pm_backend_close (pair->backend);
+}
+
+float *
+pm_test_new_normals (PmTestPair *pair, gsize n, float scale)
+{
+  float *values = g_new (float, n + 16);
+  pm_random_normal (&pair->random, n, values);
+  for (gsize i = 0; i < n; i++)
+    values[i] *= scale;
+  return values;
+}

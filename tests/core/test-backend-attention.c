@@ -4,46 +4,8 @@
 #include <string.h>
 
 #include "backend/backend.h"
-#include "base/random.h"
 #include "compare.h"
 #include "devices.h"
-
-typedef struct
-{
-  PmRandom    random;
-  PmBackend  *ref, *backend;
-  const char *device;
-} Fixture;
-
-static float *
-new_normals (Fixture *fixture, gsize n, float scale)
-{
-  float *values = g_new (float, n + 16);
-  pm_random_normal (&fixture->random, n, values);
-  for (gsize i = 0; i < n; i++)
-    values[i] *= scale;
-  return values;
-}
-
-static void
-fixture_open (Fixture *fixture, gconstpointer data)
-{
-  pm_random_init (&fixture->random, 11);
-  fixture->ref = pm_test_open ("ref", 1);
-  fixture->backend = pm_test_open (data, 2);
-}
-
-static void
-fixture_close (Fixture *fixture, gconstpointer data)
-{
-  g_autoptr (GError) error = NULL;
-  g_auto (GStrv)     fallbacks = pm_backend_get_fallbacks (fixture->backend);
-  g_assert_true (pm_backend_finish (fixture->backend, &error));
-  g_assert_no_error (error);
-  g_assert_cmpuint (g_strv_length (fallbacks), ==, 0);
-  pm_backend_close (fixture->ref);
-  pm_backend_close (fixture->backend);
-}
 
 typedef struct
 {
@@ -204,14 +166,14 @@ results_clear (AttentionResults *results)
 }
 
 static void
-check_attention (Fixture *fixture, const AttentionCase *c)
+check_attention (PmTestPair *fixture, const AttentionCase *c)
 {
   static const char *const names[] = { "out", "query sums", "key sums", "entropy", "rows", "matrix" };
   static const double limits[] = { 3e-6, 3e-6, 3e-6, 1e-6, 3e-6, 3e-6 }; /* f32 logits of a few nats, then exp */
   gsize             T = MAX (c->Tq, c->Tk);
-  g_autofree float *qkv = new_normals (fixture, 3 * (gsize) c->B * T * c->H * c->d, 1.3f);
+  g_autofree float *qkv = pm_test_new_normals (fixture, 3 * (gsize) c->B * T * c->H * c->d, 1.3f);
   g_autofree float *weights = g_new (float, 5 * c->B * T);
-  g_autofree float *bias = new_normals (fixture, (gsize) c->H * c->Tq * c->Tk, 2.f);
+  g_autofree float *bias = pm_test_new_normals (fixture, (gsize) c->H * c->Tq * c->Tk, 2.f);
   AttentionResults  expected, got, plain, apart;
 
   pm_random_uniform (&fixture->random, 5 * c->B * T, weights);
@@ -245,7 +207,7 @@ check_attention (Fixture *fixture, const AttentionCase *c)
 }
 
 static void
-test_attention (Fixture *fixture, gconstpointer data)
+test_attention (PmTestPair *fixture, gconstpointer data)
 {
   static const AttentionCase cases[] = { { 1, 1, 1, 1, 1 },    { 2, 3, 24, 16, 16 }, { 1, 2, 72, 25, 25 },
                                          { 2, 6, 32, 64, 64 }, { 1, 2, 20, 7, 45 },  { 1, 3, 72, 300, 257 },
@@ -261,12 +223,12 @@ test_attention (Fixture *fixture, gconstpointer data)
 
 /* The reference itself against the definition, whole and in f64. */
 static void
-test_steering (Fixture *fixture, gconstpointer data)
+test_steering (PmTestPair *fixture, gconstpointer data)
 {
   const AttentionCase c = { 2, 2, 5, 9, 11, TRUE, TRUE };
   gsize               row = 3 * (gsize) c.H * c.d, T = MAX (c.Tq, c.Tk), width = (gsize) c.H * c.d;
-  g_autofree float   *qkv = new_normals (fixture, c.B * T * row, 1.3f);
-  g_autofree float   *weights = new_normals (fixture, 5 * c.B * T, 1.f);
+  g_autofree float   *qkv = pm_test_new_normals (fixture, c.B * T * row, 1.3f);
+  g_autofree float   *weights = pm_test_new_normals (fixture, 5 * c.B * T, 1.f);
   g_autofree float   *expected = g_new0 (float, c.B * c.Tq * width), *probs = g_new0 (float, c.B * c.H * c.Tk);
   Steering            steering;
   AttentionResults    got;
@@ -309,7 +271,7 @@ main (int argc, char **argv)
   static const struct
   {
     const char *name;
-    void (*run) (Fixture *, gconstpointer);
+    void (*run) (PmTestPair *, gconstpointer);
   } tests[] = { { "recorded", test_attention }, { "steering", test_steering } };
 
   g_test_init (&argc, &argv, NULL);
@@ -318,7 +280,7 @@ main (int argc, char **argv)
     for (gsize j = 0; j < G_N_ELEMENTS (tests); j++)
       {
         g_autofree char *path = g_strdup_printf ("/backend-attention/%s/%s", devices[i], tests[j].name);
-        g_test_add (path, Fixture, devices[i], fixture_open, tests[j].run, fixture_close);
+        g_test_add (path, PmTestPair, devices[i], pm_test_pair_open, tests[j].run, pm_test_pair_close);
       }
   return g_test_run ();
 }

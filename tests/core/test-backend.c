@@ -4,48 +4,10 @@
 #include <string.h>
 
 #include "backend/backend.h"
-#include "base/random.h"
 #include "compare.h"
 #include "devices.h"
 
 /* Everything an operation of these tests touches, large enough for all. */
-typedef struct
-{
-  PmRandom    random;
-  PmBackend  *ref, *backend;
-  const char *device;
-} Fixture;
-
-static float *
-new_normals (Fixture *fixture, gsize n, float scale)
-{
-  float *values = g_new (float, n + 16);
-  pm_random_normal (&fixture->random, n, values);
-  for (gsize i = 0; i < n; i++)
-    values[i] *= scale;
-  return values;
-}
-
-static void
-fixture_open (Fixture *fixture, gconstpointer data)
-{
-  pm_random_init (&fixture->random, 11);
-  fixture->ref = pm_test_open ("ref", 1);
-  fixture->backend = pm_test_open (data, 2);
-}
-
-static void
-fixture_close (Fixture *fixture, gconstpointer data)
-{
-  g_autoptr (GError) error = NULL;
-  g_auto (GStrv)     fallbacks = pm_backend_get_fallbacks (fixture->backend);
-  g_assert_true (pm_backend_finish (fixture->backend, &error));
-  g_assert_no_error (error);
-  g_assert_cmpuint (g_strv_length (fallbacks), ==, 0);
-  pm_backend_close (fixture->ref);
-  pm_backend_close (fixture->backend);
-}
-
 typedef struct
 {
   int          M, N, K;
@@ -73,9 +35,9 @@ static const LinearCase linear_cases[] = {
 
 /* Weights as a file would hold them. */
 static gpointer
-new_weights (Fixture *fixture, PmDtype dtype, gsize n)
+new_weights (PmTestPair *fixture, PmDtype dtype, gsize n)
 {
-  float   *values = new_normals (fixture, n, 1.f);
+  float   *values = pm_test_new_normals (fixture, n, 1.f);
   guint16 *half = g_new (guint16, n);
   if (dtype == PM_DTYPE_F32)
     {
@@ -124,11 +86,12 @@ run_linear (PmBackend *backend, const LinearCase *c, const float *x, gconstpoint
 }
 
 static void
-check_linear (Fixture *fixture, const LinearCase *c)
+check_linear (PmTestPair *fixture, const LinearCase *c)
 {
   gsize               n_y = (gsize) c->M * (c->N + c->pad);
-  g_autofree float   *x = new_normals (fixture, (gsize) c->M * (c->K + c->pad), 1.f), *y = new_normals (fixture, n_y, 1.f);
-  g_autofree float   *bias = new_normals (fixture, c->N, 1.f), *gate = new_normals (fixture, 2 * c->N, 1.f);
+  g_autofree float   *x = pm_test_new_normals (fixture, (gsize) c->M * (c->K + c->pad), 1.f);
+  g_autofree float   *y = pm_test_new_normals (fixture, n_y, 1.f);
+  g_autofree float   *bias = pm_test_new_normals (fixture, c->N, 1.f), *gate = pm_test_new_normals (fixture, 2 * c->N, 1.f);
   g_autofree gpointer w = new_weights (fixture, c->dtype, (gsize) c->N * c->K);
   g_autofree char    *name = g_strdup_printf ("linear %d x %d x %d %s", c->M, c->N, c->K, pm_dtype_name (c->dtype));
   g_autofree float   *expected = run_linear (fixture->ref, c, x, w, bias, gate, y);
@@ -144,7 +107,7 @@ check_linear (Fixture *fixture, const LinearCase *c)
 }
 
 static void
-test_linear (Fixture *fixture, gconstpointer data)
+test_linear (PmTestPair *fixture, gconstpointer data)
 {
   fixture->device = data;
   for (gsize i = 0; i < G_N_ELEMENTS (linear_cases); i++)
@@ -171,13 +134,13 @@ run_norm (PmBackend *backend, int M, int D, const float *x, const float *mod)
 }
 
 static void
-test_norm (Fixture *fixture, gconstpointer data)
+test_norm (PmTestPair *fixture, gconstpointer data)
 {
   static const int shapes[][2] = { { 1, 1 }, { 3, 17 }, { 128, 192 }, { 77, 1152 }, { 515, 75 } };
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
     {
       int               M = shapes[i][0], D = shapes[i][1];
-      g_autofree float *x = new_normals (fixture, (gsize) M * D, 3.f), *mod = new_normals (fixture, 4 * D, 1.f);
+      g_autofree float *x = pm_test_new_normals (fixture, (gsize) M * D, 3.f), *mod = pm_test_new_normals (fixture, 4 * D, 1.f);
       for (gsize j = 0; j < (gsize) M * D; j++)
         x[j] += 5.f; /* a mean far from 0, as residual streams have */
       g_autofree float *expected = run_norm (fixture->ref, M, D, x, mod), *got = run_norm (fixture->backend, M, D, x, mod);
@@ -203,7 +166,7 @@ run_rms_norm (PmBackend *backend, int M, int D, PmDtype dtype, const float *x, g
 }
 
 static void
-test_rms_norm (Fixture *fixture, gconstpointer data)
+test_rms_norm (PmTestPair *fixture, gconstpointer data)
 {
   static const int     shapes[][2] = { { 1, 1 }, { 3, 17 }, { 128, 192 }, { 77, 4096 }, { 515, 75 } };
   static const PmDtype dtypes[] = { PM_DTYPE_F32, PM_DTYPE_F16, PM_DTYPE_BF16 };
@@ -211,7 +174,7 @@ test_rms_norm (Fixture *fixture, gconstpointer data)
     {
       int                 M = shapes[i][0], D = shapes[i][1];
       PmDtype             dtype = dtypes[i % 3];
-      g_autofree float   *x = new_normals (fixture, (gsize) M * D, 3.f);
+      g_autofree float   *x = pm_test_new_normals (fixture, (gsize) M * D, 3.f);
       g_autofree gpointer w = new_weights (fixture, dtype, D);
       for (gsize j = 0; j < (gsize) M * D; j++)
         x[j] += 5.f;
@@ -222,7 +185,7 @@ test_rms_norm (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_patches (Fixture *fixture, gconstpointer data)
+test_patches (PmTestPair *fixture, gconstpointer data)
 {
   static const int shapes[][5] = { { 1, 1, 2, 2, 1 }, { 2, 4, 32, 32, 2 }, { 3, 3, 24, 40, 8 }, { 2, 5, 6, 9, 3 } };
   for (gsize i = 0; i < G_N_ELEMENTS (shapes); i++)
@@ -230,7 +193,7 @@ test_patches (Fixture *fixture, gconstpointer data)
       PmPatches op
           = { .B = shapes[i][0], .C = shapes[i][1], .height = shapes[i][2], .width = shapes[i][3], .patch = shapes[i][4] };
       gsize     n = (gsize) op.B * op.C * op.height * op.width;
-      g_autofree float *x = new_normals (fixture, n, 1.f);
+      g_autofree float *x = pm_test_new_normals (fixture, n, 1.f);
       for (int reverse = 0; reverse < 2; reverse++)
         {
           float *results[2];
@@ -252,14 +215,14 @@ test_patches (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_elements (Fixture *fixture, gconstpointer data)
+test_elements (PmTestPair *fixture, gconstpointer data)
 {
   static const gsize sizes[] = { 1, 15, 16, 33, 50001 };
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
     for (int a = PM_ACTIVATION_NONE; a < PM_N_ACTIVATIONS; a++)
       {
         gsize             n = sizes[i], n_y = (n + 2) / 3;
-        g_autofree float *x = new_normals (fixture, n, 4.f);
+        g_autofree float *x = pm_test_new_normals (fixture, n, 4.f);
         float            *results[2];
         x[0] = a % 2 ? -120.f : 120.f; /* past the range of exp */
         for (int which = 0; which < 2; which++)
@@ -280,14 +243,14 @@ test_elements (Fixture *fixture, gconstpointer data)
 }
 
 static void
-test_combine (Fixture *fixture, gconstpointer data)
+test_combine (PmTestPair *fixture, gconstpointer data)
 {
   static const gsize sizes[] = { 1, 17, 70001 };
   for (gsize i = 0; i < G_N_ELEMENTS (sizes); i++)
     for (int n_terms = 1; n_terms <= PM_COMBINE_MAX; n_terms++)
       {
         gsize             n = sizes[i];
-        g_autofree float *x = new_normals (fixture, PM_COMBINE_MAX * n, 1.f);
+        g_autofree float *x = pm_test_new_normals (fixture, PM_COMBINE_MAX * n, 1.f);
         float            *results[2];
         for (int which = 0; which < 2; which++)
           {
@@ -319,7 +282,7 @@ main (int argc, char **argv)
   static const struct
   {
     const char *name;
-    void (*run) (Fixture *, gconstpointer);
+    void (*run) (PmTestPair *, gconstpointer);
   } tests[] = { { "linear", test_linear },     { "norm", test_norm }, { "rms-norm", test_rms_norm }, { "patches", test_patches },
                 { "elements", test_elements }, { "combine", test_combine } };
 
@@ -329,7 +292,7 @@ main (int argc, char **argv)
     for (gsize j = 0; j < G_N_ELEMENTS (tests); j++)
       {
         g_autofree char *path = g_strdup_printf ("/backend/%s/%s", devices[i], tests[j].name);
-        g_test_add (path, Fixture, devices[i], fixture_open, tests[j].run, fixture_close);
+        g_test_add (path, PmTestPair, devices[i], pm_test_pair_open, tests[j].run, pm_test_pair_close);
       }
   g_test_add_func ("/backend/unknown-device", test_unknown_device);
   return g_test_run ();
