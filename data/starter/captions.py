@@ -4,6 +4,8 @@ Names come from the atlas: the first word of an object most of the time, else an
 """
 from scenes import COLOURS
 
+OWNER = 4096  # more than there are pieces
+N_TOKENS = 40  # of a caption, the end included; the longest have fewer
 ALREADY_MANY = {"grapes", "cherries", "pancakes", "french fries", "books"}
 UNCOUNTED = {"popcorn", "broccoli"}
 LIKE_CONSONANTS = ("uni", "ufo")
@@ -66,7 +68,7 @@ def _name(chance, words):
     return words[0] if len(words) == 1 or chance.random() < 0.7 else chance.choice(words[1:])
 
 
-def _things(chance, scene, names, held):
+def _things(chance, scene, names, held, vague):
     articled = [with_article(name) for name in names]
     if scene.layout == "one":
         bare = names[0] if names[0] not in ALREADY_MANY | UNCOUNTED else "portion of " + names[0]
@@ -84,18 +86,19 @@ def _things(chance, scene, names, held):
         first = sizes[0] > sizes[1]
         articled = ["a %s %s" % ("big" if big else "small", name) if name not in ALREADY_MANY | UNCOUNTED else "some " + name
                     for name, big in zip(names, (first, not first))]
-    if chance.random() < 0.4:
+    if chance.random() < vague:
         order = chance.sample(articled, 2)
         return _choose(chance, TOGETHER, held).format(a=order[0], b=order[1])
     return _choose(chance, BESIDE if scene.layout == "beside" else ABOVE, held).format(a=articled[0], b=articled[1])
 
 
-def caption(chance, scene, words, held=False):
-    """One sentence; words: of every object of the atlas, its names. held: only ways that training does not have."""
+def caption(chance, scene, words, held=False, vague=0.4):
+    """One sentence; words: of every object of the atlas, its names. held: only ways that training does not have; vague: how many
+    of those with two things do not say where these are."""
     names = [_name(chance, words[thing]) for thing in scene.objects]
     if scene.layout == "same":
         names = [names[0]] * 2
-    text = _things(chance, scene, names, held)
+    text = _things(chance, scene, names, held, vague)
     if chance.random() < 0.85:
         colours = [COLOURS[c][0] for c in scene.colours]
         text += " " + _choose(chance, GROUNDS[scene.ground], held).format(*colours).replace(" a orange", " an orange")
@@ -111,3 +114,20 @@ def named(text, scene, words):
             longest = max(forms, key=len)
             found.append((text.index(longest), text.index(longest) + len(longest), which))
     return found
+
+
+def encode_text(pieces, text, named=()):
+    """Padded ids of a caption, the end (1) included, plus OWNER times the number of the thing that a token names."""
+    ids, at = [], -1  # the first piece begins with a space that the text has not
+    for piece in pieces.encode(text, out_type=str)[: N_TOKENS - 1]:
+        which = next((which for first, end, which in named if at < end and at + len(piece) > first), 0)
+        ids.append(pieces.piece_to_id(piece) + OWNER * which)
+        at += len(piece)
+    ids.append(1)
+    return ids + [0] * (N_TOKENS - len(ids))
+
+
+def read_pieces(folder):
+    import sentencepiece
+
+    return sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))

@@ -23,6 +23,7 @@ nothing else than scenes composed of pictures of Noto Color Emoji (`data/LICENSE
 SMALL = """This is the recipe for two processor cores: %d of the %d things of `data/starter/objects.tsv`, large in the picture%s,
 64 tokens. All things, 256 tokens and a learned variance need `--recipe gpu` on a graphics card. It paints with a broad brush:
 outlines wander, and thin or many-coloured things come out least well (whale, rocket, flying saucer, guitar, unicorn, rabbit)."""
+STAGES = {"class": ("vae", "decoder", "class"), "prompt": ("vae", "decoder", "text", "prompt")}
 AT_ONCE = {"class": "", "prompt": ", one or two of them"}
 BARS = {
     "vae": (("psnr", "PSNR on scenes with pairs that training did not have, dB", 30),
@@ -50,7 +51,7 @@ def table(figures, parts):
 
 
 def trained(state, stages):
-    rows = ["| trained | steps | pictures | minutes |", "|---|---|---|---|"]
+    rows = ["| trained | steps | pictures or captions | minutes |", "|---|---|---|---|"]
     for name in stages:
         if not (state / (name + ".average.safetensors")).exists():
             continue
@@ -89,7 +90,7 @@ def main():
                 "Width %(width)d, depth %(depth)d, %(heads)d heads, patch %(patch)d; predicts `%(prediction)s` on DDPM's linear "
                 "schedule; guidance %(guidance)s." % own,
                 "Made by `data/starter/train.py --recipe %s` (see `data/starter/README.md`)." % options.recipe,
-                trained(state, ("vae", "decoder", name)), table(figures, parts), found]
+                trained(state, STAGES[name]), table(figures, parts), found]
         (folder / "README.md").write_text("\n\n".join(text) + "\n")
 
 

@@ -8,7 +8,9 @@ atlas=$1 state=$2 out=$3 seconds=${4:-540} recipe=${5:-gpu}
 mkdir -p "$state" "$out"
 status=0
 PYTHONUNBUFFERED=1 python3 "$here/train.py" --recipe "$recipe" --atlas "$atlas" --state "$state" --wall "$seconds" || status=$?
-for name in vae.average judge.average class.average prompt.average class.weights prompt.weights; do
+going=class.weights # once the encoder of text is there, the painter of classes is done
+[ -e "$state/text.average.safetensors" ] && going=text.average
+for name in vae.average judge.average class.average "$going" prompt.average prompt.weights; do
   [ -e "$state/$name.safetensors" ] && cp "$state/$name.safetensors" "$out/"
 done
 for name in class prompt; do

@@ -14,6 +14,11 @@ def orthogonal(m):
     return x.float()
 
 
+def is_matrix(name, p):
+    """Of the transformers: what Muon is for."""
+    return p.ndim == 2 and "block" in name and "adaLN" not in name and min(p.shape) > 32 and "bias" not in name
+
+
 class Muon(torch.optim.Optimizer):
     def __init__(self, network, is_matrix, adam_rate, muon_rate, momentum=0.95, betas=(0.9, 0.95), decay=0.0):
         """is_matrix (name, parameter): by Muon; the learning rates are those of a factor `rate` of 1."""

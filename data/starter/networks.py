@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+MOST = 30.0  # of attention's logits in text and to it
+
 
 def positions(width, side):
     """[1, T, D]: sines and cosines of the column, then of the row."""
@@ -37,11 +39,19 @@ def join(x):
     return x.transpose(1, 2).flatten(2)
 
 
-def attend(q, k, v, mask=None, scale=None):
+def look(q, k, scale=None, peaks=None):
+    """Logits of attention, [B, H, T, S]. peaks: a list that gets the largest of every head, [H], without sign."""
+    logits = (q * (scale or q.shape[-1] ** -0.5)) @ k.mT
+    if peaks is not None:
+        peaks.append(logits.detach().abs().amax((0, 2, 3)).float())
+    return logits
+
+
+def attend(q, k, v, mask=None, scale=None, peaks=None):
     """[B, H, T, d]. On a processor in single steps: the backward pass of PyTorch's fused one takes half of all time there."""
-    if q.is_cuda:
+    if q.is_cuda and peaks is None:
         return F.scaled_dot_product_attention(q, k, v, mask, scale=scale)
-    weights = (q * (scale or q.shape[-1] ** -0.5)) @ k.mT
+    weights = look(q, k, scale, peaks)
     if mask is not None:
         weights = weights.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else weights + mask
     return torch.softmax(weights, -1).to(v.dtype) @ v
@@ -113,6 +123,29 @@ class Dit(nn.Module):
         return unpatch(self.final_layer.linear(norm(x) * (1 + scale) + shift).float(), self.side, self.patch)
 
 
+def join_peaks(peaks):
+    return torch.cat(peaks).tolist() if peaks else []
+
+
+@torch.no_grad()
+def limit_logits(network, peaks):
+    """Makes queries and keys smaller where a head's logits became larger than MOST (QK-clip of Kimi K2, arXiv 2507.20534).
+    Without it Muon makes those larger and larger that have no norm before them, or no scale, until every softmax is a choice of
+    one, which learns no more. peaks: of all heads of T5's attentions, if these learn, and of those to the text, as forward()
+    fills them, joined."""
+    own = [one.layer[0].SelfAttention for one in network.modules() if isinstance(one, T5Block)]
+    modules = [(one.q, one.k) for one in own if one.q.weight.requires_grad]
+    modules += [(one.attn2.to_q, one.attn2.to_k) for one in network.modules() if isinstance(one, PixArtBlock)]
+    heads = len(peaks) // len(modules)
+    for i, pair in enumerate(modules):
+        own = torch.tensor(peaks[i * heads : (i + 1) * heads])
+        factors = (MOST / own.clamp(min=MOST)).sqrt()
+        if factors.min() < 1:
+            for parameter in (p for module in pair for p in module.parameters()):
+                rows = factors.to(parameter.device).repeat_interleave(len(parameter) // heads)
+                parameter.mul_(rows.view(-1, *[1] * (parameter.ndim - 1)))
+
+
 class Attention(nn.Module):
     def __init__(self, D, H, other):
         super().__init__()
@@ -120,14 +153,14 @@ class Attention(nn.Module):
         self.to_q, self.to_k, self.to_v = nn.Linear(D, D), nn.Linear(other, D), nn.Linear(other, D)
         self.to_out = nn.ModuleList([nn.Linear(D, D)])
 
-    def forward(self, x, other, mask=None, seen=None):
-        """seen: a list that gets how much each of x looks at each of other, [B, H, T, S]."""
+    def forward(self, x, other, mask=None, seen=None, peaks=None):
+        """seen: a list that gets how much each of x looks at each of other, [B, H, T, S]; peaks: as in look()."""
         q, k, v = split(self.to_q(x), self.H), split(self.to_k(other), self.H), split(self.to_v(other), self.H)
         if seen is not None:
-            weights = (q * q.shape[-1] ** -0.5) @ k.mT
+            weights = look(q, k, peaks=peaks)
             seen.append(torch.softmax(weights.float().masked_fill(~mask, -math.inf), -1))
             return self.to_out[0](join(seen[-1].to(v.dtype) @ v))
-        return self.to_out[0](join(attend(q, k, v, mask)))
+        return self.to_out[0](join(attend(q, k, v, mask, peaks=peaks)))
 
 
 class FeedForward(nn.Module):
@@ -149,11 +182,11 @@ class PixArtBlock(nn.Module):
         self.scale_shift_table = nn.Parameter(torch.randn(6, D) / D ** 0.5)
         self.attn1, self.attn2, self.ff = Attention(D, H, D), Attention(D, H, D), FeedForward(D)
 
-    def forward(self, x, six, text, mask, seen=None):
+    def forward(self, x, six, text, mask, seen=None, peaks=None):
         shift, scale, gate, shift2, scale2, gate2 = (self.scale_shift_table + six).chunk(6, 1)
         h = norm(x) * (1 + scale) + shift
         x = x + gate * self.attn1(h, h)
-        x = x + self.attn2(x, text, mask, seen)
+        x = x + self.attn2(x, text, mask, seen, peaks)
         return x + gate2 * self.ff(norm(x) * (1 + scale2) + shift2)
 
 
@@ -211,9 +244,9 @@ class PixArt(nn.Module):
         last = known["final_layer.adaLN_modulation.1.weight"] @ mean + known["final_layer.adaLN_modulation.1.bias"]
         self.scale_shift_table.copy_(last.unflatten(0, (2, -1)) - time.mean(0))
 
-    def forward(self, x, t, text, there, seen=None):
+    def forward(self, x, t, text, there, seen=None, peaks=None):
         """text [B, S, caption]; there [B, S]: TRUE where it is a token and not what fills up. seen: a list that gets the
-        attention of the middle half of the blocks to the text."""
+        attention of the middle half of the blocks to the text; peaks: one that gets the largest logits of all to the text."""
         x = self.pos_embed.proj(x).flatten(2).transpose(1, 2) + self.places
         embedder = self.adaln_single.emb.timestep_embedder
         time = embedder.linear_2(F.silu(embedder.linear_1(wave_of_time(t, 128))))
@@ -222,7 +255,7 @@ class PixArt(nn.Module):
         mask = there[:, None, None, :]
         n = len(self.transformer_blocks)
         for i, block in enumerate(self.transformer_blocks):
-            x = block(x, six, text, mask, seen if n // 4 <= i < n - n // 4 else None)
+            x = block(x, six, text, mask, seen if n // 4 <= i < n - n // 4 else None, peaks)
         shift, scale = (self.scale_shift_table + time[:, None]).chunk(2, 1)
         return unpatch(self.proj_out(norm(x) * (1 + scale) + shift).float(), self.side, self.patch)
 
@@ -262,10 +295,10 @@ class T5Block(nn.Module):
         mlp.DenseReluDense.wo = nn.Linear(hidden, D, bias=False)
         self.layer = nn.ModuleList([attention, mlp])
 
-    def forward(self, x, bias):
+    def forward(self, x, bias, peaks=None):
         own, h = self.layer[0].SelfAttention, self.layer[0].layer_norm(x)
         q, k, v = split(own.q(h), self.H), split(own.k(h), self.H), split(own.v(h), self.H)
-        x = x + own.o(join(attend(q, k, v, bias.to(q.dtype), 1.0)))
+        x = x + own.o(join(attend(q, k, v, bias.to(q.dtype), 1.0, peaks)))
         gated, h = self.layer[1].DenseReluDense, self.layer[1].layer_norm(x)
         return x + gated.wo(gelu(gated.wi_0(h)) * gated.wi_1(h))
 
@@ -286,7 +319,7 @@ class T5(nn.Module):
             for module in (own.k, own.v, own.o, gated.wi_0, gated.wi_1):
                 nn.init.normal_(module.weight, std=D ** -0.5)
             nn.init.normal_(gated.wo.weight, std=hidden ** -0.5)
-        nn.init.normal_(self.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight, std=D ** -0.5)
+        nn.init.normal_(self.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight, std=1.0)
 
     def buckets(self, n, device):
         """[S, S]: the bucket of key - query, half of them for keys behind."""
@@ -297,14 +330,14 @@ class T5(nn.Module):
         far = exact + (torch.log(apart.abs().clamp(min=1) / exact) / math.log(self.FAR / exact) * (half - exact)).long()
         return (apart > 0) * half + torch.where(apart.abs() < exact, apart.abs(), far.clamp(max=half - 1))
 
-    def forward(self, ids, there):
-        """ids [B, S]; there [B, S] as above; [B, S, D]"""
+    def forward(self, ids, there, peaks=None):
+        """ids [B, S]; there [B, S] and peaks as above; [B, S, D]"""
         table = self.encoder.block[0].layer[0].SelfAttention.relative_attention_bias
         bias = table(self.buckets(ids.shape[1], ids.device)).permute(2, 0, 1)[None].float()
         bias = bias.masked_fill(~there[:, None, None, :], -1e4)
         x = self.shared(ids)
         for block in self.encoder.block:
-            x = block(x, bias)
+            x = block(x, bias, peaks)
         return self.encoder.final_layer_norm(x)
 
     def config(self):

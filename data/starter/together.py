@@ -20,15 +20,15 @@ class Together:
             torch.distributed.broadcast(tensor, 0)
 
     @torch.no_grad()
-    def mean(self, parameters, ends, rate):
-        """Makes the gradients the mean of all; (whether any wants to end, the mean rate)."""
+    def mean(self, parameters, numbers):
+        """Makes the gradients the mean of all; and the means of these numbers."""
         if self.n == 1:
-            return ends, rate
+            return numbers
         gradients = [p.grad for p in parameters if p.grad is not None]
-        flat = torch.cat([g.flatten() for g in gradients] + [torch.tensor([float(ends), rate])])
+        flat = torch.cat([g.flatten() for g in gradients] + [torch.tensor(numbers, dtype=torch.float32)])
         torch.distributed.all_reduce(flat)
         flat /= self.n
         sizes = [g.numel() for g in gradients]
-        for gradient, part in zip(gradients, flat[:-2].split(sizes)):
+        for gradient, part in zip(gradients, flat[: -len(numbers)].split(sizes)):
             gradient.copy_(part.view_as(gradient))
-        return bool(flat[-2] > 0), float(flat[-1])
+        return flat[-len(numbers) :].tolist()

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Trains the starter models: train.py --recipe gpu|cpu|smoke --atlas FOLDER --state FOLDER
-[--stages vae,decoder,judge,class,prompt] [--wall SECONDS] [--rank 0 --of 1].
+[--stages vae,decoder,judge,class,text,prompt] [--wall SECONDS] [--rank 0 --of 1].
 
 Everything that a later start needs is in the state's folder; a stage goes on where its files say it was, and ends after the
 recipe's minutes, or on SIGTERM. The atlas comes from atlas.py. See README.md.
@@ -15,13 +15,15 @@ import torch
 
 import judge
 import train_dit
+import train_text
 import train_vae
 from draw import Atlas
 from recipes import RECIPES
 from together import Together
 
 STAGES = {"vae": train_vae.train, "decoder": train_vae.train_decoder, "judge": judge.train,
-          "class": functools.partial(train_dit.train, "class"), "prompt": functools.partial(train_dit.train, "prompt")}
+          "class": functools.partial(train_dit.train, "class"), "text": train_text.train,
+          "prompt": functools.partial(train_dit.train, "prompt")}
 
 
 def main():
@@ -44,7 +46,7 @@ def main():
     atlas = Atlas(options.atlas, "cuda" if torch.cuda.is_available() else "cpu")
     for stage in options.stages.split(","):
         minutes = options.minutes or recipe["minutes"][stage]
-        more = (together,) if stage in ("class", "prompt") else ()
+        more = (together,) if stage in ("class", "text", "prompt") else ()
         if not STAGES[stage](atlas, recipe, options.state, minutes, *more):
             return 1
     return 0

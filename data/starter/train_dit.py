@@ -7,18 +7,16 @@ import torch.nn.functional as F
 from torch import nn
 
 import networks
-from captions import caption, named
+from captions import OWNER, caption, encode_text, named, read_pieces
 from diffusion import Schedule, loss, sample
 from draw import save_grid
 from latents import Latents, Pool
-from muon import Muon
+from muon import Muon, is_matrix
 from scenes import MANY, ONE
 from state import Training, load_half
 from together import Together
 
 DROPPED = 0.1  # of the conditions, for guidance
-OWNER = 4096  # more than there are pieces
-N_TOKENS = 40  # of a caption, the end included; the longest have fewer
 
 
 class Prompted(nn.Module):
@@ -28,10 +26,11 @@ class Prompted(nn.Module):
         super().__init__()
         self.text, self.painter = text, painter
 
-    def forward(self, z, t, labels, seen=None):
+    def forward(self, z, t, labels, seen=None, peaks=None):
         ids = labels % OWNER
         there = ids > 0
-        return self.painter(z, t, self.text(ids, there), there, seen)
+        learns = next(self.text.parameters()).requires_grad
+        return self.painter(z, t, self.text(ids, there, peaks if learns else None), there, seen, peaks)
 
 
 def attention_loss(seen, labels, covers):
@@ -51,30 +50,13 @@ def attention_loss(seen, labels, covers):
     return total
 
 
-def is_matrix(name, p):
-    return p.ndim == 2 and "block" in name and "adaLN" not in name and min(p.shape) > 32 and "bias" not in name
-
-
 def make_class(own, atlas, folder):
     network = networks.Dit(own["width"], own["depth"], own["heads"], own["patch"], len(atlas), own["out"])
     return network, lambda chance, scene: [scene.objects[0]], torch.tensor([len(atlas)]), ONE
 
 
-def encode_text(pieces, text, named=()):
-    """Padded ids of a caption, the end (1) included, plus OWNER times the number of the thing that a token names."""
-    ids, at = [], -1  # the first piece begins with a space that the text has not
-    for piece in pieces.encode(text, out_type=str)[: N_TOKENS - 1]:
-        which = next((which for first, end, which in named if at < end and at + len(piece) > first), 0)
-        ids.append(pieces.piece_to_id(piece) + OWNER * which)
-        at += len(piece)
-    ids.append(1)
-    return ids + [0] * (N_TOKENS - len(ids))
-
-
 def make_prompt(own, atlas, folder):
-    import sentencepiece
-
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    pieces = read_pieces(folder)
     text = networks.T5(pieces.get_piece_size(), *own["text"])
     painter = networks.PixArt(own["width"], own["depth"], own["heads"], own["patch"], text.sizes["d_model"], own["out"])
 
@@ -84,6 +66,10 @@ def make_prompt(own, atlas, folder):
 
     if (folder / "class.average.safetensors").exists():
         painter.begin_with(load_half(folder / "class.average.safetensors")[0])
+    if (folder / "text.average.safetensors").exists():
+        known = load_half(folder / "text.average.safetensors")[0]
+        text.load_state_dict({name[5:]: tensor for name, tensor in known.items() if name.startswith("text.")})
+        text.requires_grad_(False)  # as in PixArt; it knows more than pictures would teach it
     return Prompted(text, painter), label, torch.tensor(encode_text(pieces, "")), own.get("layouts", MANY)
 
 
@@ -147,15 +133,18 @@ def train(name, atlas, recipe, folder, minutes, together=Together()):
         dropped = torch.rand(len(z), 1, device=device) < DROPPED
         labels = trim(torch.where(dropped, null.to(device), labels))
         with torch.autocast(device.type, torch.bfloat16):
-            looks = [] if name == "prompt" else None
-            value = loss(schedule, own["prediction"], network, z, (labels,) if looks is None else (labels, looks))
+            looks, peaks = [], []
+            value = loss(schedule, own["prediction"], network, z, (labels, looks, peaks) if name == "prompt" else (labels,))
             if looks:
                 value = value + own["attention"] * attention_loss(looks, labels, covers)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
-        ends, optimiser.rate = together.mean(network.parameters(), training.is_done(1), training.rate(own))
+        numbers = [training.is_done(1), training.rate(own), *networks.join_peaks(peaks)]
+        ends, optimiser.rate, *most = together.mean(network.parameters(), numbers)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
+        if peaks:
+            networks.limit_logits(network, most)
         training.stepped(len(z) * together.n)
         if training.step % 10 == 1 or training.step < 10:
             seen = value.item() if seen == 0 else seen * 0.9 + 0.1 * value.item()
