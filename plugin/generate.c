@@ -10,12 +10,25 @@
 
 #include <libgimp/gimpui.h>
 
+/* A script that says a prompt and leaves the model as it is means the model that comes along for prompts. */
+static void
+choose_model (GimpProcedureConfig *config)
+{
+  g_autofree char *model = NULL, *prompt = NULL, *class_name = NULL;
+
+  g_object_get (config, "model", &model, "prompt", &prompt, "class", &class_name, NULL);
+  if (g_strcmp0 (model, PM_MODEL_DEFAULT) == 0 && prompt && *prompt && ! (class_name && *class_name))
+    g_object_set (config, "model", PM_MODEL_DEFAULT_PROMPT, NULL);
+}
+
 static gboolean
 prepare (GimpProcedureConfig *config, PmPaint *paint, GError **error)
 {
   g_autofree char *model = NULL;
   PmPlace place;
 
+  if (paint->run_mode == GIMP_RUN_NONINTERACTIVE)
+    choose_model (config);
   g_object_get (config, "model", &model, NULL);
   pm_arguments_get_look (config, &paint->look);
   place = (PmPlace) { paint->image, paint->drawables, paint->look.target };

@@ -236,6 +236,24 @@ test_refusals (const char *folder)
          "a wrong size names what sides are: %s", result.error);
 }
 
+/* The models that come along: a prompt without a model is for the one that reads it. */
+static void
+test_default_model (void)
+{
+  Call painted = call (GENERATE, NULL, NULL, "model", "starter-class", "prompt", PROMPT, "num-steps", 1, "read", "", NULL);
+  g_autoptr (JsonParser) parser = NULL;
+  JsonObject *request;
+
+  if (! check (painted.status == GIMP_PDB_SUCCESS, "a prompt finds its model (%s)", painted.error ? painted.error : "no error"))
+    return;
+  request = request_of (GIMP_ITEM (painted.picture), &parser);
+  if (check (request != NULL, "the picture has a record"))
+    check_contains (json_object_get_string_member (request, "model"), "starter-prompt", "the model of a prompt");
+  gimp_image_delete (painted.image);
+  painted = call (GENERATE, NULL, NULL, "model", "starter-class", "prompt", PROMPT, "class", "fox", NULL);
+  expect (&painted, "a prompt and a class", "reads no words");
+}
+
 /* Calls the procedure; its words, in their order, with the shares in shares and the error in error. */
 static char **
 ask (GimpImage *image, GimpLayer *layer, double x, double y, double *shares, int n_shares, char **error)
@@ -306,6 +324,7 @@ suite_words (const char *folder)
   test_prompt (folder);
   test_steers (folder);
   test_refusals (folder);
+  test_default_model ();
   test_who_named (folder);
 }
 
