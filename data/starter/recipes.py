@@ -38,7 +38,7 @@ RECIPES = {
         "decoder": DECODER, "text": WORDS | {"batch": 1024, "layouts": MANY},
     },
     "cpu": {
-        "minutes": {"vae": 95, "decoder": 5, "class": 78, "text": 5, "prompt": 103, "judge": 10}, "keeps_pool": True,
+        "minutes": {"vae": 95, "decoder": 5, "class": 78, "text": 5, "prompt": 83, "judge": 10}, "keeps_pool": True,
         "compiles": True,
         "vae": VAE | {"pixels": 8 * 96 * 96, "cool_down": 0.15},
         "class": PAINTER | PLAIN | {"wordings": 1, "first": 512, "fresh": 8, "world": LARGE, "guidance": 2.0},

@@ -39,7 +39,7 @@ sheet ()
 
 words ()
 {
-  pentimento generate --quiet --prompt "$prompt" --seed 2 --sheet "$scratch/words.png" \
+  pentimento generate --quiet --prompt "$prompt" --seed 4 --sheet "$scratch/words.png" \
     --show "layers=recommended;heads=mean;steps=$step;read=word-share;words=watermelon,apple"
 }
 
