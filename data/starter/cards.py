@@ -77,8 +77,8 @@ def main():
         layers = figures.get("words", {}).get("layers")
         found = "The recommended layers are the middle half; they were not chosen by measuring."
         if layers:
-            found = ("Layers %s are the shortest run of layers whose mean `word-share` covers things as well as any on one half of\n"
-                     "%d cases; the figures are of the other half, with the threshold %.2f.")
+            found = ("Layers %s are the shortest run of layers whose mean `word-share` covers things as well as any on one\n"
+                     "half of %d cases; the figures are of the other half, with the threshold %.2f.")
             found %= (", ".join(map(str, layers)), 2 * figures["words"]["cases"], figures["words"]["threshold"])
         if name == "class" and "subject" in figures:
             found = ("Layers %s were chosen for `subject` on %d composed scenes, and measured on as many others. Of each\n"
