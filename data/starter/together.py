@@ -5,6 +5,9 @@ needs none of it: then nothing here does anything.
 """
 import torch
 import torch.distributed
+from torch import nn
+
+from networks import join_peaks, limit_logits
 
 
 class Together:
@@ -19,8 +22,21 @@ class Together:
         for tensor in tensors if self.n > 1 else ():
             torch.distributed.broadcast(tensor, 0)
 
+    def step(self, training, optimiser, own, value, n, peaks=()):
+        """Learns from a loss, of n pictures or captions here; whether that was the last time. peaks: see limit_logits()."""
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        numbers = [training.is_done(1), training.rate(own), *join_peaks(peaks)]
+        ends, optimiser.rate, *most = self._mean(training.network.parameters(), numbers)
+        nn.utils.clip_grad_norm_(training.network.parameters(), 1.0)
+        optimiser.step()
+        if most:
+            limit_logits(training.network, most)
+        training.stepped(n * self.n)
+        return ends
+
     @torch.no_grad()
-    def mean(self, parameters, numbers):
+    def _mean(self, parameters, numbers):
         """Makes the gradients the mean of all; and the means of these numbers."""
         if self.n == 1:
             return numbers

@@ -137,15 +137,7 @@ def train(name, atlas, recipe, folder, minutes, together=Together()):
             value = loss(schedule, own["prediction"], network, z, (labels, looks, peaks) if name == "prompt" else (labels,))
             if looks:
                 value = value + own["attention"] * attention_loss(looks, labels, covers)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        numbers = [training.is_done(1), training.rate(own), *networks.join_peaks(peaks)]
-        ends, optimiser.rate, *most = together.mean(network.parameters(), numbers)
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        if peaks:
-            networks.limit_logits(network, most)
-        training.stepped(len(z) * together.n)
+        ends = together.step(training, optimiser, own, value, len(z), peaks)
         if training.step % 10 == 1 or training.step < 10:
             seen = value.item() if seen == 0 else seen * 0.9 + 0.1 * value.item()
         if training.is_due():

@@ -86,14 +86,7 @@ def train(atlas, recipe, folder, minutes, together=Together()):
         parts = [part.to(device) for part in examples(chance, own["batch"], atlas, pieces, own, recipe["prompt"]["world"])]
         with torch.autocast(device.type, torch.bfloat16):
             value = text_loss(network, *parts, peaks)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        numbers = [training.is_done(1), training.rate(own), *networks.join_peaks(peaks)]
-        ends, optimiser.rate, *most = together.mean(network.parameters(), numbers)
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        networks.limit_logits(network, most)
-        training.stepped(own["batch"] * together.n)
+        ends = together.step(training, optimiser, own, value, own["batch"], peaks)
         if training.step % 10 == 1:
             seen = seen * 0.9 + 0.1 * value.item() if seen else value.item()
         if training.is_due():
